@@ -1,0 +1,130 @@
+"""Everything here: `python3 conformance/run.py [RUN --data TEXT]`; the arguments go to the parity suites.
+
+Regenerates the golden values and compares them with the committed ones, then runs every `parity_*.py`.
+The Python with the packages is `SLUICE_PYTHON`, else the one that runs this file. The last line is `N passed, N failed`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+from array import array
+from pathlib import Path
+
+from report import Report
+
+HERE = Path(__file__).resolve().parent
+GOLDEN = HERE.parent / "test" / "golden"
+PYTHON = os.environ.get("SLUICE_PYTHON") or sys.executable
+MODELS = ("llama", "arcee", "llama-head-dim")
+# Of a tensor's largest element: float64 sums in another order, stored as float32.
+TOLERANCE = 1e-6
+
+
+def missing(*modules: str) -> str:
+    """What this Python lacks, with the remedy."""
+    code = "import importlib.util, sys; print(*(m for m in sys.argv[1:] if importlib.util.find_spec(m) is None))"
+    try:
+        found = subprocess.run([PYTHON, "-c", code, *modules], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"SLUICE_PYTHON must name a working Python: {error}"
+    absent = ", ".join(found.stdout.split())
+    remedy = "install conformance/requirements.txt and name that Python in SLUICE_PYTHON"
+    return f"{absent} not installed: {remedy}" if absent else ""
+
+
+def regenerate(script: str, target: Path) -> str:
+    result = subprocess.run([PYTHON, HERE / script, target], capture_output=True, text=True, check=False)
+    return "" if result.returncode == 0 else f"{script} failed: {result.stderr.strip()[-400:]}"
+
+
+def read_safetensors(path: Path) -> dict[str, tuple[str, list[int], array]]:
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    tensors = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            values = array({"F32": "f", "I32": "i"}[entry["dtype"]], data[8 + length + begin : 8 + length + end])
+            tensors[name] = (entry["dtype"], entry["shape"], values)
+    return tensors
+
+
+def same_tensors(committed: Path, fresh: Path, tolerance: float) -> str:
+    old, new = read_safetensors(committed), read_safetensors(fresh)
+    if old.keys() != new.keys():
+        return f"other names: {sorted(old.keys() ^ new.keys())}"
+    for name, (dtype, shape, values) in old.items():
+        if new[name][:2] != (dtype, shape):
+            return f"{name}: {dtype} {shape} became {new[name][:2]}"
+        scale = max(map(abs, values))
+        error = max(abs(a - b) for a, b in zip(values, new[name][2], strict=True))
+        if not error <= tolerance * scale:
+            return f"{name}: differs by {error}, of {scale}"
+    return ""
+
+
+def same_config(committed: Path, fresh: Path) -> str:
+    old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (committed, fresh))
+    changed = [key for key in old if key != "transformers_version" and old[key] != new.get(key)]
+    return f"changed: {', '.join(changed)}" if changed else ""
+
+
+def check_activations(report: Report, folder: Path) -> None:
+    name = "golden activations.json"
+    fresh = folder / "activations.json"
+    problem = missing("mpmath") or regenerate("golden_activations.py", fresh)
+    if not problem:
+        committed = GOLDEN / "activations.json"
+        old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (committed, fresh))
+        problem = "" if old == new else f"the committed file differs in {[k for k in new if new[k] != old.get(k)]}"
+    report.check(name, problem)
+
+
+def check_models(report: Report, folder: Path) -> None:
+    problem = missing("torch", "transformers", "safetensors", "numpy") or regenerate("golden_llama.py", folder)
+    if problem:
+        report.check("golden models", problem)
+        return
+    for model in MODELS:
+        old, new = GOLDEN / model, folder / model
+        report.check(f"golden {model} config", same_config(old / "config.json", new / "config.json"))
+        weights = same_tensors(old / "model.safetensors", new / "model.safetensors", 0)
+        report.check(f"golden {model} weights", weights)
+        expected = same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
+        report.check(f"golden {model} results", expected)
+
+
+def run_suite(report: Report, suite: Path, arguments: list[str]) -> None:
+    result = subprocess.run([PYTHON, suite, *arguments], capture_output=True, text=True, check=False)
+    lines = result.stdout.strip().splitlines()
+    totals = re.fullmatch(r"(\d+) passed, (\d+) failed", lines[-1]) if lines else None
+    print("\n".join(f"{suite.stem}: {line}" for line in (lines[:-1] if totals else lines)))
+    if totals is None:
+        report.check(suite.stem, f"exit {result.returncode} without totals: {result.stderr.strip()[-400:]}")
+    else:
+        report.add(int(totals[1]), int(totals[2]))
+
+
+def main() -> int:
+    report = Report()
+    with tempfile.TemporaryDirectory() as temporary:
+        check_activations(report, Path(temporary))
+        check_models(report, Path(temporary))
+    absent = missing("torch", "transformers")
+    for suite in sorted(HERE.glob("parity_*.py")):
+        if absent:
+            report.check(suite.stem, absent)
+        else:
+            run_suite(report, suite, sys.argv[1:])
+    return report.finish()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,53 @@
+/** Every failure a caller can meet, by a stable code. Codes are part of the public contract. */
+export type ErrorCode =
+  | 'argument' // a value outside its range
+  | 'shape' // shapes or widths that do not fit
+  | 'name' // an unknown activation, preset, flag, key, tensor
+  | 'expression' // a text that is not an expression
+  | 'data' // a data file that cannot be used
+  | 'format' // a malformed or foreign file
+  | 'checkpoint' // a run or checkpoint that cannot be used
+  | 'device' // a device that cannot work here
+  | 'memory' // a budget or an allocation that does not fit
+  | 'freed' // a tensor used after its memory was given back
+  | 'diverged' // training that stopped being finite
+  | 'busy' // a run folder used by another process
+  | 'filesystem' // reading or writing failed
+  | 'internal'; // our own bug
+
+export interface ErrorParts {
+  /** What must hold, as a sentence without its full stop. */
+  readonly rule: string;
+  /** What came instead. */
+  readonly received?: unknown;
+  /** What the caller can do about it. */
+  readonly remedy?: string;
+  readonly cause?: unknown;
+}
+
+/** The one error class: rule, value received, remedy and a stable code. */
+export class SluiceError extends Error {
+  override readonly name = 'SluiceError';
+  readonly code: ErrorCode;
+  readonly rule: string;
+  readonly received: unknown;
+  readonly remedy: string | undefined;
+
+  constructor(code: ErrorCode, parts: ErrorParts) {
+    const received = 'received' in parts ? `, received ${show(parts.received)}` : '';
+    const remedy = parts.remedy === undefined ? '' : ` ${parts.remedy}`;
+    super(`${parts.rule}${received}.${remedy}`, parts.cause === undefined ? undefined : { cause: parts.cause });
+    this.code = code;
+    this.rule = parts.rule;
+    this.received = parts.received;
+    this.remedy = parts.remedy;
+  }
+}
+
+/** A value as a reader would write it: shapes as `[8, 63]`, strings in quotes, long ones cut. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
+  if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  return Object.is(value, -0) ? '-0' : String(value);
+}

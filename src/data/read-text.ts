@@ -1,0 +1,149 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { SluiceError } from '../base/errors.js';
+import { field, type Json } from './json.js';
+import { slices, type TextPiece } from './pieces.js';
+import { completeUtf8, invalidUtf8At } from './utf8.js';
+
+/** A stretch of a file, in bytes; size and time of change tell whether the file is still the same. */
+export interface Segment {
+  readonly path: string;
+  readonly start: number;
+  readonly end: number;
+  readonly size: number;
+  /** Nanoseconds since 1970, as text: a number would lose digits. */
+  readonly modified: string;
+}
+
+const chunkSize = 65_536;
+const newline = 0x0a;
+const toUtf8 = 'Convert it to UTF-8 text, for example by iconv -f UTF-16 -t UTF-8.';
+
+/** Opens a file for reading. Errors ('filesystem'). */
+export async function openForReading(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    const received = cause instanceof Error && 'code' in cause ? String(cause.code) : cause;
+    throw new SluiceError('filesystem', { rule: `${path} must be a file that can be read`, received, cause });
+  }
+}
+
+/** Fills `buffer` from a position on; fewer bytes only at the end of the file. */
+export async function readAt(file: FileHandle, buffer: Uint8Array, position: number): Promise<number> {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}
+
+interface Chunk {
+  readonly bytes: Uint8Array;
+  /** Where in the file its first byte is. */
+  readonly offset: number;
+}
+
+/** The bytes of a segment; a byte order mark at the start of the file is left out. */
+async function* readChunks(segment: Segment): AsyncGenerator<Chunk> {
+  const file = await openForReading(segment.path);
+  try {
+    for (let offset = segment.start; offset < segment.end; ) {
+      const bytes = new Uint8Array(Math.min(chunkSize, segment.end - offset));
+      if ((await readAt(file, bytes, offset)) < bytes.length) {
+        throw new SluiceError('data', {
+          rule: `${segment.path} must not change while it is read`,
+          received: 'a shorter file',
+          remedy: 'Start again.',
+        });
+      }
+      const mark = offset === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+      yield { bytes: bytes.subarray(mark), offset: offset + mark };
+      offset += bytes.length;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Strict decoding. Errors ('data'): a NUL byte or a byte that is not UTF-8, with its offset in the file. */
+function decode(path: string, bytes: Uint8Array, offset: number): string {
+  const zero = bytes.indexOf(0);
+  try {
+    const text = decoder.decode(bytes);
+    if (zero < 0) return text;
+  } catch {
+    // The place is found below; the decoder does not tell it.
+  }
+  const invalid = invalidUtf8At(bytes);
+  const at = zero >= 0 && (invalid < 0 || zero < invalid) ? zero : invalid;
+  const byte = (bytes[at] ?? 0).toString(16).toUpperCase().padStart(2, '0');
+  throw new SluiceError('data', {
+    rule: `${path} must be UTF-8 text`,
+    received: at === zero ? `a NUL byte at offset ${offset + at}` : `byte 0x${byte} at offset ${offset + at}`,
+    remedy: toUtf8,
+  });
+}
+
+/** The text of a segment in bounded pieces, each ending between characters. */
+export async function* readText(segment: Segment, document: boolean): AsyncGenerator<TextPiece> {
+  let carried: Uint8Array = new Uint8Array(0);
+  for await (const { bytes, offset } of readChunks(segment)) {
+    const all = carried.length === 0 ? bytes : Buffer.concat([carried, bytes]);
+    const last = offset + bytes.length >= segment.end;
+    const whole = last ? all.length : completeUtf8(all);
+    const text = decode(segment.path, all.subarray(0, whole), offset - carried.length);
+    carried = all.subarray(whole);
+    yield { text, endsDocument: document && last && segment.end === segment.size };
+  }
+}
+
+/** The documents of a JSON lines file, each `{"text": "..."}`. Blank lines and empty texts are passed over. */
+export async function* readJsonLines(segment: Segment): AsyncGenerator<TextPiece> {
+  let parts: Uint8Array[] = [];
+  let start = segment.start;
+  for await (const { bytes, offset } of readChunks(segment)) {
+    let from = 0;
+    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, from)) {
+      yield* slices(await readLine(segment, [...parts, bytes.subarray(from, end)], start), true);
+      parts = [];
+      from = end + 1;
+      start = offset + from;
+    }
+    if (parts.length === 0) start = offset + from;
+    parts.push(bytes.subarray(from));
+  }
+  yield* slices(await readLine(segment, parts, start), true);
+}
+
+async function readLine(segment: Segment, parts: readonly Uint8Array[], start: number): Promise<string> {
+  const line = decode(segment.path, parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts), start);
+  if (line.trim() === '') return '';
+  let parsed: Json | undefined;
+  let flaw = '';
+  try {
+    parsed = JSON.parse(line) as Json;
+  } catch (cause) {
+    flaw = cause instanceof Error ? cause.message : String(cause);
+  }
+  const text = field(parsed, 'text');
+  if (typeof text === 'string' && !/\p{Surrogate}/u.test(text)) return text;
+  const rule = typeof text === 'string' ? 'hold well-formed Unicode' : 'be a JSON object with a string "text"';
+  throw new SluiceError('data', {
+    rule: `Line ${await lineNumber(segment.path, start)} of ${segment.path} must ${rule}`,
+    received: line.trimEnd(),
+    remedy: flaw === '' ? 'Each line must be like {"text": "..."}.' : `JSON says: ${flaw}.`,
+  });
+}
+
+/** The number, from 1, of the line that starts at an offset. */
+async function lineNumber(path: string, offset: number): Promise<number> {
+  let lines = 1;
+  for await (const { bytes } of readChunks({ path, start: 0, end: offset, size: offset, modified: '' })) {
+    for (const byte of bytes) if (byte === newline) lines++;
+  }
+  return lines;
+}

@@ -1,0 +1,208 @@
+import type { BigIntStats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SluiceError } from '../base/errors.js';
+import type { TextPiece } from './pieces.js';
+import { openForReading, readAt, readJsonLines, readText, type Segment } from './read-text.js';
+import { cutNear, defaultFraction, splitTarget, tooShortToSplit } from './split.js';
+
+/** Text in files, read as a stream, so that it may be larger than memory. */
+export interface Corpus {
+  /** The file or folder that was opened. */
+  readonly path: string;
+  /** One file of text, a folder of them, or JSON lines. */
+  readonly format: 'text' | 'folder' | 'jsonl';
+  /** Whether it is made of documents, each followed by the end of text, or is one stretch of text. */
+  readonly documents: boolean;
+  readonly segments: readonly Segment[];
+  /** The size of the segments together, in bytes of the files. */
+  readonly bytes: number;
+  /**
+   * The text from the start, line ends as they are. Errors ('data'): bytes that are not UTF-8 text, with their offset;
+   * a line of JSON lines that is not `{"text": "..."}`, with its number.
+   */
+  pieces(): AsyncGenerator<TextPiece>;
+}
+
+/**
+ * Opens a text: a folder of `.txt` files (each a document, chapter_10 after chapter_9), a `.jsonl` file (each line
+ * `{"text": "..."}` a document), or any other file as UTF-8 text. Errors ('data'): nothing there, nothing in it.
+ */
+export async function openCorpus(path: string): Promise<Corpus> {
+  const found = await statOf(path);
+  if (found === undefined) {
+    throw new SluiceError('data', {
+      rule: 'A corpus must be a file or a folder that exists',
+      received: path,
+      remedy: 'Check the path.',
+    });
+  }
+  if (found.isDirectory()) return openFolder(path);
+  if (!found.isFile()) {
+    throw new SluiceError('data', { rule: 'A corpus must be a file or a folder of .txt files', received: path });
+  }
+  if (found.size === 0n) throw emptyCorpus(path);
+  const corpus = corpusOf(path, /\.jsonl$/i.test(path) ? 'jsonl' : 'text', [wholeFile(path, found)]);
+  // A file of nothing but a byte order mark or blank lines is empty too; a file that is not text is found here at once.
+  for await (const { text } of corpus.pieces()) if (text.length > 0) return corpus;
+  throw emptyCorpus(path);
+}
+
+async function openFolder(path: string): Promise<Corpus> {
+  const names = (await readdir(path)).filter((name) => /\.txt$/i.test(name)).sort(naturalOrder);
+  if (names.length === 0) {
+    throw new SluiceError('data', {
+      rule: 'A folder used as a corpus must hold .txt files',
+      received: path,
+      remedy: 'Subfolders are not searched; name one file to use another format.',
+    });
+  }
+  return openFiles(
+    path,
+    names.map((name) => join(path, name)),
+  );
+}
+
+/** A corpus of files in the order given, each a document. Empty files are no documents. */
+export async function openFiles(path: string, files: readonly string[]): Promise<Corpus> {
+  const segments: Segment[] = [];
+  for (const file of files) {
+    const found = await statOf(file);
+    if (found?.isFile() === true && found.size > 0n) segments.push(wholeFile(file, found));
+  }
+  if (segments.length === 0) throw emptyCorpus(path);
+  return corpusOf(path, 'folder', segments);
+}
+
+async function statOf(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new SluiceError('filesystem', { rule: `${path} must be readable`, received: code, cause });
+  }
+}
+
+const wholeFile = (path: string, found: BigIntStats): Segment => {
+  const size = Number(found.size);
+  return { path, start: 0, end: size, size, modified: String(found.mtimeNs) };
+};
+
+const emptyCorpus = (path: string): SluiceError =>
+  new SluiceError('data', { rule: 'A corpus must hold some text', received: path, remedy: 'The file is empty.' });
+
+function corpusOf(path: string, format: Corpus['format'], segments: readonly Segment[]): Corpus {
+  const bytes = segments.reduce((sum, segment) => sum + segment.end - segment.start, 0);
+  async function* pieces(): AsyncGenerator<TextPiece> {
+    for (const segment of segments) {
+      if (format === 'jsonl') yield* readJsonLines(segment);
+      else yield* readText(segment, format === 'folder');
+    }
+  }
+  return { path, format, documents: format !== 'text', segments, bytes, pieces };
+}
+
+/** Names in the order a reader expects: runs of digits by their value. */
+export function naturalOrder(a: string, b: string): number {
+  const [left, right] = [a.split(/(\d+)/), b.split(/(\d+)/)];
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    const [x, y] = [left[i] ?? '', right[i] ?? ''];
+    const value = (digits: string): string => (i % 2 === 1 ? digits.replace(/^0+(?=\d)/, '') : digits);
+    const [p, q] = [value(x), value(y)];
+    if (i % 2 === 1 && p.length !== q.length) return p.length - q.length;
+    if (p !== q) return p < q ? -1 : 1;
+  }
+  return left.length - right.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/**
+ * Splits a corpus in two stretches without reading it: the last `fraction` of its bytes is validation. The cut is moved
+ * to the end of a document, a paragraph or a line near by, else to the end of a character. Errors ('data'): too short.
+ */
+export async function splitCorpus(
+  corpus: Corpus,
+  fraction = defaultFraction,
+): Promise<{ training: Corpus; validation: Corpus }> {
+  const { target, near } = splitTarget(corpus.bytes, fraction);
+  const cut = documentCut(corpus, target, near) ?? (await cutInside(corpus, target, near));
+  if (cut === undefined || cut <= 0 || cut >= corpus.bytes) throw tooShortToSplit(corpus.bytes);
+  const { path, format } = corpus;
+  return {
+    training: corpusOf(path, format, stretch(corpus, 0, cut)),
+    validation: corpusOf(path, format, stretch(corpus, cut, corpus.bytes)),
+  };
+}
+
+/** The nearest end of a file within reach. */
+function documentCut(corpus: Corpus, target: number, near: number): number | undefined {
+  let best: number | undefined;
+  let offset = 0;
+  for (const { start, end } of corpus.segments.slice(0, -1)) {
+    offset += end - start;
+    const distance = Math.abs(offset - target);
+    if (distance <= near && (best === undefined || distance < Math.abs(best - target))) best = offset;
+  }
+  return best;
+}
+
+/** A cut inside the file that holds the target, as an offset in the corpus. */
+async function cutInside(corpus: Corpus, target: number, near: number): Promise<number | undefined> {
+  let before = 0;
+  let segment: Segment | undefined;
+  for (segment of corpus.segments) {
+    if (target < before + segment.end - segment.start) break;
+    before += segment.end - segment.start;
+  }
+  if (segment === undefined) return undefined;
+  const at = segment.start + target - before;
+  const cut = corpus.format === 'jsonl' ? await lineCut(segment, at) : await textCut(segment, at, near);
+  return cut === undefined ? undefined : before + cut - segment.start;
+}
+
+async function readRange(segment: Segment, start: number, end: number): Promise<Uint8Array> {
+  const file = await openForReading(segment.path);
+  try {
+    const bytes = new Uint8Array(Math.max(0, end - start));
+    return bytes.subarray(0, await readAt(file, bytes, start));
+  } finally {
+    await file.close();
+  }
+}
+
+async function textCut(segment: Segment, at: number, near: number): Promise<number | undefined> {
+  // A few bytes more on either side show whole characters and line ends.
+  const from = Math.max(segment.start, at - near - 8);
+  const bytes = await readRange(segment, from, Math.min(segment.end, at + near + 8));
+  const cut = cutNear(bytes, at - from, near);
+  return cut === undefined ? undefined : from + cut;
+}
+
+/** The start of the next line, else of the line that holds the place. */
+async function lineCut(segment: Segment, at: number): Promise<number | undefined> {
+  const step = 65_536;
+  for (let from = at; from < segment.end; from += step) {
+    const found = (await readRange(segment, from, Math.min(segment.end, from + step))).indexOf(0x0a);
+    if (found >= 0 && from + found + 1 < segment.end) return from + found + 1;
+    if (found >= 0) break;
+  }
+  for (let to = at; to > segment.start; to -= step) {
+    const from = Math.max(segment.start, to - step);
+    const found = (await readRange(segment, from, to)).lastIndexOf(0x0a);
+    if (found >= 0) return from + found + 1;
+  }
+  return undefined;
+}
+
+/** The part of a corpus between two offsets. */
+function stretch(corpus: Corpus, from: number, to: number): Segment[] {
+  const parts: Segment[] = [];
+  let offset = 0;
+  for (const segment of corpus.segments) {
+    const start = segment.start + Math.max(0, from - offset);
+    const end = Math.min(segment.end, segment.start + to - offset);
+    if (start < end) parts.push({ ...segment, start, end });
+    offset += segment.end - segment.start;
+  }
+  return parts;
+}

@@ -1,0 +1,72 @@
+import { SluiceError } from '../base/errors.js';
+import { malformed, type SafetensorsDtype, safetensorsDtypes } from './safetensors-dtypes.js';
+
+/** Writes the values of little-endian `bytes` into `target` from `start` on. */
+type Decoder = (bytes: Uint8Array, target: Float32Array, start: number) => void;
+
+const decoders: Partial<Record<SafetensorsDtype, Decoder>> = {
+  F32: (bytes, target, start) => {
+    new Uint8Array(target.buffer, target.byteOffset + 4 * start, bytes.length).set(bytes);
+  },
+  BF16: (bytes, target, start) => {
+    const bits = new Uint32Array(target.buffer, target.byteOffset, target.length);
+    for (let i = 0; i < bytes.length / 2; i++) bits[start + i] = half(bytes, i) << 16;
+  },
+  F16: (bytes, target, start) => {
+    const bits = new Uint32Array(target.buffer, target.byteOffset, target.length);
+    for (let i = 0; i < bytes.length / 2; i++) {
+      const word = half(bytes, i);
+      const exponent = (word >>> 10) & 31;
+      const fraction = word & 1023;
+      const sign = (word & 0x8000) << 16;
+      // Subnormal halves are normal in float32, so their exponent cannot just be moved.
+      if (exponent === 0) target[start + i] = (sign < 0 ? -1 : 1) * fraction * 2 ** -24;
+      else bits[start + i] = sign | ((exponent === 31 ? 255 : exponent + 112) << 23) | (fraction << 13);
+    }
+  },
+  F64: (bytes, target, start) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let i = 0; i < bytes.length / 8; i++) target[start + i] = view.getFloat64(8 * i, true);
+  },
+};
+
+const half = (bytes: Uint8Array, index: number): number => (bytes[2 * index] ?? 0) | ((bytes[2 * index + 1] ?? 0) << 8);
+
+/** The decoder of a floating-point dtype. Throws `format` for a dtype whose values are not float32 by nature. */
+function decoderOf(dtype: SafetensorsDtype, name: string): Decoder {
+  const decoder = decoders[dtype];
+  if (decoder !== undefined) return decoder;
+  throw malformed(`tensor ${name} must be of ${Object.keys(decoders).join(', ')} to be read as float32`, dtype);
+}
+
+/**
+ * The values of a tensor as float32: F16 and BF16 widened exactly, F64 rounded to nearest.
+ * `pieces` give its bytes in order, each a whole number of elements. Throws `format` for another dtype.
+ */
+export function float32Decoder(
+  dtype: SafetensorsDtype,
+  byteLength: number,
+  name: string,
+): { readonly values: Float32Array; add(piece: Uint8Array): void } {
+  const decode = decoderOf(dtype, name);
+  const width = safetensorsDtypes[dtype] / 8;
+  const values = allocate(name, () => new Float32Array(byteLength / width));
+  let count = 0;
+  return {
+    values,
+    add(piece) {
+      decode(piece, values, count);
+      count += piece.length / width;
+    },
+  };
+}
+
+/** Allocates for a tensor; an engine's refusal becomes a `memory` error. */
+export function allocate<T>(name: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    const rule = `tensor ${name} must fit in one array of this engine`;
+    throw new SluiceError('memory', { rule, remedy: 'Read it in ranges instead.', cause });
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * What a device without special functions computes in their place: expressions in arithmetic, selection and
+ * powers of two. They are evaluated in float64 and hold about 2^-50, so that float32 results are within an ULP
+ * even next to a root of a derivative, where everything but the last bits cancels.
+ */
+import { erfRatio, expm1Tail, logTail, millsRatio } from './coefficients.js';
+import { apply, constant, type Expression } from './expression.js';
+
+/** Horner's scheme, lowest power first. */
+function polynomial(x: Expression, coefficients: readonly number[]): Expression {
+  return (
+    coefficients.reduceRight<Expression | undefined>(
+      (sum, c) => (sum === undefined ? constant(c) : sum.mul(x).add(c)),
+      undefined,
+    ) ?? constant(0)
+  );
+}
+
+/** log(2) in two parts; the first has 21 trailing zero bits, so that its product with an exponent is exact. */
+const log2High = 0.6931471803691238;
+const log2Low = 1.9082149292705877e-10;
+
+/** x = n log(2) + r with integral n and |r| <= log(2) / 2; x is clamped to where float64 stays normal. */
+function reduceByLog2(x: Expression): { n: Expression; r: Expression } {
+  const clamped = x.max(-708).min(709);
+  const n = clamped.mul(Math.LOG2E).round();
+  return { n, r: clamped.sub(n.mul(log2High)).sub(n.mul(log2Low)) };
+}
+
+const timesPowerOf2 = (x: Expression | number, n: Expression): Expression => apply('scale', x, n);
+
+/** exp(r) - 1 for |r| <= log(2) / 2. */
+const expm1Reduced = (r: Expression): Expression => r.add(r.mul(r).mul(polynomial(r, expm1Tail)));
+
+export function exp(x: Expression): Expression {
+  const { n, r } = reduceByLog2(x);
+  return timesPowerOf2(expm1Reduced(r).add(1), n);
+}
+
+export function expm1(x: Expression): Expression {
+  const { n, r } = reduceByLog2(x);
+  const power = timesPowerOf2(1, n);
+  return power.mul(expm1Reduced(r)).add(power.sub(1));
+}
+
+/** For positive, normal float64 x; 0 gives -infinity and a negative x NaN. */
+export function log(x: Expression): Expression {
+  const exponent = apply('exponent', x);
+  const mantissa = apply('mantissa', x);
+  const high = (y: Expression | number, otherwise: Expression | number): Expression =>
+    constant(Math.SQRT2).whereLess(mantissa, y, otherwise);
+  const m = high(mantissa.mul(0.5), mantissa);
+  const n = high(exponent.add(1), exponent);
+  const s = m.sub(1).div(m.add(1));
+  const square = s.mul(s);
+  const series = s.mul(2).add(s.mul(square).mul(polynomial(square, logTail)));
+  const finite = n.mul(log2High).add(n.mul(log2Low).add(series));
+  return constant(0).whereLess(x, finite, x.whereLess(0, Number.NaN, Number.NEGATIVE_INFINITY));
+}
+
+/** Kahan's correction: log(u) (x / (u - 1)) with u = 1 + x rounded, as log(u) + (x - (u - 1)) / u. */
+export function log1p(x: Expression): Expression {
+  const u = x.add(1);
+  return log(u).add(x.sub(u.sub(1)).div(u));
+}
+
+export function sigmoid(x: Expression): Expression {
+  const e = x.abs().neg().exp();
+  return x.whereLess(0, e, 1).div(e.add(1));
+}
+
+export function tanh(x: Expression): Expression {
+  const t = x.abs().mul(-2).expm1();
+  const positive = t.neg().div(t.add(2));
+  return x.whereLess(0, positive.neg(), positive);
+}
+
+export const softplus = (x: Expression): Expression => x.max(0).add(x.abs().neg().exp().log1p());
+
+export const normalPdf = (x: Expression): Expression =>
+  x
+    .mul(x)
+    .mul(-0.5)
+    .exp()
+    .mul(1 / Math.sqrt(2 * Math.PI));
+
+/** phi(z) times Mills' ratio for the tail, its complement for the other side. */
+export function normalCdf(x: Expression): Expression {
+  const z = x.abs().min(38);
+  const q = z.sub(5).div(z.add(5));
+  const tail = z.normalPdf().mul(polynomial(q, millsRatio)).div(z.add(1));
+  return x.whereLess(0, tail, constant(1).sub(tail));
+}
+
+export function erf(x: Expression): Expression {
+  const near = x.mul(polynomial(x.mul(x), erfRatio));
+  const far = constant(1).sub(x.abs().mul(-Math.SQRT2).normalCdf().mul(2));
+  return x.abs().whereLess(1, near, x.whereLess(0, far.neg(), far));
+}
+
+/** Below 2^-8 the series; above it the subtraction loses no more than 17 of float64's 53 bits. */
+export function tanhResidual(x: Expression): Expression {
+  const square = x.mul(x);
+  const series = x.mul(square).mul(polynomial(square, [1 / 3, -2 / 15, 17 / 315, -62 / 2835]));
+  return x.abs().whereLess(2 ** -8, series, x.sub(x.tanh()));
+}
+
+export const sign = (x: Expression): Expression => x.whereLess(0, -1, constant(0).whereLess(x, 1, x));
+
+export const pow = (x: Expression, y: Expression): Expression => y.mul(x.log()).exp();
+
+export function rootSum(u: Expression, b: Expression): Expression {
+  const root = u.mul(u).add(b).sqrt();
+  return u.whereLess(0, b.div(root.sub(u)), root.add(u));
+}

@@ -1,0 +1,85 @@
+import { apply, type Expression, reachable, substitute, transform, variable, withOperands } from './expression.js';
+import { primitives } from './primitives.js';
+import { simplify } from './simplify.js';
+
+/**
+ * Stands for infinity while a function is evaluated in float64: its square root is beyond every finite float32,
+ * its cube is finite, so that limits such as that of x sigmoid(x) come out as numbers.
+ */
+const beyond = 2 ** 280;
+
+/**
+ * Extends an expression in float32 inputs to the whole line: at an infinity it takes the limit, at NaN it is NaN.
+ */
+export function extend(expression: Expression, inputs: readonly string[]): Expression {
+  const clamp = Object.fromEntries(inputs.map((name) => [name, variable(name).max(-beyond).min(beyond)]));
+  const simple = simplify(expression);
+  const bounded = isMonotonePiece(simple) ? simple : substitute(simple, clamp);
+  return inputs.reduce(
+    (result, name) => (carriesNan(result, name) ? result : apply('carryNan', variable(name), result)),
+    bounded,
+  );
+}
+
+/** Made of steps that take infinities to their limits by themselves: no product, quotient or difference of two. */
+function isMonotonePiece(expression: Expression): boolean {
+  return reachable([expression]).every(({ node }) => {
+    if (node.kind !== 'apply') return true;
+    const constants = node.operands.filter((operand) => operand.value !== undefined).length;
+    if (node.primitive === 'add' || node.primitive === 'sub') return constants > 0;
+    if (node.primitive === 'mul') return node.operands.some(({ value }) => value !== undefined && value !== 0);
+    return ['neg', 'abs', 'min', 'max', 'select', 'carryNan'].includes(node.primitive);
+  });
+}
+
+/** Whether a NaN in the variable surely reaches the result: a selection must carry it on both branches. */
+function carriesNan(expression: Expression, name: string): boolean {
+  const { node } = expression;
+  if (node.kind === 'variable') return node.name === name;
+  if (node.kind !== 'apply') return false;
+  const carried = node.operands.map((operand) => carriesNan(operand, name));
+  if (node.primitive === 'select') return carried[2] === true && carried[3] === true;
+  return node.primitive === 'sign' ? false : carried.includes(true);
+}
+
+const expanded = new Map<Expression, Expression>();
+
+/** Replaces the functions that lanes lack by their expansions, until only lane instructions are left. */
+export function expand(expression: Expression): Expression {
+  return transform(
+    expression,
+    (current, operands) => {
+      const { node } = current;
+      const lanes = node.kind === 'apply' ? primitives[node.primitive].lanes : undefined;
+      if (lanes === undefined || !('expand' in lanes)) return withOperands(current, operands);
+      return expand(lanes.expand(...operands));
+    },
+    expanded,
+  );
+}
+
+export interface Cost {
+  /** Arithmetic operations per element, shared subexpressions counted once. */
+  readonly operations: number;
+  /** Special functions per element: exp, tanh, square roots, ... after common subexpressions are shared. */
+  readonly special: number;
+}
+
+/** What an evaluation of the outputs together costs per element. */
+export function cost(outputs: readonly Expression[]): Cost {
+  let operations = 0;
+  let special = 0;
+  for (const { node } of reachable(outputs.map(simplify))) {
+    if (node.kind !== 'apply') continue;
+    const kind = primitives[node.primitive].cost;
+    if (kind === 'operation') operations++;
+    if (kind === 'special') special++;
+  }
+  return { operations, special };
+}
+
+/** How many times the lanes evaluate an exponential or a logarithm for these outputs, once expanded. */
+export function exponentials(outputs: readonly Expression[]): number {
+  const transcendental = reachable(outputs.map((output) => expand(simplify(output))));
+  return transcendental.filter(({ node }) => node.kind === 'apply' && node.primitive === 'round').length;
+}

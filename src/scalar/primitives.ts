@@ -1,0 +1,298 @@
+/**
+ * The primitives: one row each holds all that is known of it. A device, a printer or a derivative reads its column;
+ * a row without one of them does not compile.
+ */
+import * as expansions from './expansions.js';
+import { constant, type Expression } from './expression.js';
+import { call, cases, fraction, infix, type Notation, prefix, wrap } from './notation.js';
+import * as special from './special.js';
+
+/** One step of a stack program on SIMD lanes: an operand by position, an instruction, or a constant. */
+export type LaneStep =
+  | number
+  | string
+  | { readonly float: number }
+  | { readonly bits: bigint }
+  | { readonly shift: number };
+
+export interface Row {
+  /** The value in float64. */
+  readonly evaluate: (...values: number[]) => number;
+  /** The partial derivatives, one per operand, closed and free of cancellation. */
+  readonly derivative: (operands: readonly Expression[], self: Expression) => readonly (Expression | number)[];
+  readonly notation: Notation;
+  /** Lane instructions where SIMD hardware has it, else the expression that takes its place. */
+  readonly lanes:
+    | { readonly steps: readonly LaneStep[] }
+    | { readonly expand: (...operands: Expression[]) => Expression };
+  /** Arithmetic operations, or one special function, per element. */
+  readonly cost: 'free' | 'operation' | 'special';
+}
+
+const zero = constant(0);
+const one = constant(1);
+/** 1 where a < b, else 0. */
+const indicator = (a: Expression, b: Expression | number): Expression => a.whereLess(b, one, zero);
+type Unary = readonly Expression[];
+const unary =
+  (derive: (x: Expression, self: Expression) => Expression | number) =>
+  ([x]: Unary, self: Expression): readonly (Expression | number)[] =>
+    x === undefined ? [] : [derive(x, self)];
+const binary =
+  (derive: (a: Expression, b: Expression, self: Expression) => readonly (Expression | number)[]) =>
+  ([a, b]: readonly Expression[], self: Expression): readonly (Expression | number)[] =>
+    a === undefined || b === undefined ? [] : derive(a, b, self);
+
+const arithmetic = {
+  add: {
+    evaluate: (a = 0, b = 0) => a + b,
+    derivative: binary(() => [1, 1]),
+    notation: infix('+', 1),
+    lanes: { steps: [0, 1, 'add'] },
+    cost: 'operation',
+  },
+  sub: {
+    evaluate: (a = 0, b = 0) => a - b,
+    derivative: binary(() => [1, -1]),
+    notation: infix('-', 1),
+    lanes: { steps: [0, 1, 'sub'] },
+    cost: 'operation',
+  },
+  mul: {
+    evaluate: (a = 0, b = 0) => a * b,
+    derivative: binary((a, b) => [b, a]),
+    notation: infix('*', 2, ' \\cdot '),
+    lanes: { steps: [0, 1, 'mul'] },
+    cost: 'operation',
+  },
+  div: {
+    evaluate: (a = 0, b = 0) => a / b,
+    derivative: binary((a, b) => [one.div(b), a.neg().div(b.mul(b))]),
+    notation: fraction,
+    lanes: { steps: [0, 1, 'div'] },
+    cost: 'operation',
+  },
+  neg: {
+    evaluate: (x = 0) => -x,
+    derivative: unary(() => -1),
+    notation: prefix('-'),
+    lanes: { steps: [0, 'neg'] },
+    cost: 'operation',
+  },
+  abs: {
+    evaluate: (x = 0) => Math.abs(x),
+    derivative: unary((x) => x.sign()),
+    notation: wrap('abs', '\\left|', '\\right|'),
+    lanes: { steps: [0, 'abs'] },
+    cost: 'operation',
+  },
+  sign: {
+    evaluate: (x = 0) => Math.sign(x),
+    derivative: unary(() => 0),
+    notation: call('sign', '\\operatorname{sign}'),
+    lanes: { expand: expansions.sign },
+    cost: 'operation',
+  },
+  min: {
+    evaluate: (a = 0, b = 0) => Math.min(a, b),
+    derivative: binary((a, b) => [indicator(a, b), a.whereLess(b, 0, 1)]),
+    notation: call('min', '\\min'),
+    lanes: { steps: [0, 1, 'min'] },
+    cost: 'operation',
+  },
+  max: {
+    evaluate: (a = 0, b = 0) => Math.max(a, b),
+    derivative: binary((a, b) => [indicator(b, a), b.whereLess(a, 0, 1)]),
+    notation: call('max', '\\max'),
+    lanes: { steps: [0, 1, 'max'] },
+    cost: 'operation',
+  },
+  sqrt: {
+    evaluate: (x = 0) => Math.sqrt(x),
+    derivative: unary((_, self) => constant(0.5).div(self)),
+    notation: wrap('sqrt', '\\sqrt{', '}'),
+    lanes: { steps: [0, 'sqrt'] },
+    cost: 'special',
+  },
+  floor: {
+    evaluate: (x = 0) => Math.floor(x),
+    derivative: unary(() => 0),
+    notation: wrap('floor', '\\lfloor ', ' \\rfloor'),
+    lanes: { steps: [0, 'floor'] },
+    cost: 'operation',
+  },
+  round: {
+    evaluate: (x = 0) => special.roundHalfEven(x),
+    derivative: unary(() => 0),
+    notation: call('round', '\\operatorname{round}'),
+    lanes: { steps: [0, 'nearest'] },
+    cost: 'operation',
+  },
+  /** The third operand where the first is less than the second, else the fourth. */
+  select: {
+    evaluate: (a = 0, b = 0, then = 0, otherwise = 0) => (a < b ? then : otherwise),
+    derivative: ([a, b]) => (a === undefined || b === undefined ? [] : [0, 0, indicator(a, b), a.whereLess(b, 0, 1)]),
+    notation: cases,
+    lanes: { steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'] },
+    cost: 'operation',
+  },
+  /** The second operand, or NaN where the first is NaN: selections must not swallow one. */
+  carryNan: {
+    evaluate: (x = 0, y = 0) => (Number.isNaN(x) ? x : y),
+    derivative: () => [0, 1],
+    notation: call('carryNan', '\\operatorname{carryNan}'),
+    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'] },
+    cost: 'free',
+  },
+} as const satisfies Record<string, Row>;
+
+/** The bits of a float64, for the expansions alone; they have no derivative. */
+const bits = {
+  /** x 2^n for integral n, both results normal. */
+  scale: {
+    evaluate: (x = 0, n = 0) => x * 2 ** n,
+    derivative: () => [0, 0],
+    notation: call('scale', '\\operatorname{scale}'),
+    lanes: { steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'] },
+    cost: 'operation',
+  },
+  /** floor(log2(x)) of a positive, normal x. */
+  exponent: {
+    evaluate: (x = 0) => special.exponent(x),
+    derivative: () => [0],
+    notation: call('exponent', '\\operatorname{exponent}'),
+    lanes: {
+      steps: [
+        0,
+        { shift: 52 },
+        'i64x2.shr_u',
+        { bits: 0x4330000000000000n },
+        'v128.or',
+        { float: 2 ** 52 + 1023 },
+        'sub',
+      ],
+    },
+    cost: 'operation',
+  },
+  /** x / 2^exponent(x), in [1, 2). */
+  mantissa: {
+    evaluate: (x = 0) => x / 2 ** special.exponent(x),
+    derivative: () => [0],
+    notation: call('mantissa', '\\operatorname{mantissa}'),
+    lanes: { steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'] },
+    cost: 'operation',
+  },
+} as const satisfies Record<string, Row>;
+
+const functions = {
+  exp: {
+    evaluate: (x = 0) => Math.exp(x),
+    derivative: unary((_, self) => self),
+    notation: call('exp', '\\exp'),
+    lanes: { expand: expansions.exp },
+    cost: 'special',
+  },
+  expm1: {
+    evaluate: (x = 0) => Math.expm1(x),
+    derivative: unary((x) => x.exp()),
+    notation: call('expm1', '\\operatorname{expm1}'),
+    lanes: { expand: expansions.expm1 },
+    cost: 'special',
+  },
+  log: {
+    evaluate: (x = 0) => Math.log(x),
+    derivative: unary((x) => one.div(x)),
+    notation: call('log', '\\log'),
+    lanes: { expand: expansions.log },
+    cost: 'special',
+  },
+  log1p: {
+    evaluate: (x = 0) => Math.log1p(x),
+    derivative: unary((x) => one.div(x.add(1))),
+    notation: call('log1p', '\\operatorname{log1p}'),
+    lanes: { expand: expansions.log1p },
+    cost: 'special',
+  },
+  pow: {
+    evaluate: (x = 0, y = 0) => x ** y,
+    derivative: binary((x, y, self) => [y.mul(x.pow(y.sub(1))), zero.whereLess(x, self.mul(x.log()), 0)]),
+    notation: infix('^', 4, '^'),
+    lanes: { expand: expansions.pow },
+    cost: 'special',
+  },
+  sigmoid: {
+    evaluate: special.sigmoid,
+    derivative: unary((x, self) => self.mul(x.neg().sigmoid())),
+    notation: call('sigmoid', '\\sigma'),
+    lanes: { expand: expansions.sigmoid },
+    cost: 'special',
+  },
+  tanh: {
+    evaluate: (x = 0) => Math.tanh(x),
+    derivative: unary((x) => x.mul(2).sigmoid().mul(x.mul(-2).sigmoid()).mul(4)),
+    notation: call('tanh', '\\tanh'),
+    lanes: { expand: expansions.tanh },
+    cost: 'special',
+  },
+  softplus: {
+    evaluate: special.softplus,
+    derivative: unary((x) => x.sigmoid()),
+    notation: call('softplus', '\\operatorname{softplus}'),
+    lanes: { expand: expansions.softplus },
+    cost: 'special',
+  },
+  erf: {
+    evaluate: special.erf,
+    derivative: unary((x) =>
+      x
+        .mul(Math.SQRT2)
+        .normalPdf()
+        .mul(2 * Math.SQRT2),
+    ),
+    notation: call('erf', '\\operatorname{erf}'),
+    lanes: { expand: expansions.erf },
+    cost: 'special',
+  },
+  normalCdf: {
+    evaluate: special.normalCdf,
+    derivative: unary((x) => x.normalPdf()),
+    notation: call('normalCdf', '\\Phi'),
+    lanes: { expand: expansions.normalCdf },
+    cost: 'special',
+  },
+  normalPdf: {
+    evaluate: special.normalPdf,
+    derivative: unary((x, self) => x.neg().mul(self)),
+    notation: call('normalPdf', '\\varphi'),
+    lanes: { expand: expansions.normalPdf },
+    cost: 'special',
+  },
+  /** x - tanh(x). */
+  tanhResidual: {
+    evaluate: special.tanhResidual,
+    derivative: unary((x) => x.tanh().mul(x.tanh())),
+    notation: call('tanhResidual', '\\operatorname{tanhResidual}'),
+    lanes: { expand: expansions.tanhResidual },
+    cost: 'special',
+  },
+  /** u + sqrt(u^2 + b) for b > 0. */
+  rootSum: {
+    evaluate: special.rootSum,
+    derivative: binary((u, b, self) => {
+      const root = u.mul(u).add(b).sqrt();
+      return [self.div(root), constant(0.5).div(root)];
+    }),
+    notation: call('rootSum', '\\operatorname{rootSum}'),
+    lanes: { expand: expansions.rootSum },
+    cost: 'special',
+  },
+} as const satisfies Record<string, Row>;
+
+const rows = { ...arithmetic, ...bits, ...functions };
+export type Primitive = keyof typeof rows;
+export const primitives: { readonly [P in Primitive]: Row } = rows;
+
+/** How many operands a primitive takes: as many as it has partial derivatives. */
+export function arity(primitive: Primitive): number {
+  return primitives[primitive].derivative([zero, zero, zero, zero], zero).length;
+}

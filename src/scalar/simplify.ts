@@ -1,0 +1,131 @@
+import { constant, type Expression, transform, withOperands } from './expression.js';
+import { type Primitive, primitives } from './primitives.js';
+import { stableCall, stableProduct, stableSum } from './stable.js';
+import { fromProduct, fromSum, type Product, type Sum, toProduct, toSum } from './sums.js';
+
+const memo = new Map<Expression, Expression>();
+
+/**
+ * Folds constants, collects like terms and factors, and applies the stable forms. The result is the same function
+ * over the reals. Never run it on expanded special functions: it would undo their compensated sums.
+ */
+export function simplify(expression: Expression): Expression {
+  return transform(expression, (node, operands) => simplifyNode(withOperands(node, operands)), memo);
+}
+
+function simplifyNode(expression: Expression): Expression {
+  const { node } = expression;
+  if (node.kind === 'reduce') return simplifyReduction(expression);
+  if (node.kind !== 'apply') return expression;
+  const values = node.operands.map((operand) => operand.value);
+  if (values.every((value) => value !== undefined) && !isInexactFraction(node.primitive, values)) {
+    return constant(primitives[node.primitive].evaluate(...values));
+  }
+  const simplified = rules[node.primitive]?.(expression, node.operands) ?? viaStableCall(node.primitive, node.operands);
+  return simplified ?? expression;
+}
+
+/** 1/6 stays a fraction: folding would round it before it is used. */
+function isInexactFraction(primitive: Primitive, [a = 0, b = 0]: readonly number[]): boolean {
+  return primitive === 'div' && !Number.isInteger(a / b) && !Number.isInteger(Math.log2(Math.abs(b)));
+}
+
+function viaStableCall(primitive: Primitive, operands: readonly Expression[]): Expression | undefined {
+  const [u] = operands;
+  const stable = operands.length === 1 && u !== undefined ? stableCall(primitive, u) : undefined;
+  return stable === undefined ? undefined : simplify(stable);
+}
+
+function simplifySum(expression: Expression): Expression {
+  const sum = toSum(expression);
+  const stable = stableSum(sum) ?? mergeSelections(sum);
+  return stable === undefined ? fromSum(sum) : simplify(fromSum(sum).add(stable));
+}
+
+function simplifyProduct(expression: Expression): Expression {
+  const product = toProduct(expression);
+  const changed = stableProduct(product);
+  const result = enterSelection(product) ?? fromProduct(product);
+  return changed ? simplify(result) : result;
+}
+
+const selection = (expression: Expression): readonly Expression[] | undefined =>
+  expression.node.kind === 'apply' && expression.node.primitive === 'select' ? expression.operands : undefined;
+
+/** Factors beside a selection with a 0 branch move inside, so that 0 never meets an infinity. */
+function enterSelection(product: Product): Expression | undefined {
+  for (const [factor, power] of product.factors) {
+    const [a, b, then, otherwise] = selection(factor) ?? [];
+    if (a === undefined || b === undefined || then === undefined || otherwise === undefined) continue;
+    if (power !== 1 || (then.value !== 0 && otherwise.value !== 0)) continue;
+    const factors = new Map(product.factors);
+    factors.delete(factor);
+    const rest = fromProduct({ ...product, factors });
+    const inside = (branch: Expression): Expression => (branch.value === 0 ? branch : simplify(rest.mul(branch)));
+    return simplify(a.whereLess(b, inside(then), inside(otherwise)));
+  }
+  return undefined;
+}
+
+/** Terms that select on the same condition become one selection of sums. */
+function mergeSelections(sum: Sum): Expression | undefined {
+  const terms = [...sum.terms].filter(([term]) => selection(term) !== undefined);
+  for (const [i, [first, weight]] of terms.entries()) {
+    const [a, b, then, otherwise] = first.operands;
+    const same = terms.slice(i + 1).find(([other]) => other.operands[0] === a && other.operands[1] === b);
+    if (same === undefined || a === undefined || b === undefined) continue;
+    const [second, otherWeight] = same;
+    const branch = (mine: Expression | undefined, other: Expression | undefined): Expression =>
+      constant(weight)
+        .mul(mine ?? 0)
+        .add(constant(otherWeight).mul(other ?? 0));
+    sum.terms.delete(first);
+    sum.terms.delete(second);
+    return a.whereLess(b, branch(then, second.operands[2]), branch(otherwise, second.operands[3]));
+  }
+  return undefined;
+}
+
+/** A factor that is the same for the whole row leaves the sum; only constants are known to be. */
+function simplifyReduction(expression: Expression): Expression {
+  const { node } = expression;
+  if (node.kind !== 'reduce' || node.reduction !== 'sum') return expression;
+  const { coefficient, divisor, factors } = toProduct(node.operands[0]);
+  if (coefficient === 0) return constant(0);
+  if ((coefficient === 1 && divisor === 1) || factors.size === 0) return expression;
+  return constant(coefficient)
+    .mul(fromProduct({ coefficient: 1, divisor: 1, factors }).sum())
+    .div(divisor);
+}
+
+type Rule = (expression: Expression, operands: readonly Expression[]) => Expression | undefined;
+
+const rules: Partial<Record<Primitive, Rule>> = {
+  add: simplifySum,
+  sub: simplifySum,
+  neg: (expression, [x]) =>
+    x?.node.kind === 'apply' && /^(add|sub)$/.test(x.node.primitive)
+      ? simplifySum(expression)
+      : simplifyProduct(expression),
+  mul: simplifyProduct,
+  div: simplifyProduct,
+  select: (_, [a, b, then, otherwise]) => {
+    if (then === otherwise) return then;
+    if (a === undefined || b === undefined || then === undefined || otherwise === undefined) return undefined;
+    if (a.value !== undefined && b.value !== undefined) return a.value < b.value ? then : otherwise;
+    const sameCondition = (branch: Expression): readonly Expression[] | undefined => {
+      const operands = selection(branch);
+      return operands?.[0] === a && operands[1] === b ? operands : undefined;
+    };
+    const inner = sameCondition(then)?.[2] ?? then;
+    const outer = sameCondition(otherwise)?.[3] ?? otherwise;
+    return inner === then && outer === otherwise ? undefined : simplify(a.whereLess(b, inner, outer));
+  },
+  pow: (_, [x, y]) => {
+    if (x === undefined || y?.value === undefined) return undefined;
+    if (y.value === 0) return constant(1);
+    if (y.value === 1) return x;
+    if (y.value === 2) return x.mul(x);
+    return y.value === 0.5 ? x.sqrt() : undefined;
+  },
+};
