@@ -101,7 +101,7 @@ def swish(x: Dual, beta: Dual | float) -> Dual:
 
 
 def hard_sigmoid(x: Dual) -> Dual:
-    return clip(x / 6 + mpf(1) / 2, 0, 1) if -3 < x.value < 3 else constant(x, int(x >= 3))
+    return x / 6 + mpf(1) / 2 if -3 < x.value < 3 else constant(x, int(x >= 3))
 
 
 def hard_swish(x: Dual) -> Dual:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from catalogue import ACTIVATIONS, GATES, ROWS, Activation, Gate, Row
 from exact import Dual, evaluate, to_double
-from inputs import INFINITY, SMALLEST_SUBNORMAL, around_kink, around_root, gate_pairs, grid, rows, unique
+from inputs import SMALLEST_SUBNORMAL, around_kink, around_root, gate_pairs, grid, rows, unique
 from mpmath import mp, mpf
 
 TARGET = Path(__file__).resolve().parent.parent / "test" / "golden" / "activations.json"
@@ -79,14 +79,18 @@ def number(value: float) -> float | int | str:
 
 
 def values_at(call, inputs: Sequence[float]) -> list[float]:
-    """Value and gradient as doubles. A zero at -0 takes the sign of the limit from below."""
+    """Value and gradient as doubles."""
     size = 1 + len(inputs)
     if any(math.isnan(v) for v in inputs):
         return [math.nan] * size
-    doubles = [to_double(v) for v in evaluate(call, inputs)]
-    if str(inputs[0]) == "-0.0" and len(inputs) == 1 and doubles[0] == 0:
-        below = evaluate(call, [-SMALLEST_SUBNORMAL])
-        doubles[0] = math.copysign(doubles[0], below[0])
+    return [to_double(v) for v in evaluate(call, inputs)]
+
+
+def signed_values_at(call, inputs: Sequence[float]) -> list[float]:
+    """As `values_at`; a value of 0 at x = -0 takes its sign from just below."""
+    doubles = values_at(call, inputs)
+    if doubles[0] == 0 and inputs[0] == 0 and math.copysign(1, inputs[0]) < 0:
+        doubles[0] = math.copysign(doubles[0], evaluate(call, [-SMALLEST_SUBNORMAL, *inputs[1:]])[0])
     return doubles
 
 
@@ -96,7 +100,7 @@ def activation_entry(entry: Activation, grids: dict[str, list[float]]) -> dict:
     shared = grids[entry.grid]
     extra = [x for x in unique(extra, shared) if x not in entry.ambiguous]
     learned = [entry.parameters[name] for name in entry.learned]
-    columns = zip(*(values_at(bound(entry), [x, *learned]) for x in [*shared, *extra]), strict=True)
+    columns = zip(*(signed_values_at(bound(entry), [x, *learned]) for x in [*shared, *extra]), strict=True)
     y, dy, *others = ([number(v) for v in column] for column in columns)
     result = {"name": entry.name, "parameters": dict(entry.parameters), "grid": entry.grid}
     result |= {"x": [number(x) for x in extra], "y": y, "dy": dy}
@@ -106,10 +110,7 @@ def activation_entry(entry: Activation, grids: dict[str, list[float]]) -> dict:
 
 
 def gate_entry(entry: Gate, pairs: Iterable[tuple[float, float]]) -> dict:
-    kept, results = [], []
-    for pair in pairs:
-        kept.append(pair)
-        results.append(values_at(bound(entry), pair))
+    results = [values_at(bound(entry), pair) for pair in pairs]
     y, d_gate, d_value = ([number(v) for v in column] for column in zip(*results, strict=True))
     return {"name": entry.name, "parameters": dict(entry.parameters), "y": y, "dGate": d_gate, "dValue": d_value}
 

@@ -22,15 +22,18 @@ ATTEMPTS = 64
 RELATIVE = 2e-5
 
 
-def reason_to_skip(run: Path | None, data: Path | None) -> str:
+def reason_to_skip(run: Path | None) -> str:
     if run is None:
         return "no run folder was given"
+    built = (ROOT / "bin" / "sluice.js").is_file() and (ROOT / "dist").is_dir()
+    return "" if built else "the sluice command is not built"
+
+
+def wrong_usage(run: Path, data: Path | None) -> str:
     if not (run / "config.json").is_file():
-        return f"{run.name} has no config.json"
+        return f"RUN must hold a config.json, received {run}"
     if data is None or not data.is_file():
-        return "no text file was given with --data"
-    if not (ROOT / "bin" / "sluice.js").is_file() or not (ROOT / "dist").is_dir():
-        return "the sluice command is not built"
+        return f"a run needs a text file, received --data {data}"
     return ""
 
 
@@ -110,7 +113,10 @@ def main() -> int:
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     report = Report()
-    reason = reason_to_skip(options.run, options.data)
+    reason = reason_to_skip(options.run)
+    wrong = "" if options.run is None else wrong_usage(options.run, options.data)
+    if wrong:
+        parser.error(wrong)
     if reason:
         report.skip("from_pretrained", reason)
     else:

@@ -56,3 +56,9 @@ export function randomInteger(key: RandomKey, index: number, limit: number): num
   const fraction = (randomWord(key, 2 * index) >>> 5) * 2 ** 26 + (randomWord(key, 2 * index + 1) >>> 6);
   return Math.floor(fraction * 2 ** -53 * limit);
 }
+
+/** Standard normal by Box and Muller from the two words of block `index`. */
+export function randomNormal(key: RandomKey, index: number): number {
+  const radius = Math.sqrt(-2 * Math.log(1 - randomUniform(key, 2 * index)));
+  return radius * Math.cos(2 * Math.PI * randomUniform(key, 2 * index + 1));
+}

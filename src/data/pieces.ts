@@ -13,13 +13,12 @@ export const pieceLength = 65_536;
 /** A run without a safe place to cut (a genome, say) is cut here all the same, so that memory stays bounded. */
 export const longestRun = 2 ** 20;
 
-/** Cuts a text into pieces, never inside a character. */
+/** Cuts a text into pieces, never inside a character; none for the empty text. */
 export function* slices(text: string, endsDocument: boolean, length = pieceLength): Generator<TextPiece> {
-  for (let start = 0; start < text.length || start === 0; ) {
+  for (let start = 0; start < text.length; ) {
     let end = Math.min(text.length, start + length);
     if (end < text.length && isHighSurrogate(text, end - 1)) end++;
     yield { text: text.slice(start, end), endsDocument: endsDocument && end === text.length };
-    if (end === text.length) return;
     start = end;
   }
 }

@@ -23,9 +23,14 @@ export async function openForReading(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
-    const received = cause instanceof Error && 'code' in cause ? String(cause.code) : cause;
-    throw new SluiceError('filesystem', { rule: `${path} must be a file that can be read`, received, cause });
+    throw unreadable(path, cause);
   }
+}
+
+/** The error of a path that the system refuses to read. */
+export function unreadable(path: string, cause: unknown): SluiceError {
+  const received = cause instanceof Error && 'code' in cause ? String(cause.code) : cause;
+  return new SluiceError('filesystem', { rule: `${path} must be readable`, received, cause });
 }
 
 /** Fills `buffer` from a position on; fewer bytes only at the end of the file. */

@@ -3,8 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
 import type { TextPiece } from './pieces.js';
-import { openForReading, readAt, readJsonLines, readText, type Segment } from './read-text.js';
-import { cutNear, defaultFraction, splitTarget, tooShortToSplit } from './split.js';
+import { readJsonLines, readText, type Segment, unreadable } from './read-text.js';
 
 /** Text in files, read as a stream, so that it may be larger than memory. */
 export interface Corpus {
@@ -49,7 +48,10 @@ export async function openCorpus(path: string): Promise<Corpus> {
 }
 
 async function openFolder(path: string): Promise<Corpus> {
-  const names = (await readdir(path)).filter((name) => /\.txt$/i.test(name)).sort(naturalOrder);
+  const all = await readdir(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  const names = all.filter((name) => /\.txt$/i.test(name)).sort(naturalOrder);
   if (names.length === 0) {
     throw new SluiceError('data', {
       rule: 'A folder used as a corpus must hold .txt files',
@@ -80,7 +82,7 @@ async function statOf(path: string): Promise<BigIntStats | undefined> {
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new SluiceError('filesystem', { rule: `${path} must be readable`, received: code, cause });
+    throw unreadable(path, cause);
   }
 }
 
@@ -90,9 +92,10 @@ const wholeFile = (path: string, found: BigIntStats): Segment => {
 };
 
 const emptyCorpus = (path: string): SluiceError =>
-  new SluiceError('data', { rule: 'A corpus must hold some text', received: path, remedy: 'The file is empty.' });
+  new SluiceError('data', { rule: 'A corpus must hold some text', received: path, remedy: 'It is empty.' });
 
-function corpusOf(path: string, format: Corpus['format'], segments: readonly Segment[]): Corpus {
+/** A corpus of stretches of files. */
+export function corpusOf(path: string, format: Corpus['format'], segments: readonly Segment[]): Corpus {
   const bytes = segments.reduce((sum, segment) => sum + segment.end - segment.start, 0);
   async function* pieces(): AsyncGenerator<TextPiece> {
     for (const segment of segments) {
@@ -114,95 +117,4 @@ export function naturalOrder(a: string, b: string): number {
     if (p !== q) return p < q ? -1 : 1;
   }
   return left.length - right.length || (a < b ? -1 : a > b ? 1 : 0);
-}
-
-/**
- * Splits a corpus in two stretches without reading it: the last `fraction` of its bytes is validation. The cut is moved
- * to the end of a document, a paragraph or a line near by, else to the end of a character. Errors ('data'): too short.
- */
-export async function splitCorpus(
-  corpus: Corpus,
-  fraction = defaultFraction,
-): Promise<{ training: Corpus; validation: Corpus }> {
-  const { target, near } = splitTarget(corpus.bytes, fraction);
-  const cut = documentCut(corpus, target, near) ?? (await cutInside(corpus, target, near));
-  if (cut === undefined || cut <= 0 || cut >= corpus.bytes) throw tooShortToSplit(corpus.bytes);
-  const { path, format } = corpus;
-  return {
-    training: corpusOf(path, format, stretch(corpus, 0, cut)),
-    validation: corpusOf(path, format, stretch(corpus, cut, corpus.bytes)),
-  };
-}
-
-/** The nearest end of a file within reach. */
-function documentCut(corpus: Corpus, target: number, near: number): number | undefined {
-  let best: number | undefined;
-  let offset = 0;
-  for (const { start, end } of corpus.segments.slice(0, -1)) {
-    offset += end - start;
-    const distance = Math.abs(offset - target);
-    if (distance <= near && (best === undefined || distance < Math.abs(best - target))) best = offset;
-  }
-  return best;
-}
-
-/** A cut inside the file that holds the target, as an offset in the corpus. */
-async function cutInside(corpus: Corpus, target: number, near: number): Promise<number | undefined> {
-  let before = 0;
-  let segment: Segment | undefined;
-  for (segment of corpus.segments) {
-    if (target < before + segment.end - segment.start) break;
-    before += segment.end - segment.start;
-  }
-  if (segment === undefined) return undefined;
-  const at = segment.start + target - before;
-  const cut = corpus.format === 'jsonl' ? await lineCut(segment, at) : await textCut(segment, at, near);
-  return cut === undefined ? undefined : before + cut - segment.start;
-}
-
-async function readRange(segment: Segment, start: number, end: number): Promise<Uint8Array> {
-  const file = await openForReading(segment.path);
-  try {
-    const bytes = new Uint8Array(Math.max(0, end - start));
-    return bytes.subarray(0, await readAt(file, bytes, start));
-  } finally {
-    await file.close();
-  }
-}
-
-async function textCut(segment: Segment, at: number, near: number): Promise<number | undefined> {
-  // A few bytes more on either side show whole characters and line ends.
-  const from = Math.max(segment.start, at - near - 8);
-  const bytes = await readRange(segment, from, Math.min(segment.end, at + near + 8));
-  const cut = cutNear(bytes, at - from, near);
-  return cut === undefined ? undefined : from + cut;
-}
-
-/** The start of the next line, else of the line that holds the place. */
-async function lineCut(segment: Segment, at: number): Promise<number | undefined> {
-  const step = 65_536;
-  for (let from = at; from < segment.end; from += step) {
-    const found = (await readRange(segment, from, Math.min(segment.end, from + step))).indexOf(0x0a);
-    if (found >= 0 && from + found + 1 < segment.end) return from + found + 1;
-    if (found >= 0) break;
-  }
-  for (let to = at; to > segment.start; to -= step) {
-    const from = Math.max(segment.start, to - step);
-    const found = (await readRange(segment, from, to)).lastIndexOf(0x0a);
-    if (found >= 0) return from + found + 1;
-  }
-  return undefined;
-}
-
-/** The part of a corpus between two offsets. */
-function stretch(corpus: Corpus, from: number, to: number): Segment[] {
-  const parts: Segment[] = [];
-  let offset = 0;
-  for (const segment of corpus.segments) {
-    const start = segment.start + Math.max(0, from - offset);
-    const end = Math.min(segment.end, segment.start + to - offset);
-    if (start < end) parts.push({ ...segment, start, end });
-    offset += segment.end - segment.start;
-  }
-  return parts;
 }

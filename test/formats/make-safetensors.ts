@@ -10,8 +10,13 @@ export function safetensorsOf(header: string | Uint8Array, dataLength = 0, lengt
 }
 
 /** One member of a header. */
-export const member = (name: string, dtype: string, shape: string, begin: number | string, end: number | string): string =>
-  `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
+export const member = (
+  name: string,
+  dtype: string,
+  shape: string,
+  begin: number | string,
+  end: number | string,
+): string => `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
 
 /** The error that an action ends in; fails when it succeeds or throws anything but a SluiceError. */
 export async function errorOf(action: () => unknown): Promise<SluiceError> {

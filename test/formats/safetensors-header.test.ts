@@ -37,7 +37,10 @@ const malformed: Record<string, [Uint8Array, RegExp]> = {
   'a second object after the first': [safetensorsOf(`{${one}}{}`, 8), /nothing must follow/],
   'a trailing comma': [safetensorsOf(`{${one},}`, 8), /must come next/],
   'a comment': [safetensorsOf(`{/**/${one}}`, 8), /must come next/],
-  'a repeated tensor': [safetensorsOf(`{${one},${member('a', 'F32', '[2]', 8, 16)}}`, 16), /repeat a key, received "a"/],
+  'a repeated tensor': [
+    safetensorsOf(`{${one},${member('a', 'F32', '[2]', 8, 16)}}`, 16),
+    /repeat a key, received "a"/,
+  ],
   'a tensor repeated in escapes': [
     safetensorsOf(`{${one},"\\u0061":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}`, 16),
     /repeat a key, received "a"/,
@@ -52,8 +55,14 @@ const malformed: Record<string, [Uint8Array, RegExp]> = {
   'metadata that is no object': [safetensorsOf('{"__metadata__":"pt"}'), /must come next/],
   'an unknown dtype': [safetensorsOf(`{${member('a', 'F31', '[2]', 0, 8)}}`, 8), /Did you mean "F32"/],
   'a dtype in the wrong case': [safetensorsOf(`{${member('a', 'f32', '[2]', 0, 8)}}`, 8), /dtype of a/],
-  'a dtype named as a property of objects': [safetensorsOf(`{${member('a', 'toString', '[2]', 0, 8)}}`, 8), /dtype of a/],
-  'a dtype that is no text': [safetensorsOf('{"a":{"dtype":32,"shape":[2],"data_offsets":[0,8]}}', 8), /must come next/],
+  'a dtype named as a property of objects': [
+    safetensorsOf(`{${member('a', 'toString', '[2]', 0, 8)}}`, 8),
+    /dtype of a/,
+  ],
+  'a dtype that is no text': [
+    safetensorsOf('{"a":{"dtype":32,"shape":[2],"data_offsets":[0,8]}}', 8),
+    /must come next/,
+  ],
   'a missing dtype': [safetensorsOf('{"a":{"shape":[2],"data_offsets":[0,8]}}', 8), /must have dtype, shape/],
   'a missing shape': [safetensorsOf('{"a":{"dtype":"F32","data_offsets":[0,4]}}', 4), /must have dtype, shape/],
   'missing offsets': [safetensorsOf('{"a":{"dtype":"F32","shape":[2]}}', 8), /must have dtype, shape/],
@@ -63,14 +72,20 @@ const malformed: Record<string, [Uint8Array, RegExp]> = {
   ],
   'a null tensor': [safetensorsOf('{"a":null}'), /must come next/],
   'one offset': [safetensorsOf('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}}', 8), /two data_offsets/],
-  'three offsets': [safetensorsOf('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}}', 8), /more than 2 numbers/],
+  'three offsets': [
+    safetensorsOf('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}}', 8),
+    /more than 2 numbers/,
+  ],
   'an end before the beginning': [safetensorsOf(`{${member('a', 'F32', '[2]', 8, 0)}}`, 8), /must begin/],
   'an end before the beginning, after another': [
     safetensorsOf(`{${one},${member('b', 'F32', '[2]', 8, 0)}}`, 8),
     /must have 8 bytes, received -8/,
   ],
   'an offset past the file': [safetensorsOf(`{${member('a', 'F32', '[4]', 0, 16)}}`, 8), /end where the file ends/],
-  'an offset that would round': [safetensorsOf(`{${member('a', 'U8', '[1]', 0, '9007199254740993')}}`, 1), /below 2\^53/],
+  'an offset that would round': [
+    safetensorsOf(`{${member('a', 'U8', '[1]', 0, '9007199254740993')}}`, 1),
+    /below 2\^53/,
+  ],
   'all tensors on the same bytes': [
     safetensorsOf(`{${['a', 'b', 'c'].map((name) => member(name, 'F32', '[2]', 0, 8)).join(',')}}`, 8),
     /tensor . must begin where the one before it ends \(8\), received 0/,
@@ -81,19 +96,28 @@ const malformed: Record<string, [Uint8Array, RegExp]> = {
   'bytes after the last tensor': [safetensorsOf(`{${one}}`, 9), /end where the file ends/],
   'two bytes too few': [safetensorsOf(`{${one}}`, 6), /end where the file ends/],
   'bytes that no tensor has': [safetensorsOf('{}', 1), /end where the file ends/],
-  'a size that is not that of the shape': [safetensorsOf(`{${member('a', 'F32', '[2]', 0, 9)}}`, 9), /must have 8 bytes/],
+  'a size that is not that of the shape': [
+    safetensorsOf(`{${member('a', 'F32', '[2]', 0, 9)}}`, 9),
+    /must have 8 bytes/,
+  ],
   'a dtype of half bytes that fills none': [safetensorsOf(`{${member('a', 'F4', '[3]', 0, 2)}}`, 2), /whole bytes/],
   'a dtype of 6 bits that fills none': [safetensorsOf(`{${member('a', 'F6_E2M3', '[2]', 0, 2)}}`, 2), /whole bytes/],
   'more than 64 axes': [safetensorsOf(`{${member('a', 'U8', `[${Array(65).fill(1)}]`, 0, 1)}}`, 1), /more than 64/],
   'a shape that is no array': [safetensorsOf(`{${member('a', 'U8', '1', 0, 1)}}`, 1), /must come next/],
   'a bomb of brackets': [safetensorsOf(`{"a":${'['.repeat(5_000_000)}}`), /must come next/],
-  'a bomb of brackets in a shape': [safetensorsOf(`{${member('a', 'U8', '['.repeat(5_000_000), 0, 1)}}`), /digits only/],
+  'a bomb of brackets in a shape': [
+    safetensorsOf(`{${member('a', 'U8', '['.repeat(5_000_000), 0, 1)}}`),
+    /digits only/,
+  ],
   'a bomb of blanks': [safetensorsOf(' '.repeat(5_000_000)), /must come next/],
   'a bomb of digits': [safetensorsOf(`{${member('a', 'U8', `[${'9'.repeat(5_000_000)}]`, 0, 1)}}`, 1), /below 2\^53/],
 };
 
 for (const size of ['-1', '1.5', '1e3', '-0', '01', '+1', '0x1', 'NaN', '"2"', '[2]', 'null', '2.0', '']) {
-  malformed[`a size of ${size || 'nothing'}`] = [safetensorsOf(`{${member('a', 'U8', `[2,${size}]`, 0, 2)}}`, 2), /must/];
+  malformed[`a size of ${size || 'nothing'}`] = [
+    safetensorsOf(`{${member('a', 'U8', `[2,${size}]`, 0, 2)}}`, 2),
+    /must/,
+  ];
 }
 // As JavaScript numbers these sizes round, and their products seem to be 0 or to fit.
 for (const size of ['18446744073709551614', '9223372036854775807', '9007199254740992', '4503599627370497']) {
@@ -164,7 +188,23 @@ describe('a header that the format allows loads', () => {
 
 describe('a mutated header', () => {
   const valid = `{"__metadata__":{"format":"pt"},${one},${member('b.weight', 'BF16', '[2,3]', 8, 20)}}`;
-  const pieces = ['"', '{', '}', '[', ']', ',', ':', '\\u0061', '"a"', '0', '9007199254740993', '-', '1e9', '__proto__', '\0'];
+  const pieces = [
+    '"',
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '\\u0061',
+    '"a"',
+    '0',
+    '9007199254740993',
+    '-',
+    '1e9',
+    '__proto__',
+    '\0',
+  ];
   const mutation = fc.oneof(
     fc.record({ at: fc.nat(valid.length - 1), drop: fc.nat(12), put: fc.constantFrom(...pieces) }),
     fc.record({ at: fc.nat(valid.length - 1), drop: fc.nat(2), put: fc.string({ maxLength: 4 }) }),

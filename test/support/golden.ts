@@ -39,4 +39,5 @@ export const golden: Golden = JSON.parse(
 export const numbers = (cells: readonly Cell[]): number[] => cells.map(Number);
 
 /** The inputs of an entry: its grid and its own points. */
-export const inputsOfEntry = (entry: GoldenActivation): number[] => numbers([...(golden.grids[entry.grid] ?? []), ...entry.x]);
+export const inputsOfEntry = (entry: GoldenActivation): number[] =>
+  numbers([...(golden.grids[entry.grid] ?? []), ...entry.x]);

@@ -11,7 +11,8 @@ export function ulp32(x: number): number {
  */
 export function error32(actual: number, exact: number): number {
   const expected = Math.fround(exact);
-  if (Number.isNaN(expected) || !Number.isFinite(expected)) return Object.is(actual, expected) ? 0 : Number.POSITIVE_INFINITY;
+  if (Number.isNaN(expected) || !Number.isFinite(expected))
+    return Object.is(actual, expected) ? 0 : Number.POSITIVE_INFINITY;
   if (!Number.isFinite(actual)) return Number.POSITIVE_INFINITY;
   return Math.abs(actual - exact) / Math.max(ulp32(exact), 2 ** -128);
 }

@@ -51,9 +51,11 @@ export class WasmRuntime {
   readonly arena: Arena;
   private readonly pool: ForkJoinPool | undefined;
   private readonly runs: Run[] = [];
+  private readonly named = new Map<string, number>();
   private readonly argumentBlock: number;
   private kernelTable: { pointer: number; capacity: number };
   private scratch = { pointer: 0, stride: 0 };
+  private shared = { pointer: 0, bytes: 0 };
   private closed = false;
 
   private constructor(features: WasmFeatures, relaxed: boolean, arena: Arena, pool: ForkJoinPool | undefined) {
@@ -101,6 +103,27 @@ export class WasmRuntime {
     this.runs.push(instantiate(bytes, this.arena.memory));
     if (this.pool !== undefined) this.publish(id, bytes, this.pool);
     return id;
+  }
+
+  /** The number of the kernel of this name, which `emit` writes into a fresh module the first time. */
+  kernel(name: string, emit: (module: ModuleBuilder) => void): number {
+    const known = this.named.get(name);
+    if (known !== undefined) return known;
+    const module = this.module();
+    emit(module);
+    const id = this.compile(module.bytes());
+    this.named.set(name, id);
+    return id;
+  }
+
+  /** The address of at least `bytes` bytes for whoever asked last, shared by all threads; it only ever grows. */
+  workspace(bytes: number): number {
+    if (bytes > this.shared.bytes) {
+      if (this.shared.pointer !== 0) this.arena.free(this.shared.pointer);
+      this.shared = { pointer: 0, bytes: 0 };
+      this.shared = { pointer: this.arena.allocate(bytes), bytes };
+    }
+    return this.shared.pointer;
   }
 
   /**

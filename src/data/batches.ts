@@ -1,0 +1,113 @@
+import { SluiceError } from '../base/errors.js';
+import { type RandomKey, randomInteger } from '../base/random.js';
+import type { TokenSource } from './token-source.js';
+
+/** The target of a position that counts for nothing, as in PyTorch's cross entropy. */
+export const ignoreIndex = -100;
+
+/** Windows of text, row by row: `inputs` and `targets` have shape [batch, context]; targets are one token ahead. */
+export interface Batch {
+  readonly batch: number;
+  readonly context: number;
+  readonly inputs: Int32Array;
+  readonly targets: Int32Array;
+}
+
+export interface BatchShape {
+  readonly batch: number;
+  readonly context: number;
+}
+
+export interface SampleOptions extends BatchShape {
+  readonly key: RandomKey;
+  /** The step, or the number of the micro-batch when gradients are accumulated. */
+  readonly step: number;
+}
+
+/**
+ * Random windows, with replacement: row r of step s starts where draw s · batch + r of the key says, so a batch depends
+ * on key and step alone. Errors ('data'): a text shorter than a window of context + 1 tokens.
+ */
+export async function sampleBatch(source: TokenSource, options: SampleOptions): Promise<Batch> {
+  const { batch, context, key, step } = options;
+  requireShape(options);
+  requireWindow(source, context);
+  const inputs = new Int32Array(batch * context);
+  const targets = new Int32Array(batch * context);
+  await Promise.all(
+    Array.from({ length: batch }, async (_, row) => {
+      const start = randomInteger(key, step * batch + row, source.length - context);
+      const window = await source.read(start, context + 1);
+      inputs.set(window.subarray(0, context), row * context);
+      targets.set(window.subarray(1), row * context);
+    }),
+  );
+  return { batch, context, inputs, targets };
+}
+
+/** Holds that a source has a window of context + 1 tokens to train on. Errors ('data'). */
+export function requireWindow(source: TokenSource, context: number): void {
+  if (source.length > context) return;
+  throw new SluiceError('data', {
+    rule: `A text must have at least ${context + 1} tokens for a context of ${context}`,
+    received: `${source.length} tokens`,
+    remedy: 'Use a longer text, or a shorter context.',
+  });
+}
+
+function requireShape(shape: BatchShape): void {
+  for (const [name, value] of [
+    ['batch', shape.batch],
+    ['context', shape.context],
+  ] as const) {
+    if (Number.isInteger(value) && value > 0) continue;
+    throw new SluiceError('argument', { rule: `The ${name} must be a positive integer`, received: value });
+  }
+}
+
+export interface SequentialOptions extends BatchShape {
+  /** Stop after this many targets (rounded up to whole windows); all by default. */
+  readonly maximumTokens?: number;
+}
+
+/** A batch of an evaluation; `tokens` of its targets are not ignored. */
+export interface SequentialBatch extends Batch {
+  readonly tokens: number;
+}
+
+/**
+ * Windows side by side, for evaluation: every token but the first is a target exactly once. All batches have the same
+ * shape; where the text ends, inputs are 0 and targets `ignoreIndex`. Errors ('data'): fewer than two tokens.
+ */
+export async function* sequentialBatches(
+  source: TokenSource,
+  options: SequentialOptions,
+): AsyncGenerator<SequentialBatch> {
+  const { batch, context } = options;
+  requireShape(options);
+  if (source.length < 2) {
+    throw new SluiceError('data', {
+      rule: 'A text to evaluate must have at least 2 tokens',
+      received: `${source.length} tokens`,
+      remedy: 'Use a longer text.',
+    });
+  }
+  const all = source.length - 1;
+  const end = Math.min(all, Math.ceil((options.maximumTokens ?? all) / context) * context);
+  for (let start = 0; start < end; start += batch * context) {
+    const tokens = Math.min(end - start, batch * context);
+    const stretch = await source.read(start, tokens + 1);
+    const inputs = new Int32Array(batch * context);
+    const targets = new Int32Array(batch * context).fill(ignoreIndex);
+    inputs.set(stretch.subarray(0, tokens));
+    targets.set(stretch.subarray(1));
+    yield { batch, context, inputs, targets, tokens };
+  }
+}
+
+/** The bytes of text that a batch's targets stand for; `byteLengths` from `tokenByteLengths(tokenizer)`. */
+export function targetBytes(targets: Int32Array, byteLengths: Int32Array): number {
+  let bytes = 0;
+  for (const target of targets) bytes += byteLengths[target] ?? 0;
+  return bytes;
+}

@@ -1,0 +1,168 @@
+import { SluiceError } from '../../base/errors.js';
+import { type RandomKey, randomNormal, randomUniform } from '../../base/random.js';
+import type { AttentionShape } from '../../kernels/attention.js';
+import type { ColumnKernel, MapKernel, RowKernel } from '../../kernels/kernel.js';
+import { collapse } from '../collapse.js';
+import type {
+  AttentionGradients,
+  AttentionViews,
+  Device,
+  DeviceBuffer,
+  HostArray,
+  MemoryStatistics,
+  RowArguments,
+  StorageType,
+  View,
+} from '../device.js';
+import { ColumnLauncher } from './column.js';
+import { gather, scatterAdd } from './index-kernels.js';
+import { MapLauncher } from './map.js';
+import { type MatrixOperand, matmul } from './matmul.js';
+import { addressOf, WasmBuffer } from './memory.js';
+import { RowLauncher } from './row.js';
+import { WasmRuntime, type WasmRuntimeOptions } from './runtime.js';
+
+/** The device that needs nothing but the engine: SIMD modules made at run time over one (shared) memory. */
+class WasmDevice implements Device {
+  readonly name = 'wasm';
+  readonly #runtime: WasmRuntime;
+  readonly #maps: MapLauncher;
+  readonly #rows: RowLauncher;
+  readonly #columns: ColumnLauncher;
+
+  constructor(runtime: WasmRuntime) {
+    this.#runtime = runtime;
+    this.#maps = new MapLauncher(runtime);
+    this.#rows = new RowLauncher(runtime);
+    this.#columns = new ColumnLauncher(runtime);
+  }
+
+  get threads(): number {
+    return this.#runtime.threads;
+  }
+
+  get description(): string {
+    const threads = `${this.threads} thread${this.threads === 1 ? '' : 's'}`;
+    return `WebAssembly SIMD${this.#runtime.relaxed ? ' (relaxed)' : ''}, ${threads}`;
+  }
+
+  allocate(type: StorageType, length: number): DeviceBuffer {
+    return new WasmBuffer(type, length, this.#runtime.arena.allocate(4 * length));
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.#runtime.arena.free(pointerOf(buffer));
+  }
+
+  memory(): MemoryStatistics {
+    return this.#runtime.arena.statistics();
+  }
+
+  write(values: ArrayLike<number>, to: View): void {
+    this.#host(to).set(values);
+  }
+
+  async read(from: View): Promise<HostArray> {
+    const isPacked = from.strides.every(
+      (stride, axis) => stride === packedStride(from.shape, axis) || from.shape[axis] === 1,
+    );
+    if (isPacked) return this.#host(from).slice();
+    const [view = from] = collapse([from]);
+    const source = from.buffer.type === 'int32' ? this.#runtime.arena.i32 : this.#runtime.arena.f32;
+    const result = from.buffer.type === 'int32' ? new Int32Array(sizeOf(from)) : new Float32Array(sizeOf(from));
+    const start = addressOf(from) / 4;
+    let next = 0;
+    const walk = (axis: number, at: number): void => {
+      if (axis === view.shape.length) {
+        result[next++] = source[at] ?? 0;
+        return;
+      }
+      for (let i = 0; i < (view.shape[axis] ?? 0); i++) walk(axis + 1, at + i * (view.strides[axis] ?? 0));
+    };
+    walk(0, start);
+    return result;
+  }
+
+  async synchronize(): Promise<void> {}
+
+  map(kernel: MapKernel, inputs: readonly View[], scalars: readonly number[], outputs: readonly View[]): void {
+    const views = collapse([...inputs, ...outputs]);
+    if (views[0]?.shape.includes(0) === true) return;
+    this.#maps.run(kernel, views.slice(0, inputs.length), scalars, views.slice(inputs.length));
+  }
+
+  row(kernel: RowKernel, operands: RowArguments): void {
+    this.#rows.run(kernel, operands);
+  }
+
+  column(kernel: ColumnKernel, operands: RowArguments, accumulate: boolean): void {
+    this.#columns.run(kernel, operands, accumulate);
+  }
+
+  matmul(a: View, b: View, c: View, accumulate: boolean): void {
+    const [batch = 1, m = 0, k = 0] = a.shape;
+    matmul(this.#runtime, {
+      batch,
+      m,
+      n: c.shape[2] ?? 0,
+      k,
+      a: matrixOf(a),
+      b: matrixOf(b),
+      c: matrixOf(c),
+      accumulate,
+    });
+  }
+
+  attention(_shape: AttentionShape, _views: AttentionViews): void {
+    throw new SluiceError('internal', { rule: 'attention is being built' });
+  }
+
+  attentionGradient(_shape: AttentionShape, _views: AttentionViews, _gradients: AttentionGradients): void {
+    throw new SluiceError('internal', { rule: 'attention is being built' });
+  }
+
+  gather(table: View, indices: View, output: View): void {
+    gather(this.#runtime, table, indices, output);
+  }
+
+  scatterAdd(source: View, indices: View, table: View): void {
+    scatterAdd(this.#runtime, source, indices, table);
+  }
+
+  random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void {
+    const values = this.#host(output);
+    const draw = distribution === 'uniform' ? randomUniform : randomNormal;
+    for (let i = 0; i < values.length; i++) values[i] = draw(key, i);
+  }
+
+  async close(): Promise<void> {
+    await this.#runtime.close();
+  }
+
+  /** The host's window on a contiguous view. */
+  #host(view: View): Float32Array | Int32Array {
+    const { arena } = this.#runtime;
+    const start = addressOf(view) / 4;
+    return (view.buffer.type === 'int32' ? arena.i32 : arena.f32).subarray(start, start + sizeOf(view));
+  }
+}
+
+const pointerOf = (buffer: DeviceBuffer): number => addressOf({ buffer, offset: 0, shape: [], strides: [] });
+
+const sizeOf = ({ shape }: View): number => shape.reduce((product, size) => product * size, 1);
+
+const packedStride = (shape: readonly number[], axis: number): number =>
+  shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+
+function matrixOf(view: View): MatrixOperand {
+  const [batchStride = 0, rowStride = 0, columnStride = 0] = view.strides;
+  return { pointer: addressOf(view), batchStride, rowStride, columnStride };
+}
+
+/**
+ * Opens the wasm device.
+ * @throws SluiceError `device` where the engine has no WebAssembly SIMD.
+ */
+export async function openWasm(options: WasmRuntimeOptions = {}): Promise<Device> {
+  return new WasmDevice(await WasmRuntime.create(options));
+}

@@ -1,0 +1,187 @@
+import { type Expression, reachable } from '../../scalar/expression.js';
+import { type LaneStep, type Primitive, primitives } from '../../scalar/primitives.js';
+import type { FunctionBuilder, Local } from './assembler.js';
+import type { PlainOp } from './opcodes.js';
+
+/** The type that lanes compute in. Kernels work on groups of four elements: one f32x4 or two f64x2. */
+export type LaneType = 'f32x4' | 'f64x2';
+export type Vector = Local<'v128'>;
+
+/**
+ * Float32 lanes where every result is rounded once: no intermediate can then cancel, overflow or vanish, and the result
+ * is the float64 one rounded. Else float64.
+ */
+export function laneType(outputs: readonly Expression[]): LaneType {
+  const exact = new Set<Expression>();
+  const once = new Set<Expression>();
+  for (const expression of reachable(outputs)) {
+    const { node } = expression;
+    const { operands } = expression;
+    const isExact = operands.every((operand) => exact.has(operand));
+    if (node.kind === 'variable') exact.add(expression);
+    else if (node.kind === 'constant') (Object.is(Math.fround(node.value), node.value) ? exact : once).add(expression);
+    else if (node.kind === 'reduce') (isExact && node.reduction === 'maximum' ? exact : new Set()).add(expression);
+    else if (choosing.has(node.primitive) && isExact) exact.add(expression);
+    else if (choosing.has(node.primitive) && operands.slice(0, 2).every((operand) => exact.has(operand))) {
+      if (operands.every((operand) => exact.has(operand) || once.has(operand))) once.add(expression);
+    } else if (rounding.has(node.primitive) && isExact) once.add(expression);
+  }
+  return outputs.every((output) => exact.has(output) || once.has(output)) ? 'f32x4' : 'f64x2';
+}
+
+/** Their result is one of their operands, perhaps with another sign. */
+const choosing: ReadonlySet<Primitive> = new Set(['neg', 'abs', 'min', 'max', 'select', 'carryNan']);
+const rounding: ReadonlySet<Primitive> = new Set(['add', 'sub', 'mul', 'div', 'sqrt']);
+
+/** Emits lane code for expressions that are already expanded to lane instructions. */
+export class LanePrinter {
+  readonly type: LaneType;
+  readonly #f: FunctionBuilder;
+  readonly #relaxed: boolean;
+  readonly #constants = new Map<Expression, Vector>();
+
+  constructor(f: FunctionBuilder, type: LaneType, relaxed: boolean) {
+    this.#f = f;
+    this.type = type;
+    this.#relaxed = relaxed;
+  }
+
+  /** Puts every constant of the expressions into a local, to be called ahead of the loop. */
+  hoistConstants(expressions: readonly Expression[]): void {
+    for (const expression of reachable(expressions)) {
+      if (expression.value === undefined || this.#constants.has(expression)) continue;
+      this.#constants.set(expression, this.splat(expression.value));
+    }
+  }
+
+  /** A local with the number in every lane. */
+  splat(value: number): Vector {
+    const local = this.#f.local('v128');
+    this.#float(value);
+    this.#f.set(local);
+    return local;
+  }
+
+  /**
+   * Emits one evaluation; `known` gives variables and whatever is computed already, and is not changed.
+   * Returns a local for each output.
+   */
+  evaluate(outputs: readonly Expression[], known: ReadonlyMap<Expression, Vector>): Vector[] {
+    const done = new Map([...this.#constants, ...known]);
+    const order = pending(outputs, done);
+    const fused = this.#relaxed ? fusable(order, outputs) : new Map<Expression, Fused>();
+    const skipped = new Set([...fused.values()].map(({ product }) => product));
+    for (const expression of order) {
+      if (skipped.has(expression)) continue;
+      const result = this.#f.local('v128');
+      const fusion = fused.get(expression);
+      if (fusion !== undefined) this.#emitFused(fusion, done);
+      else this.#emit(expression, done);
+      this.#f.set(result);
+      done.set(expression, result);
+    }
+    return outputs.map((output) => operandOf(output, done));
+  }
+
+  #emit({ node }: Expression, done: ReadonlyMap<Expression, Vector>): void {
+    if (node.kind !== 'apply') throw new TypeError(`a lane program has no ${node.kind} here`);
+    const { lanes } = primitives[node.primitive];
+    if (!('steps' in lanes)) throw new TypeError(`${node.primitive} is not a lane instruction: expand it first`);
+    const [a, b] = node.operands;
+    if ((node.primitive === 'min' || node.primitive === 'max') && a !== undefined && b !== undefined) {
+      this.#emitExtremum(node.primitive, a, b, done);
+      return;
+    }
+    const operands = node.operands.map((operand) => operandOf(operand, done));
+    for (const step of lanes.steps) this.#step(step, operands);
+  }
+
+  /** One instruction where an operand is a constant: it keeps a NaN that comes first. */
+  #emitExtremum(primitive: 'min' | 'max', a: Expression, b: Expression, done: ReadonlyMap<Expression, Vector>): void {
+    const [first, second] = a.value === undefined ? [a, b] : [b, a];
+    this.#f.get(operandOf(first, done), operandOf(second, done));
+    this.#lane(second.value === undefined ? primitive : `p${primitive}`);
+  }
+
+  #emitFused({ kind, a, b, c }: Fused, done: ReadonlyMap<Expression, Vector>): void {
+    this.#f.get(operandOf(a, done), operandOf(b, done), operandOf(c, done));
+    this.#lane(kind);
+  }
+
+  #step(step: LaneStep, operands: readonly Vector[]): void {
+    if (typeof step === 'number') {
+      const operand = operands[step];
+      if (operand !== undefined) this.#f.get(operand);
+    } else if (typeof step === 'string') {
+      if (step.includes('.')) this.#f.op(step as PlainOp);
+      else this.#lane(step);
+    } else if ('float' in step) this.#float(step.float);
+    else if ('bits' in step) this.#f.i64x2(step.bits);
+    else this.#f.i32(step.shift);
+  }
+
+  #lane(name: string): void {
+    this.#f.op(`${this.type}.${name}` as PlainOp);
+  }
+
+  #float(value: number): void {
+    if (this.type === 'f64x2') this.#f.f64x2(value);
+    else this.#f.f32x4(value);
+  }
+}
+
+function operandOf(expression: Expression, done: ReadonlyMap<Expression, Vector>): Vector {
+  const local = done.get(expression);
+  if (local === undefined) throw new TypeError('a lane program has every operand computed before its use');
+  return local;
+}
+
+/** What is still to compute, operands first. */
+function pending(outputs: readonly Expression[], done: ReadonlyMap<Expression, unknown>): Expression[] {
+  const found = new Set<Expression>();
+  const visit = (expression: Expression): void => {
+    if (done.has(expression) || found.has(expression)) return;
+    found.add(expression);
+    for (const operand of expression.operands) visit(operand);
+  };
+  for (const output of outputs) visit(output);
+  return [...found].sort((a, b) => a.id - b.id);
+}
+
+/** a b + c, or c - a b. */
+interface Fused {
+  readonly kind: 'relaxed_madd' | 'relaxed_nmadd';
+  readonly product: Expression;
+  readonly a: Expression;
+  readonly b: Expression;
+  readonly c: Expression;
+}
+
+/** Sums with a product that nothing else uses: one fused instruction instead of two. */
+function fusable(order: readonly Expression[], outputs: readonly Expression[]): Map<Expression, Fused> {
+  const uses = new Map<Expression, number>();
+  for (const operand of [...order.flatMap((expression) => expression.operands), ...outputs]) {
+    uses.set(operand, (uses.get(operand) ?? 0) + 1);
+  }
+  const computed = new Set(order);
+  const isFree = (expression: Expression): boolean =>
+    expression.node.kind === 'apply' &&
+    expression.node.primitive === 'mul' &&
+    uses.get(expression) === 1 &&
+    computed.has(expression);
+  const fused = new Map<Expression, Fused>();
+  for (const expression of order) {
+    const { node } = expression;
+    if (node.kind !== 'apply') continue;
+    const [left, right] = node.operands;
+    if (left === undefined || right === undefined) continue;
+    const isSum = node.primitive === 'add';
+    const product =
+      isSum && isFree(left) ? left : (isSum || node.primitive === 'sub') && isFree(right) ? right : undefined;
+    const [a, b] = product?.operands ?? [];
+    if (product === undefined || a === undefined || b === undefined) continue;
+    const c = product === left ? right : left;
+    fused.set(expression, { kind: isSum ? 'relaxed_madd' : 'relaxed_nmadd', product, a, b, c });
+  }
+  return fused;
+}

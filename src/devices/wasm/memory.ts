@@ -1,0 +1,24 @@
+import type { DeviceBuffer, StorageType, View } from '../device.js';
+
+/** A block of the WebAssembly memory. */
+export class WasmBuffer implements DeviceBuffer {
+  readonly type: StorageType;
+  readonly length: number;
+  readonly pointer: number;
+
+  constructor(type: StorageType, length: number, pointer: number) {
+    this.type = type;
+    this.length = length;
+    this.pointer = pointer;
+  }
+
+  get bytes(): number {
+    return 4 * this.length;
+  }
+}
+
+/** The address of a view's first element. */
+export function addressOf({ buffer, offset }: View): number {
+  if (!(buffer instanceof WasmBuffer)) throw new TypeError('a view of the wasm device is over its own buffers');
+  return buffer.pointer + 4 * offset;
+}
