@@ -92,6 +92,7 @@ async function countWords(
   let done = 0;
   let read = 0;
   for await (const { text } of safePieces(pieces, wordBoundary)) {
+    signal?.throwIfAborted();
     requireWellFormed(text);
     for (const section of text.split(endOfTextToken)) {
       for (const word of splitWords(section)) {

@@ -6,16 +6,29 @@ import { PretrainedTokenizer } from './pretrained-tokenizer.js';
 import { endOfTextToken, type Tokenizer, type TokenizerFiles } from './tokenizer.js';
 
 /**
- * The tokenizer that two files describe: one of our own kinds when its own files would be the same, else one that runs
+ * The tokenizer that two files describe: one of our own kinds when its own files would say the same, else one that runs
  * through `@huggingface/tokenizers`. Errors ('format'): a tokenizer that cannot be read.
  */
 export function tokenizerFromFiles(files: TokenizerFiles): Tokenizer {
-  const tokenizer = files['tokenizer.json'];
+  const { 'tokenizer.json': tokenizer, 'tokenizer_config.json': config } = files;
+  const plain = addsNothing(tokenizer) ? { ...tokenizer, post_processor: null } : tokenizer;
   for (const read of [readChar, readByte, readBpe]) {
-    const own = read(tokenizer);
-    if (own !== undefined && sameJson(own.toFiles()['tokenizer.json'], tokenizer)) return own;
+    const own = read(plain);
+    if (own !== undefined && sameJson(own.toFiles()['tokenizer.json'], plain) && addsNoMeaning(config)) return own;
   }
-  return new PretrainedTokenizer(tokenizer, files['tokenizer_config.json']);
+  return new PretrainedTokenizer(tokenizer, config);
+}
+
+/** Whether the post-processor is a template of the text alone, which Transformers 5 writes for none. */
+function addsNothing(tokenizer: JsonObject): boolean {
+  const single = elements(field(tokenizer, 'post_processor', 'single'));
+  return single.length === 1 && field(single[0], 'Sequence', 'id') === 'A';
+}
+
+/** Whether a configuration says nothing that our own kinds would lose: another end of text, a template of chats. */
+function addsNoMeaning(config: JsonObject): boolean {
+  const end = field(config, 'eos_token', 'content') ?? field(config, 'eos_token') ?? endOfTextToken;
+  return end === endOfTextToken && field(config, 'chat_template') === undefined;
 }
 
 /** The model's tokens in the order of their ids, where ids have no gaps. */

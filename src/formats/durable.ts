@@ -158,7 +158,8 @@ export async function readSmallFile(fs: FileSystem, path: string, limit: number)
 export async function digestFile(fs: FileSystem, path: string): Promise<FileDigest> {
   return withFile(fs, path, async (file) => {
     const hash = createHash('sha256');
-    const piece = new Uint8Array(4 * 2 ** 20);
+    // One byte more than the file, so that its end shows in the same call.
+    const piece = new Uint8Array(Math.min(4 * 2 ** 20, (await file.stat()).size + 1));
     let size = 0;
     for (;;) {
       const length = await readFully(file, piece, size);

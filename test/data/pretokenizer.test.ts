@@ -7,7 +7,11 @@ import { anyText } from './samples.js';
 const words = (text: string): string[] => text.split(endOfTextToken).flatMap((section) => splitWords(section));
 
 test('words join to the text', () => {
-  fc.assert(fc.property(anyText, (text) => expect(splitWords(text).join('')).toBe(text)));
+  fc.assert(
+    fc.property(anyText, (text) => {
+      expect(splitWords(text).join('')).toBe(text);
+    }),
+  );
 });
 
 test.each([

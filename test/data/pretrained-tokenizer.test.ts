@@ -127,7 +127,7 @@ describe('a foreign tokenizer', () => {
 
   test('gives the same ids in pieces as whole', async () => {
     for (const tokenizer of [llamaLike(), bertLike()]) {
-      const text = 'The white whale, a whales\nwhale the 🐳 '.repeat(3000);
+      const text = 'The white whale, a whales\nwhale the 🐳 '.repeat(600);
       const ids = (await collect(encodeAll(tokenizer, piecesOf(text, 4096)))).flatMap((part) => [...part]);
       expect(ids).toEqual([...tokenizer.encode(text)]);
     }

@@ -27,7 +27,7 @@ export class FunctionBuilder {
   readonly index: number;
   readonly options: FunctionOptions;
   readonly parameters: readonly Local[];
-  private readonly locals: ValueType[] = [];
+  private readonly localTypes: ValueType[] = [];
   private readonly code: number[] = [];
   private depth = 0;
 
@@ -46,8 +46,21 @@ export class FunctionBuilder {
 
   /** A new local variable; it starts as zero. */
   local<T extends ValueType>(type: T): Local<T> {
-    this.locals.push(type);
-    return { index: this.parameters.length + this.locals.length - 1, type };
+    this.localTypes.push(type);
+    return { index: this.parameters.length + this.localTypes.length - 1, type };
+  }
+
+  /** The parameters, all i32, under names. */
+  named<N extends string>(...names: readonly N[]): Readonly<Record<N, Local<'i32'>>> {
+    if (names.length !== this.parameters.length)
+      throw new TypeError(`${this.parameters.length} parameters need a name each`);
+    const entries = names.map((name, position) => [name, this.parameter(position, 'i32')] as const);
+    return Object.fromEntries(entries) as Record<N, Local<'i32'>>;
+  }
+
+  /** New local variables of one type under names. */
+  locals<T extends ValueType, N extends string>(type: T, ...names: readonly N[]): Readonly<Record<N, Local<T>>> {
+    return Object.fromEntries(names.map((name) => [name, this.local(type)] as const)) as Record<N, Local<T>>;
   }
 
   get(...locals: readonly Local[]): void {
@@ -222,7 +235,7 @@ export class FunctionBuilder {
     const out: number[] = [];
     vector(
       out,
-      this.locals.map((type) => [1, valueTypes[type]]),
+      this.localTypes.map((type) => [1, valueTypes[type]]),
     );
     append(out, this.code);
     out.push(0x0b);

@@ -1,5 +1,8 @@
-import type { MatmulWord, Tile } from './matmul-kernel.js';
-import { emitMatmul, matmulWords, mode } from './matmul-kernel.js';
+import type { MatmulWord } from './matmul-arguments.js';
+import { matmulWords, mode } from './matmul-arguments.js';
+import { dotColumns, emitMatmulDot, mostDotRows } from './matmul-dot.js';
+import { emitMatmul } from './matmul-kernel.js';
+import type { Tile } from './matmul-tile.js';
 import type { WasmRuntime } from './runtime.js';
 import { floatBits } from './runtime.js';
 
@@ -36,10 +39,11 @@ export interface MatmulOptions {
   readonly accumulate?: boolean;
 }
 
-const mostDepth = 320; // rows of B in a panel: 12 * 320 * 4 bytes leave room in a 32 KB first-level cache
+const mostDepth = 320; // 320 rows of a panel of B, 8 wide, take a third of a 32 KB first-level cache
 const mostColumns = 4096;
 const mostRows = 2048;
 const wholeBytes = 1 << 20; // a product is left to one thread only if its packed operands stay in the second-level cache
+const dotNumbers = 32_768; // read by a thread at a time in dot products: some 10 µs
 const wholeFlops = 1e6; // some 25 µs of one thread, against two launches
 
 /**
@@ -56,20 +60,36 @@ export function matmul(runtime: WasmRuntime, options: MatmulOptions): void {
     if (options.accumulate !== true) clear(runtime, folded);
     return;
   }
+  if (m <= mostDotRows && folded.a.columnStride === 1 && folded.b.rowStride === 1 && folded.b.columnStride !== 1) {
+    multiplyByDots(runtime, folded);
+    return;
+  }
   const tile = chooseTile(runtime.relaxed, m, n);
   const kernel = runtime.kernel(`matmul ${tile.rows}x${4 * tile.vectors}`, (module) =>
     emitMatmul(module, tile, runtime.relaxed),
   );
   const depth = evenly(k, mostDepth, 4);
-  const bytes = 4 * depth * (roundUp(m, tile.rows) + roundUp(n, 4 * tile.vectors)) + 16 * tile.rows * tile.vectors;
-  const alone = 2 * m * n * k < wholeFlops || batch >= 4 * runtime.threads || runtime.threads === 1;
-  if (alone && bytes <= wholeBytes) {
-    const words = wordsOf(folded, { mode: mode.whole, depth });
-    const grain = Math.max(1, Math.floor(wholeFlops / 2 / (2 * m * n * k)));
-    runtime.launch(kernel, words, batch, grain, { scratchBytes: bytes });
+  const paddedRows = roundUp(m, tile.rows);
+  const paddedColumns = roundUp(n, 4 * tile.vectors);
+  const flops = 2 * paddedRows * paddedColumns * k;
+  const scratchBytes = 4 * depth * (paddedRows + paddedColumns) + 16 * tile.rows * tile.vectors;
+  const alone = flops < wholeFlops || batch >= 4 * runtime.threads || runtime.threads === 1;
+  if (alone && scratchBytes <= wholeBytes) {
+    const words = wordsOf(folded, { mode: mode.whole, depth, ...choosePacking(folded, tile, depth) });
+    runtime.launch(kernel, words, batch, Math.ceil(wholeFlops / 2 / flops), { scratchBytes });
     return;
   }
   for (let item = 0; item < batch; item++) multiplyTogether(runtime, kernel, tile, depth, slice(folded, item));
+}
+
+/** Few rows against contiguous columns: nothing to pack, and memory is the limit. */
+function multiplyByDots(runtime: WasmRuntime, options: MatmulOptions): void {
+  const { batch, m, n, k } = options;
+  const kernel = runtime.kernel(`matmul dot ${m}`, (module) => emitMatmulDot(module, m, runtime.relaxed));
+  const columns = dotColumns(m);
+  const grain = Math.ceil(dotNumbers / (k * columns));
+  for (let item = 0; item < batch; item++)
+    runtime.launch(kernel, wordsOf(slice(options, item), {}), Math.ceil(n / columns), grain);
 }
 
 /** One product by all threads: they pack a slice of A and B together, then share the blocks of C. */
@@ -80,33 +100,44 @@ function multiplyTogether(runtime: WasmRuntime, kernel: number, tile: Tile, dept
   const rows = evenly(m, mostRows, tile.rows);
   const packedA = runtime.workspace(4 * depth * (rows + columns) + 64);
   const packedB = packedA + 4 * depth * rows;
+  const packing = choosePacking(whole, tile, depth);
   for (let column = 0; column < n; column += columns)
     for (let inner = 0; inner < k; inner += depth)
       for (let row = 0; row < m; row += rows) {
         const part = cut(whole, { row, column, inner, rows, columns, depth });
+        const aPanels = packedPanels(part.m, tile.rows, packing.packA);
+        const bPanels = row === 0 ? packedPanels(part.n, width, packing.packB) : 0;
+        const words = { ...packing, packedA, packedB, aPanels };
+        const grain = Math.max(1, Math.ceil((aPanels + bPanels) / (8 * runtime.threads)));
+        runtime.launch(kernel, wordsOf(part, { ...words, mode: mode.pack }), aPanels + bPanels, grain);
         const block = blockSize(runtime.threads, tile, part.m, part.n);
-        const aPanels = Math.ceil(part.m / tile.rows);
-        const bPanels = row === 0 ? Math.ceil(part.n / width) : 0;
-        const columnBlocks = Math.ceil(part.n / block.columns);
-        const shared = { packedA, packedB, aPanels, blockRows: block.rows, blockColumns: block.columns, columnBlocks };
-        const panels = aPanels + bPanels;
-        const grain = Math.max(1, Math.ceil(panels / (8 * runtime.threads)));
-        runtime.launch(kernel, wordsOf(part, { mode: mode.pack, ...shared }), panels, grain);
-        const blocks = columnBlocks * Math.ceil(part.m / block.rows);
-        const scratchBytes = 16 * tile.rows * tile.vectors;
-        runtime.launch(kernel, wordsOf(part, { mode: mode.multiply, ...shared }), blocks, 1, { scratchBytes });
+        const columnBlocks = Math.ceil(part.n / block.blockColumns);
+        const blocks = columnBlocks * Math.ceil(part.m / block.blockRows);
+        const more = { ...words, ...block, columnBlocks, mode: mode.multiply };
+        runtime.launch(kernel, wordsOf(part, more), blocks, 1, { scratchBytes: 16 * tile.rows * tile.vectors });
       }
 }
 
+/** What to pack: an operand is used where it lies if its numbers are neighbours and it is small or read only once. */
+function choosePacking({ m, n, a, b }: MatmulOptions, tile: Tile, depth: number): { packA: number; packB: number } {
+  const packA = a.columnStride === 1 && n <= (globalThis as any).PACKA ? 0 : 1;
+  const packB = b.columnStride === 1 && (m <= 4 * tile.rows || 4 * depth * n <= (globalThis as any).PACKB) ? 0 : 1;
+  return { packA, packB };
+}
+
+function packedPanels(size: number, width: number, all: number): number {
+  return all === 1 ? Math.ceil(size / width) : Number(size % width > 0);
+}
+
 /** Blocks of C small enough to balance the threads, and large enough to use a packed panel often. */
-function blockSize(threads: number, tile: Tile, m: number, n: number): { rows: number; columns: number } {
+function blockSize(threads: number, tile: Tile, m: number, n: number): { blockRows: number; blockColumns: number } {
   const width = 4 * tile.vectors;
-  let rows = roundUp(Math.min(m, 96), tile.rows);
-  let columns = roundUp(Math.min(n, 192), width);
-  const count = () => Math.ceil(m / rows) * Math.ceil(n / columns);
-  while (count() < 8 * threads && columns > 4 * width) columns = roundUp(columns / 2, width);
-  while (count() < 8 * threads && rows > 4 * tile.rows) rows = roundUp(rows / 2, tile.rows);
-  return { rows, columns };
+  let blockRows = roundUp(Math.min(m, 96), tile.rows);
+  let blockColumns = roundUp(Math.min(n, 192), width);
+  const count = () => Math.ceil(m / blockRows) * Math.ceil(n / blockColumns);
+  while (count() < 8 * threads && blockColumns > 4 * width) blockColumns = roundUp(blockColumns / 2, width);
+  while (count() < 8 * threads && blockRows > 4 * tile.rows) blockRows = roundUp(blockRows / 2, tile.rows);
+  return { blockRows, blockColumns };
 }
 
 /** The faster tile for this size: a large tile wins unless too much of it hangs over the edge. */
@@ -114,14 +145,11 @@ function chooseTile(relaxed: boolean, m: number, n: number): Tile {
   const tiles = relaxed ? relaxedTiles : plainTiles;
   const cost = ({ rows, vectors, speed }: Tile & { speed: number }) =>
     (roundUp(m, rows) * roundUp(n, 4 * vectors)) / speed;
-  return tiles.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
+  return tiles.reduce((best: any, tile: any) => (cost(tile) < cost(best) ? tile : best));
 }
 
-const relaxedTiles = [
-  { rows: 3, vectors: 3, speed: 44 },
-  { rows: 4, vectors: 2, speed: 40 },
-] as const;
-const plainTiles = [{ rows: 4, vectors: 2, speed: 33 }] as const;
+const relaxedTiles = (globalThis as any).TILES ?? ([{ rows: 4, vectors: 2, speed: 40 }] as const);
+const plainTiles = relaxedTiles;
 
 /** A batch whose B is the same throughout and whose A and C run on is one taller product. */
 function foldBatch(options: MatmulOptions): MatmulOptions {

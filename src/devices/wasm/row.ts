@@ -155,9 +155,10 @@ class RowEmitter {
     const f = this.#f;
     this.#prepare(this.#outputs, known);
     this.#outputs.forEach((output, i) => {
-      const vector = known.get(output) ?? this.#printer.evaluate([output], known)[0];
       const matrix = this.#reader.outputs[i];
-      if (this.#extent.get(output) !== 'row' || vector === undefined || matrix === undefined) return;
+      if (this.#extent.get(output) !== 'row' || matrix === undefined) return;
+      const [vector] = this.#printer.evaluate([output], known);
+      if (vector === undefined) return;
       const address = this.#reader.rowAddress(matrix, this.#row);
       storeGroup(f, this.#printer.type, { type: 'float32', spread: 'contiguous', address }, 1, [vector]);
     });

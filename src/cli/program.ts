@@ -1,0 +1,60 @@
+import { Command, CommanderError } from 'commander';
+import { SluiceError } from '../base/errors.js';
+import { registerActivations } from './activations.js';
+import { registerDoctor } from './doctor.js';
+import type { Terminal } from './terminal.js';
+import { UsageError } from './usage.js';
+
+/** What a command gets beside its options. */
+export interface Context {
+  readonly terminal: Terminal;
+  /** What the process will exit with; 0 unless a command sets it (130 after Ctrl-C). */
+  exitCode: number;
+}
+
+/** Adds a command to the program. It imports nothing heavy before its action runs. */
+export type Register = (program: Command, context: Context) => void;
+
+const commands: readonly Register[] = [registerActivations, registerDoctor];
+
+function programFor(context: Context, version: string): Command {
+  const { terminal } = context;
+  const program = new Command('sluice')
+    .description('Develop language models from scratch, in TypeScript.')
+    .version(version, '--version', 'the version of Sluice')
+    .helpOption('--help', 'what a command does and takes')
+    .exitOverride()
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.error,
+      getOutHelpWidth: () => terminal.columns,
+      getErrHelpWidth: () => terminal.columns,
+    })
+    .showSuggestionAfterError();
+  for (const register of commands) register(program, context);
+  return program;
+}
+
+/**
+ * Runs a command line and gives its exit code: 0 success, 1 a failure explained on standard error, 2 wrong usage.
+ * @param args what follows `sluice`
+ */
+export async function run(args: readonly string[], terminal: Terminal, version: string): Promise<number> {
+  const context: Context = { terminal, exitCode: 0 };
+  try {
+    await programFor(context, version).parseAsync(args, { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    terminal.error(`${explain(error, args.includes('--debug'))}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+function explain(error: unknown, debug: boolean): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (debug) return stack;
+  if (error instanceof UsageError || error instanceof SluiceError) return `error: ${error.message}`;
+  const message = error instanceof Error ? error.message : String(error);
+  return `error: ${message.split('\n')[0] ?? ''} (unexpected; --debug shows where)`;
+}

@@ -1,0 +1,80 @@
+import { SluiceError } from '../../base/errors.js';
+import { type RandomKey, randomNormal, randomUniform } from '../../base/random.js';
+import type { Device, DeviceBuffer, HostArray, MemoryStatistics, StorageType, View } from '../device.js';
+import { attention, attentionGradient } from './attention.js';
+import { BufferPool, valuesOf } from './buffer.js';
+import { gather, scatterAdd } from './indexing.js';
+import { map } from './map.js';
+import { matmul } from './matmul.js';
+import { column, row } from './row.js';
+import { positions } from './walk.js';
+
+function write(values: ArrayLike<number>, to: View): void {
+  const target = valuesOf(to);
+  for (const [i, position] of positions(to).entries()) target[position] = values[i] ?? Number.NaN;
+}
+
+function read(from: View): HostArray {
+  const values = valuesOf(from);
+  const found = positions(from).map((position) => values[position] ?? Number.NaN);
+  return values instanceof Int32Array ? Int32Array.from(found) : Float64Array.from(found);
+}
+
+function random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void {
+  const draw = distribution === 'uniform' ? randomUniform : randomNormal;
+  write(
+    positions(output).map((_, i) => draw(key, i)),
+    output,
+  );
+}
+
+/** The device that others are tested against: float64, interpreted, one thread. */
+class ReferenceDevice implements Device {
+  readonly name = 'reference';
+  readonly description = 'float64, interpreted, one thread';
+  readonly threads = 1;
+  readonly #pool = new BufferPool();
+  #closed = false;
+
+  readonly map = map;
+  readonly row = row;
+  readonly column = column;
+  readonly matmul = matmul;
+  readonly attention = attention;
+  readonly attentionGradient = attentionGradient;
+  readonly gather = gather;
+  readonly scatterAdd = scatterAdd;
+  readonly write = write;
+  readonly random = random;
+
+  allocate(type: StorageType, length: number): DeviceBuffer {
+    if (this.#closed) {
+      throw new SluiceError('device', { rule: 'a device is used before close()', remedy: 'Open the device again.' });
+    }
+    return this.#pool.allocate(type, length);
+  }
+
+  free(buffer: DeviceBuffer): void {
+    if (!this.#closed) this.#pool.free(buffer);
+  }
+
+  memory(): MemoryStatistics {
+    return this.#pool.statistics();
+  }
+
+  async read(from: View): Promise<HostArray> {
+    return read(from);
+  }
+
+  async synchronize(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#pool.clear();
+  }
+}
+
+/** Opens a reference device: works everywhere, needs nothing, is slow. */
+export async function openReference(): Promise<Device> {
+  return new ReferenceDevice();
+}

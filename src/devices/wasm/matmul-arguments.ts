@@ -1,0 +1,59 @@
+import type { FunctionBuilder, Local } from './assembler.js';
+
+/** What a launch of the matmul kernel does. */
+export const mode = {
+  /** Work items are panels of A, then of B, to be packed. */
+  pack: 0,
+  /** Work items are blocks of C. */
+  multiply: 1,
+  /** Work items are whole products of the batch, packed into the thread's scratch. */
+  whole: 2,
+} as const;
+
+/** The arguments of a launch, in order; strides in bytes. */
+export const matmulWords = [
+  'mode',
+  'm',
+  'n',
+  'k',
+  'a',
+  'aBatchStride',
+  'aRowStride',
+  'aColumnStride',
+  'b',
+  'bBatchStride',
+  'bRowStride',
+  'bColumnStride',
+  'c',
+  'cBatchStride',
+  'cRowStride',
+  'alpha',
+  'accumulate',
+  'packA', // 1: A is packed; 0: only the panel it does not fill, if there is one
+  'packB',
+  'depth', // mode whole: columns of A taken at a time
+  'packedA', // modes pack and multiply: where packed panels are
+  'packedB',
+  'aPanels', // mode pack: panels of A among the work items
+  'blockRows', // mode multiply
+  'blockColumns',
+  'columnBlocks',
+] as const;
+export type MatmulWord = (typeof matmulWords)[number];
+export type MatmulLocals = Readonly<Record<MatmulWord, Local<'i32'>>>;
+
+/** Reads all arguments into locals. */
+export function readWords(f: FunctionBuilder, block: Local<'i32'>): MatmulLocals {
+  const locals = f.locals('i32', ...matmulWords);
+  for (const name of matmulWords) {
+    pushWord(f, block, name);
+    f.set(locals[name]);
+  }
+  return locals;
+}
+
+/** Pushes one argument. */
+export function pushWord(f: FunctionBuilder, block: Local<'i32'>, name: MatmulWord): void {
+  f.get(block);
+  f.load('i32.load', 4 * matmulWords.indexOf(name));
+}

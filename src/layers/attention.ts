@@ -1,0 +1,72 @@
+import { SluiceError } from '../base/errors.js';
+import { attention, type Tensor } from '../tensor/index.js';
+import type { Initializer } from './initialization.js';
+import type { KeyValueCache } from './key-value-cache.js';
+import { Layer } from './layer.js';
+import { Linear } from './linear.js';
+import type { RotaryEmbedding } from './rope.js';
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Heads of keys and values; each serves heads / keyValueHeads query heads. */
+  readonly keyValueHeads?: number;
+  /** dim / heads by default. */
+  readonly headDim?: number;
+  readonly causal?: boolean;
+  readonly bias?: boolean;
+  readonly deviation?: number;
+  /** Of the projection that writes to the residual stream. */
+  readonly outputDeviation?: number;
+}
+
+/**
+ * Multi-head attention with grouped key/value heads. Source: Vaswani 2017, arXiv:1706.03762; Ainslie 2023,
+ * arXiv:2305.13245. Nothing of size length x length is kept. Names as in LLaMA's checkpoints.
+ */
+export class Attention extends Layer {
+  readonly qProj: Linear;
+  readonly kProj: Linear;
+  readonly vProj: Linear;
+  readonly oProj: Linear;
+  readonly #headDim: number;
+  readonly #causal: boolean;
+
+  constructor(init: Initializer, dim: number, options: AttentionOptions) {
+    super();
+    const { heads, keyValueHeads = heads, bias = false, deviation = 0.02, outputDeviation = deviation } = options;
+    const headDim = options.headDim ?? dim / heads;
+    if (!Number.isInteger(headDim)) {
+      throw new SluiceError('argument', { rule: `the number of heads divides the width ${dim}`, received: heads });
+    }
+    if (heads % keyValueHeads !== 0) {
+      throw new SluiceError('argument', {
+        rule: `the number of key/value heads divides the number of heads ${heads}`,
+        received: keyValueHeads,
+      });
+    }
+    this.qProj = new Linear(init, dim, heads * headDim, { bias, deviation });
+    this.kProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
+    this.vProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
+    this.oProj = new Linear(init, heads * headDim, dim, { bias, deviation: outputDeviation });
+    this.#headDim = headDim;
+    this.#causal = options.causal ?? false;
+  }
+
+  /** Queries from `x` [batch, time, dim]; keys and values from `source`, which is `x` itself in self-attention. */
+  forward(
+    x: Tensor,
+    { source = x, rope, cache }: { source?: Tensor; rope?: RotaryEmbedding; cache?: KeyValueCache } = {},
+  ): Tensor {
+    const [batch = 0, time = 0] = x.shape;
+    const heads = (projected: Tensor): Tensor =>
+      projected.reshape([batch, projected.shape[1] ?? 0, (projected.shape[2] ?? 0) / this.#headDim, this.#headDim]);
+    const start = cache?.length ?? 0;
+    const turn = (states: Tensor): Tensor => rope?.forward(states, start) ?? states;
+    const query = turn(heads(this.qProj.forward(x)));
+    let key = turn(heads(this.kProj.forward(source)));
+    let value = heads(this.vProj.forward(source));
+    if (cache !== undefined) ({ key, value } = cache.append(key, value));
+    const mixed = attention(query, key, value, { causal: this.#causal });
+    return this.oProj.forward(mixed.reshape([batch, time, -1]));
+  }
+}

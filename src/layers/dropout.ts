@@ -1,0 +1,19 @@
+import { SluiceError } from '../base/errors.js';
+import { constant, variable } from '../scalar/expression.js';
+import { mapTensors, type Tensor } from '../tensor/index.js';
+import { type Mode, noiseLike } from './mode.js';
+
+const [x, noise, probability] = [variable('x'), variable('noise'), variable('probability')];
+const dropped = noise.whereLess(probability, 0, x.div(constant(1).sub(probability)));
+
+/** Zeros each element with that probability in training and scales the rest. Source: Srivastava 2014. */
+export function dropout(input: Tensor, probability: number, mode: Mode): Tensor {
+  if (!(probability >= 0 && probability < 1)) {
+    throw new SluiceError('argument', {
+      rule: 'a dropout probability is at least 0 and below 1',
+      received: probability,
+    });
+  }
+  if (!mode.training || probability === 0) return input;
+  return mapTensors([dropped], { x: input, noise: noiseLike(input, mode) }, { probability })[0];
+}

@@ -1,0 +1,94 @@
+import type { Activation, Gate } from '../activations/kinds.js';
+import { SluiceError } from '../base/errors.js';
+import type { Tensor } from '../tensor/index.js';
+import { dropout } from './dropout.js';
+import { FormulaLayer } from './formula-layer.js';
+import type { Initializer } from './initialization.js';
+import { Layer } from './layer.js';
+import { Linear } from './linear.js';
+import type { Mode } from './mode.js';
+
+export interface FeedForwardOptions {
+  readonly bias?: boolean;
+  readonly dropout?: number;
+  readonly deviation?: number;
+  /** Of the projection that writes to the residual stream. */
+  readonly outputDeviation?: number;
+  /** A value of each learned parameter for every channel instead of one for all. */
+  readonly perChannel?: boolean;
+}
+
+/** down(activation(up x)): the classic block. Names as in Arcee's checkpoints. */
+export class FeedForward extends Layer {
+  readonly upProj: Linear;
+  readonly downProj: Linear;
+  readonly actFn: FormulaLayer;
+  readonly #dropout: number;
+
+  constructor(
+    init: Initializer,
+    dim: number,
+    hidden: number,
+    activation: Activation,
+    options: FeedForwardOptions = {},
+  ) {
+    super();
+    const { bias = false, deviation = 0.02, outputDeviation = deviation, perChannel = false } = options;
+    this.upProj = new Linear(init, dim, hidden, { bias, deviation });
+    this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
+    this.actFn = new FormulaLayer(init, activation, perChannel ? hidden : 1);
+    this.#dropout = options.dropout ?? 0;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    return dropout(this.downProj.forward(this.actFn.forward(mode, this.upProj.forward(x))), this.#dropout, mode);
+  }
+}
+
+/** down(gate(gate x, up x)): the gated block. Source: Shazeer 2020, arXiv:2002.05202. Names as in LLaMA's checkpoints. */
+export class GatedFeedForward extends Layer {
+  readonly gateProj: Linear;
+  readonly upProj: Linear;
+  readonly downProj: Linear;
+  readonly actFn: FormulaLayer;
+  readonly #dropout: number;
+
+  constructor(init: Initializer, dim: number, hidden: number, gate: Gate, options: FeedForwardOptions = {}) {
+    super();
+    const { bias = false, deviation = 0.02, outputDeviation = deviation, perChannel = false } = options;
+    this.gateProj = new Linear(init, dim, hidden, { bias, deviation });
+    this.upProj = new Linear(init, dim, hidden, { bias, deviation });
+    this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
+    this.actFn = new FormulaLayer(init, gate, perChannel ? hidden : 1);
+    this.#dropout = options.dropout ?? 0;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    const hidden = this.actFn.forward(mode, this.gateProj.forward(x), this.upProj.forward(x));
+    return dropout(this.downProj.forward(hidden), this.#dropout, mode);
+  }
+}
+
+/** How the two inputs of a gate share one tensor: which comes first, and whether in halves or alternating. */
+export interface Packing {
+  readonly order: 'gate-first' | 'value-first';
+  readonly layout: 'halves' | 'interleaved';
+}
+
+/**
+ * The two inputs of a gate from one packed tensor [..., 2 width]. There is no default: systems differ, and the wrong
+ * order loads without an error and computes nonsense.
+ */
+export function unpackGate(packed: Tensor, { order, layout }: Packing): { gate: Tensor; value: Tensor } {
+  const width = packed.shape.at(-1) ?? 0;
+  if (width % 2 !== 0) {
+    throw new SluiceError('shape', { rule: 'a packed gate has an even last axis', received: packed.shape });
+  }
+  const half = width / 2;
+  const [first, second] =
+    layout === 'halves'
+      ? [packed.slice(-1, 0, half), packed.slice(-1, half, width)]
+      : [0, 1].map((i) => packed.reshape([...packed.shape.slice(0, -1), half, 2]).select(-1, i));
+  if (first === undefined || second === undefined) throw new SluiceError('internal', { rule: 'a gate has two halves' });
+  return order === 'gate-first' ? { gate: first, value: second } : { gate: second, value: first };
+}

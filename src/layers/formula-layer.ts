@@ -1,0 +1,36 @@
+import type { Formula } from '../activations/kinds.js';
+import type { Expression } from '../scalar/expression.js';
+import { mapTensors, type Tensor } from '../tensor/index.js';
+import type { Initializer } from './initialization.js';
+import { Layer } from './layer.js';
+import { type Mode, noiseLike } from './mode.js';
+
+/** An activation or a gate in a model, with its learned parameters as weights: one each, or one per channel. */
+export class FormulaLayer extends Layer {
+  readonly #formula: Formula<'activation'> | Formula<'gate'>;
+  readonly #noisy: Expression;
+  readonly #quiet: Expression;
+  [parameter: string]: unknown;
+
+  constructor(init: Initializer, formula: Formula<'activation'> | Formula<'gate'>, channels = 1) {
+    super();
+    this.#formula = formula;
+    this.#noisy = formula.noisy;
+    this.#quiet = formula.expression;
+    for (const name of formula.learned) this[name] = init.constant([channels], formula.parameters[name]?.value ?? 0);
+  }
+
+  /** `inputs` in the order of the formula's: x, or gate and value. */
+  forward(mode: Mode, ...inputs: readonly Tensor[]): Tensor {
+    const operands: Record<string, Tensor> = {};
+    this.#formula.inputs.forEach((name, i) => {
+      const input = inputs[i];
+      if (input !== undefined) operands[name] = input;
+    });
+    for (const name of this.#formula.learned) operands[name] = this[name] as Tensor;
+    const [first] = inputs;
+    const draws = mode.training && this.#formula.usesNoise && first !== undefined;
+    if (draws) operands['noise'] = noiseLike(first, mode);
+    return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { extended: this.#formula.inputs })[0];
+  }
+}

@@ -1,0 +1,46 @@
+import { SluiceError } from '../base/errors.js';
+import type { Device } from '../devices/device.js';
+import { type Tensor, zeros } from '../tensor/index.js';
+
+export interface CacheShape {
+  readonly batch: number;
+  /** The longest sequence it holds. */
+  readonly positions: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+}
+
+/** The keys and values of one layer for the tokens seen so far, in memory that is reserved once. */
+export class KeyValueCache {
+  readonly #key: Tensor;
+  readonly #value: Tensor;
+  #length = 0;
+
+  constructor(device: Device, { batch, positions, keyValueHeads, headDim }: CacheShape) {
+    const shape = [batch, positions, keyValueHeads, headDim];
+    this.#key = zeros(device, shape).keep();
+    this.#value = zeros(device, shape).keep();
+  }
+
+  /** Positions filled. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds the keys and values of new tokens; gives those of all tokens. */
+  append(key: Tensor, value: Tensor): { key: Tensor; value: Tensor } {
+    const end = this.#length + (key.shape[1] ?? 0);
+    if (end > (this.#key.shape[1] ?? 0)) {
+      throw new SluiceError('shape', { rule: `a cache holds ${this.#key.shape[1]} positions`, received: end });
+    }
+    this.#key.slice(1, this.#length, end).copyFrom(key);
+    this.#value.slice(1, this.#length, end).copyFrom(value);
+    this.#length = end;
+    return { key: this.#key.slice(1, 0, end), value: this.#value.slice(1, 0, end) };
+  }
+
+  dispose(): void {
+    this.#key.dispose();
+    this.#value.dispose();
+  }
+}

@@ -1,0 +1,57 @@
+import { SluiceError } from '../base/errors.js';
+import type { Device } from '../devices/device.js';
+import { variable } from '../scalar/expression.js';
+import { concat, mapTensors, type Tensor, tensor } from '../tensor/index.js';
+
+const [first, second, cosine, sine] = ['first', 'second', 'cosine', 'sine'].map(variable) as [X, X, X, X];
+type X = ReturnType<typeof variable>;
+const rotated = [first.mul(cosine).sub(second.mul(sine)), second.mul(cosine).add(first.mul(sine))];
+
+/**
+ * Rotary position embedding in Hugging Face's half-split form: component j turns with component j + headDim / 2.
+ * Source: Su 2021, arXiv:2104.09864.
+ */
+export class RotaryEmbedding {
+  /** [positions, 1, headDim / 2]. */
+  readonly #cosine: Tensor;
+  readonly #sine: Tensor;
+  readonly positions: number;
+
+  constructor(device: Device, positions: number, headDim: number, theta: number) {
+    if (headDim % 2 !== 0) {
+      throw new SluiceError('shape', {
+        rule: 'rotary embedding turns pairs, so a head has an even width',
+        received: headDim,
+      });
+    }
+    const half = headDim / 2;
+    const angles = Array.from(
+      { length: positions * half },
+      (_, i) => Math.floor(i / half) * theta ** (-(i % half) / half),
+    );
+    const table = (f: (angle: number) => number): Tensor => tensor(device, angles.map(f), [positions, 1, half]).keep();
+    this.positions = positions;
+    this.#cosine = table(Math.cos);
+    this.#sine = table(Math.sin);
+  }
+
+  /** Turns [batch, time, heads, headDim] whose first time step stands at `start`. */
+  forward(x: Tensor, start = 0): Tensor {
+    const [, time = 0, , headDim = 0] = x.shape;
+    if (start + time > this.positions) {
+      throw new SluiceError('shape', {
+        rule: `a sequence has at most ${this.positions} positions`,
+        received: start + time,
+        remedy: 'Shorten the prompt, or train with a longer --context.',
+      });
+    }
+    const half = headDim / 2;
+    const operands = {
+      first: x.slice(-1, 0, half),
+      second: x.slice(-1, half, headDim),
+      cosine: this.#cosine.slice(0, start, start + time),
+      sine: this.#sine.slice(0, start, start + time),
+    };
+    return concat(mapTensors(rotated, operands), -1);
+  }
+}

@@ -1,0 +1,22 @@
+import { SluiceError } from '../base/errors.js';
+
+export interface GatedWidthOptions {
+  /** The width is rounded up to a multiple of this; 1 by default. */
+  readonly multipleOf?: number;
+  /** Scales the width before rounding, as Llama 2 70B's 1.3 does. */
+  readonly multiplier?: number;
+}
+
+/**
+ * The width of a gated block that has the parameters of a plain block of width `h`: two thirds of it, since a gated
+ * block has three matrices for the plain one's two. Rounded as LLaMA does. Source: Shazeer 2020; Touvron 2023.
+ */
+export function gatedWidth(h: number, { multipleOf = 1, multiplier = 1 }: GatedWidthOptions = {}): number {
+  for (const [name, value] of Object.entries({ h, multipleOf, multiplier })) {
+    if (!(value > 0 && Number.isFinite(value))) {
+      throw new SluiceError('argument', { rule: `${name} of a gated width is positive`, received: value });
+    }
+  }
+  const width = Math.floor(multiplier * Math.floor((2 * h) / 3));
+  return multipleOf * Math.ceil(width / multipleOf);
+}

@@ -1,0 +1,140 @@
+/**
+ * LLaMA, the decoder that most open models follow: RMSNorm before each part, rotary positions, grouped-query attention,
+ * a gated feed-forward block, no biases. With a plain block it is Arcee. Source: Touvron 2023, arXiv:2302.13971.
+ *
+ * - weights carry Hugging Face's names
+ * - projections that write to the residual stream start smaller, by 1 / sqrt(2 layers), as in GPT-2
+ * - the head shares the embedding's weight when `tieWordEmbeddings` is set
+ */
+import type { Activation, Gate } from '../activations/kinds.js';
+import { Attention } from '../layers/attention.js';
+import { dropout } from '../layers/dropout.js';
+import { Embedding } from '../layers/embedding.js';
+import { FeedForward, GatedFeedForward } from '../layers/feed-forward.js';
+import type { Initializer } from '../layers/initialization.js';
+import { KeyValueCache } from '../layers/key-value-cache.js';
+import { Layer } from '../layers/layer.js';
+import { Linear } from '../layers/linear.js';
+import type { Mode } from '../layers/mode.js';
+import { RmsNorm } from '../layers/normalization.js';
+import { RotaryEmbedding } from '../layers/rope.js';
+import { internal, type Tensor } from '../tensor/index.js';
+import type { CausalModel } from './causal-model.js';
+
+export interface LlamaConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  readonly numKeyValueHeads: number;
+  readonly headDim: number;
+  readonly maxPositionEmbeddings: number;
+  readonly rmsNormEps: number;
+  readonly ropeTheta: number;
+  readonly tieWordEmbeddings: boolean;
+  readonly initializerRange: number;
+  /** A gate makes the gated block, an activation the plain one. */
+  readonly feedForward: Gate | Activation;
+  readonly dropout: number;
+}
+
+class LlamaLayer extends Layer {
+  readonly inputLayernorm: RmsNorm;
+  readonly selfAttn: Attention;
+  readonly postAttentionLayernorm: RmsNorm;
+  readonly mlp: FeedForward | GatedFeedForward;
+  readonly #dropout: number;
+
+  constructor(init: Initializer, config: LlamaConfig) {
+    super();
+    const { hiddenSize, intermediateSize, rmsNormEps, initializerRange: deviation, feedForward } = config;
+    const outputDeviation = deviation / Math.sqrt(2 * config.numHiddenLayers);
+    this.inputLayernorm = new RmsNorm(init, hiddenSize, rmsNormEps);
+    this.selfAttn = new Attention(init, hiddenSize, {
+      heads: config.numAttentionHeads,
+      keyValueHeads: config.numKeyValueHeads,
+      headDim: config.headDim,
+      causal: true,
+      deviation,
+      outputDeviation,
+    });
+    this.postAttentionLayernorm = new RmsNorm(init, hiddenSize, rmsNormEps);
+    const options = { deviation, outputDeviation, dropout: config.dropout };
+    this.mlp =
+      feedForward.kind === 'gate'
+        ? new GatedFeedForward(init, hiddenSize, intermediateSize, feedForward, options)
+        : new FeedForward(init, hiddenSize, intermediateSize, feedForward, options);
+    this.#dropout = config.dropout;
+  }
+
+  forward(x: Tensor, mode: Mode, rope: RotaryEmbedding, cache?: KeyValueCache): Tensor {
+    const where = cache === undefined ? { rope } : { rope, cache };
+    const attended = this.selfAttn.forward(this.inputLayernorm.forward(x), where);
+    const middle = x.add(dropout(attended, this.#dropout, mode));
+    return middle.add(this.mlp.forward(this.postAttentionLayernorm.forward(middle), mode));
+  }
+}
+
+class LlamaModel extends Layer {
+  readonly embedTokens: Embedding;
+  readonly layers: readonly LlamaLayer[];
+  readonly norm: RmsNorm;
+
+  constructor(init: Initializer, config: LlamaConfig) {
+    super();
+    this.embedTokens = new Embedding(init, config.vocabSize, config.hiddenSize, config.initializerRange);
+    this.layers = Array.from({ length: config.numHiddenLayers }, () => new LlamaLayer(init, config));
+    this.norm = new RmsNorm(init, config.hiddenSize, config.rmsNormEps);
+  }
+}
+
+/** Logits of the next token at every position. */
+export class Llama extends Layer implements CausalModel {
+  readonly model: LlamaModel;
+  readonly lmHead: Linear | undefined;
+  readonly #config: LlamaConfig;
+  readonly #rope: RotaryEmbedding;
+  readonly #init: Initializer;
+
+  constructor(init: Initializer, config: LlamaConfig) {
+    super();
+    this.#config = config;
+    this.#init = init;
+    this.model = new LlamaModel(init, config);
+    this.lmHead = config.tieWordEmbeddings
+      ? undefined
+      : new Linear(init, config.hiddenSize, config.vocabSize, { deviation: config.initializerRange });
+    this.#rope = new RotaryEmbedding(init.device, config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
+  }
+
+  get config(): LlamaConfig {
+    return this.#config;
+  }
+
+  get vocabSize(): number {
+    return this.#config.vocabSize;
+  }
+
+  get maxPositions(): number {
+    return this.#config.maxPositionEmbeddings;
+  }
+
+  forward(tokens: Tensor, mode: Mode, caches?: readonly KeyValueCache[]): Tensor {
+    return internal(() => {
+      let x = dropout(this.model.embedTokens.forward(tokens), this.#config.dropout, mode);
+      this.model.layers.forEach((layer, i) => {
+        x = layer.forward(x, mode, this.#rope, caches?.[i]);
+      });
+      x = this.model.norm.forward(x);
+      return this.lmHead?.forward(x) ?? x.matmul(this.model.embedTokens.weight.transpose(0, 1));
+    });
+  }
+
+  makeCaches(batch: number): KeyValueCache[] {
+    const { maxPositionEmbeddings: positions, numKeyValueHeads: keyValueHeads, headDim } = this.#config;
+    return this.model.layers.map(
+      () => new KeyValueCache(this.#init.device, { batch, positions, keyValueHeads, headDim }),
+    );
+  }
+}

@@ -1,0 +1,192 @@
+import { SluiceError } from '../base/errors.js';
+import type { View } from '../devices/device.js';
+import type { Shape } from './shape.js';
+import type { Release, Storage } from './storage.js';
+
+/**
+ * Where gradients gather: one for each tensor that an operation made while gradients were wanted, and one for each
+ * leaf. Views share the source of what they look at, so that looking costs nothing in backward(): the gradient of a
+ * view is the same window on the source's gradient, which is packed as the source is.
+ */
+export class Source {
+  readonly shape: Shape;
+  /** The source's offset in its own storage. */
+  readonly offset: number;
+  readonly node: GraphNode | undefined;
+  /** A leaf's gradient lives as long as the leaf does, and keeps with it. */
+  readonly leaf: { readonly kept: boolean } | undefined;
+  /** The sum so far, packed from 0 on; shared with others until someone writes. */
+  gradient: Storage | undefined;
+  /** A leaf's buffer for the next gradient, after zeroGrad(). */
+  spare: Storage | undefined;
+
+  constructor(shape: Shape, offset: number, from: GraphNode | { readonly kept: boolean }) {
+    this.shape = shape;
+    this.offset = offset;
+    this.node = from instanceof GraphNode ? from : undefined;
+    this.leaf = from instanceof GraphNode ? undefined : from;
+  }
+
+  drop(): void {
+    this.gradient?.letGo(consumed);
+    this.gradient = undefined;
+  }
+}
+
+const consumed: Release = {
+  by: 'backward(), which had no more use for it',
+  remedy: 'Only gradients of leaves stay: make the tensor a leaf with detach() and requiresGrad.',
+};
+
+/** An output's gradient: packed, in the output's shape. */
+export interface Cotangent {
+  readonly view: View;
+  readonly storage: Storage;
+}
+
+export type Backward = (cotangents: readonly (Cotangent | undefined)[]) => void;
+
+/** What an operation needs of a tensor to record it. */
+export interface Recordable {
+  readonly source: Source | undefined;
+  readonly storage: Storage;
+}
+
+interface Saved {
+  readonly storage: Storage;
+  readonly version: number;
+}
+
+let nodesMade = 0;
+let paused = 0;
+
+/** One operation that backward() goes through: what it needs stays held until then. */
+export class GraphNode {
+  /** Rises with creation, so that descending ids are an order for backward(). */
+  readonly id = nodesMade++;
+  readonly operation: string;
+  #parents: readonly Source[];
+  #saved: readonly Saved[] = [];
+  readonly #outputs: Source[] = [];
+  #backward: Backward | undefined;
+
+  constructor(operation: string, inputs: readonly Recordable[]) {
+    this.operation = operation;
+    this.#parents = inputs.flatMap(({ source }) => source ?? []);
+  }
+
+  get parents(): readonly Source[] {
+    return this.#parents;
+  }
+
+  /** The source of the next output, whose tensor is packed from 0 on. */
+  output(shape: Shape): Source {
+    const source = new Source(shape, 0, this);
+    this.#outputs.push(source);
+    return source;
+  }
+
+  /** Sets what backward() does here and which storages it reads then. */
+  finish(saved: readonly Storage[], backward: Backward): void {
+    for (const storage of saved) storage.hold();
+    this.#saved = saved.map((storage) => ({ storage, version: storage.version }));
+    this.#backward = backward;
+  }
+
+  get isConsumed(): boolean {
+    return this.#backward === undefined;
+  }
+
+  run(): void {
+    const cotangents = this.#outputs.map(({ gradient: storage, shape }): Cotangent | undefined => {
+      if (storage === undefined) return undefined;
+      const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+      return { storage, view: { buffer: storage.buffer, offset: 0, shape, strides } };
+    });
+    if (cotangents.every((cotangent) => cotangent === undefined)) return;
+    for (const { storage, version } of this.#saved) {
+      storage.touch();
+      if (storage.version !== version) throw changedError(this.operation, storage.shape);
+    }
+    this.#backward?.(cotangents);
+  }
+
+  dropGradients(): void {
+    for (const output of this.#outputs) output.drop();
+  }
+
+  consume(): void {
+    for (const { storage } of this.#saved) storage.letGo(consumed);
+    this.#saved = [];
+    this.#parents = [];
+    this.#backward = undefined;
+  }
+}
+
+function changedError(operation: string, shape: Shape): SluiceError {
+  return new SluiceError('argument', {
+    rule: `what ${operation} needs for its gradient stays as it was until backward()`,
+    received: `a tensor [${shape.join(', ')}] that was changed in place`,
+    remedy: 'Change it after backward(), or change a clone().',
+  });
+}
+
+/** The node of an operation, where gradients are on and one of its inputs wants them. */
+export function startNode(operation: string, inputs: readonly Recordable[]): GraphNode | undefined {
+  if (paused > 0 || inputs.every(({ source }) => source === undefined)) return undefined;
+  return new GraphNode(operation, inputs);
+}
+
+export const isGradEnabled = (): boolean => paused === 0;
+
+/**
+ * Runs a function without recording operations for backward(). An async function's effect ends when its promise
+ * settles, and holds for whatever runs meanwhile: await it before other work.
+ */
+export function noGrad<T>(body: () => T): T {
+  paused++;
+  let result: T;
+  try {
+    result = body();
+  } catch (error) {
+    paused--;
+    throw error;
+  }
+  if (!(result instanceof Promise)) {
+    paused--;
+    return result;
+  }
+  return result.finally(() => {
+    paused--;
+  }) as T;
+}
+
+function nodesBehind(root: GraphNode): GraphNode[] {
+  const found = new Set<GraphNode>([root]);
+  for (const node of found) {
+    if (node.isConsumed) {
+      throw new SluiceError('freed', {
+        rule: 'backward() goes through a graph once, and then gives back what it held',
+        received: `a second pass through ${node.operation}`,
+        remedy: 'Compute the result again, or give retainGraph: true to the first backward().',
+      });
+    }
+    for (const { node: parent } of node.parents) if (parent !== undefined) found.add(parent);
+  }
+  return [...found].sort((a, b) => b.id - a.id);
+}
+
+/** Seeds a source's gradient and runs the nodes behind it, newest first; leaves collect theirs. */
+export function propagate(source: Source, seed: () => void, retainGraph: boolean): void {
+  const nodes = source.node === undefined ? [] : nodesBehind(source.node);
+  try {
+    seed();
+    for (const node of nodes) {
+      node.run();
+      node.dropGradients();
+      if (!retainGraph) node.consume();
+    }
+  } finally {
+    for (const node of nodes) node.dropGradients();
+  }
+}

@@ -1,0 +1,200 @@
+import type { Device, View } from '../devices/device.js';
+import type { Source } from './autograd.js';
+import { combine, fill, sumInto, viewOf } from './compute.js';
+import {
+  areDisjoint,
+  dropAxes,
+  isPacked,
+  type Layout,
+  packed,
+  packedStrides,
+  repeats,
+  sameShape,
+  sizeOf,
+} from './shape.js';
+import { type Release, Storage, type Tracker } from './storage.js';
+
+/** An input that wants a gradient: its source, and the input as a window on the source's storage. */
+export interface Differentiable {
+  readonly source: Source;
+  readonly layout: Layout;
+}
+
+/** Where a kernel writes the gradient of an input; both views have the input's shape. */
+export interface Target {
+  readonly output: View;
+  /** What the kernel adds to it, if there is a sum already; may be `output` itself. */
+  readonly previous: View | undefined;
+}
+
+export interface TargetOptions {
+  /**
+   * What the kernel does with a sum so far: `adds` it from `previous`, `accumulates` onto it in place (`previous`,
+   * if given, is then `output`), or `overwrites` (there is never a `previous`).
+   */
+  readonly mode: 'adds' | 'accumulates' | 'overwrites';
+  /** Whether the kernel can write to such a layout; else it gets a packed buffer, which is added afterwards. */
+  readonly fits?: (layout: Layout) => boolean;
+  /** A storage of the outputs' gradient that may be overwritten when nobody else holds it. */
+  readonly reusable?: Storage | undefined;
+}
+
+const release: Release = { by: 'backward()', remedy: 'Read gradients of leaves, after backward().' };
+
+function allocateGradient(tracker: Tracker, source: Source): Storage {
+  if (source.spare !== undefined && source.spare.release === undefined) {
+    const { spare } = source;
+    source.spare = undefined;
+    spare.touch();
+    return spare;
+  }
+  const storage = new Storage(tracker, 'float32', source.shape);
+  storage.hold();
+  storage.kept = source.leaf?.kept === true;
+  return storage;
+}
+
+const whole = (storage: Storage, source: Source): View => ({ buffer: storage.buffer, ...packed(source.shape) });
+
+/** The window of an input on its source's gradient. */
+const windowOf = ({ source, layout }: Differentiable): Layout => ({
+  ...layout,
+  offset: layout.offset - source.offset,
+});
+
+const coversInOrder = ({ source, layout }: Differentiable): boolean =>
+  layout.offset === source.offset && isPacked(layout) && sizeOf(layout.shape) === sizeOf(source.shape);
+
+/** The current gradient of a source, forgotten where its memory was given back by a step. */
+function currentGradient(source: Source): Storage | undefined {
+  if (source.gradient?.release !== undefined) source.gradient = undefined;
+  source.gradient?.touch();
+  return source.gradient;
+}
+
+/**
+ * The windows that one kernel writes the gradients of its inputs to. They open directly on the sources' gradients
+ * where they can: parts of one source go into one buffer, without copies. Call `close` when the kernel is queued.
+ */
+export class Targets {
+  readonly all: readonly Target[];
+  readonly #tracker: Tracker;
+  readonly #deferred: { readonly input: Differentiable; readonly storage: Storage }[] = [];
+  readonly #replaced: Storage[] = [];
+
+  constructor(tracker: Tracker, inputs: readonly Differentiable[], options: TargetOptions) {
+    this.#tracker = tracker;
+    const direct: Differentiable[] = [];
+    for (const input of inputs) {
+      const clashes = direct.some(
+        (other) => other.source === input.source && !areDisjoint(other.layout, input.layout),
+      );
+      const fits = options.fits?.(windowOf(input)) ?? true;
+      const occupied = options.mode === 'overwrites' && currentGradient(input.source) !== undefined;
+      if (!clashes && fits && !occupied && !repeats(input.layout)) direct.push(input);
+    }
+    const opened = new Map<Source, { storage: Storage; previous: Storage | undefined }>();
+    for (const { source } of direct) {
+      if (opened.has(source)) continue;
+      const group = direct.filter((other) => other.source === source);
+      opened.set(source, this.#open(source, group, options));
+    }
+    this.all = inputs.map((input) => {
+      const open = direct.includes(input) ? opened.get(input.source) : undefined;
+      if (open === undefined) return this.#defer(input);
+      const window = windowOf(input);
+      const output = viewOf(whole(open.storage, input.source), window);
+      if (open.previous === undefined) return { output, previous: undefined };
+      return {
+        output,
+        previous: open.previous === open.storage ? output : viewOf(whole(open.previous, input.source), window),
+      };
+    });
+  }
+
+  #open(
+    source: Source,
+    group: readonly Differentiable[],
+    options: TargetOptions,
+  ): { storage: Storage; previous: Storage | undefined } {
+    const { device } = this.#tracker;
+    const covered = group.reduce((sum, { layout }) => sum + sizeOf(layout.shape), 0) === sizeOf(source.shape);
+    const current = currentGradient(source);
+    if (current === undefined) {
+      const [only] = group;
+      const { reusable } = options;
+      const reuses =
+        reusable?.isExclusive === true && source.leaf === undefined && group.length === 1 &&
+        only !== undefined && coversInOrder(only) && sizeOf(reusable.shape) === sizeOf(source.shape);
+      if (reuses) reusable.hold();
+      const storage = reuses ? reusable : allocateGradient(this.#tracker, source);
+      if (!covered) fill(device, whole(storage, source), 0);
+      source.gradient = storage;
+      return { storage, previous: undefined };
+    }
+    if (source.leaf !== undefined || current.isExclusive) return { storage: current, previous: current };
+    const storage = allocateGradient(this.#tracker, source);
+    source.gradient = storage;
+    this.#replaced.push(current);
+    if (options.mode === 'adds' && covered) return { storage, previous: current };
+    combine(device, whole(current, source), whole(storage, source), undefined);
+    return { storage, previous: storage };
+  }
+
+  /** A packed buffer of the input's shape, to be added to its source by `close`. */
+  #defer(input: Differentiable): Target {
+    const storage = new Storage(this.#tracker, 'float32', input.layout.shape);
+    storage.hold();
+    this.#deferred.push({ input, storage });
+    return { output: { buffer: storage.buffer, ...packed(input.layout.shape) }, previous: undefined };
+  }
+
+  close(): void {
+    for (const { input, storage } of this.#deferred) {
+      contribute(this.#tracker, input, { buffer: storage.buffer, ...packed(input.layout.shape) });
+      storage.letGo(release);
+    }
+    for (const storage of this.#replaced) storage.letGo(release);
+  }
+}
+
+/** Adds factor times a view of the input's shape to the input's gradient; repeated elements collect their sum. */
+export function contribute(tracker: Tracker, input: Differentiable, gradient: View, factor = 1): void {
+  const { layout, source } = input;
+  const repeated = layout.shape.flatMap((size, axis) => (size > 1 && layout.strides[axis] === 0 ? [axis] : []));
+  if (repeated.length === 0) {
+    const targets = new Targets(tracker, [input], { mode: 'adds' });
+    for (const { output, previous } of targets.all) combine(tracker.device, gradient, output, previous, factor);
+    targets.close();
+    return;
+  }
+  const once = { source, layout: dropAxes(layout, new Set(repeated)) };
+  const targets = new Targets(tracker, [once], { mode: 'accumulates' });
+  for (const { output, previous } of targets.all)
+    sumInto(tracker.device, gradient, repeated, output, previous !== undefined, factor);
+  targets.close();
+}
+
+/**
+ * Makes the output's gradient the input's, without a copy, where the input is all of its source and has none yet.
+ * Gives whether it did.
+ */
+export function alias(input: Differentiable, storage: Storage): boolean {
+  const { source } = input;
+  if (source.leaf !== undefined || currentGradient(source) !== undefined || !coversInOrder(input)) return false;
+  storage.hold();
+  source.gradient = storage;
+  return true;
+}
+
+/** Starts backward(): the gradient of a tensor with respect to itself, or what the caller gives. */
+export function seedGradient(tracker: Tracker, input: Differentiable, given: View | undefined): void {
+  const { device } = tracker;
+  const targets = new Targets(tracker, [input], { mode: 'adds' });
+  for (const { output, previous } of targets.all) {
+    if (given !== undefined) combine(device, given, output, previous);
+    else fill(device, output, 1);
+  }
+  targets.close();
+}
+

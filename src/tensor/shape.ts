@@ -1,0 +1,182 @@
+import { SluiceError } from '../base/errors.js';
+
+/** Shapes and strides as values: nothing here knows of tensors or devices. */
+export type Shape = readonly number[];
+
+/** Where the elements of a tensor are in its buffer; all in elements. A stride of 0 repeats. */
+export interface Layout {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
+
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((size, axis) => size === b[axis]);
+
+/** The strides of a tensor whose elements lie side by side in row-major order. */
+export function packedStrides(shape: Shape): number[] {
+  const strides = Array<number>(shape.length).fill(1);
+  for (let axis = shape.length - 2; axis >= 0; axis--)
+    strides[axis] = (strides[axis + 1] ?? 1) * (shape[axis + 1] ?? 1);
+  return strides;
+}
+
+export const packed = (shape: Shape, offset = 0): Layout => ({ shape, strides: packedStrides(shape), offset });
+
+export function isPacked({ shape, strides }: Layout): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] ?? 1;
+    if (size !== 1 && strides[axis] !== expected) return false;
+    expected *= size;
+  }
+  return true;
+}
+
+/** Whether two indices name one element. */
+export const repeats = ({ shape, strides }: Layout): boolean =>
+  shape.some((size, axis) => size > 1 && strides[axis] === 0);
+
+/** Refuses sizes that are not positive integers. */
+export function checkShape(operation: string, shape: Shape): void {
+  if (shape.every((size) => Number.isSafeInteger(size) && size > 0)) return;
+  throw new SluiceError('shape', { rule: `${operation} takes a shape of positive integers`, received: shape });
+}
+
+/** A negative axis counts from the end. */
+export function toAxis(operation: string, axis: number, rank: number): number {
+  const positive = axis < 0 ? axis + rank : axis;
+  if (Number.isInteger(axis) && positive >= 0 && positive < rank) return positive;
+  const range = rank === 0 ? 'has no axes' : `has axes ${-rank} to ${rank - 1}`;
+  throw new SluiceError('shape', { rule: `the tensor given to ${operation} ${range}`, received: axis });
+}
+
+/** The axes named, without repetition, in ascending order; all of them when none is named. */
+export function toAxes(operation: string, axes: number | readonly number[] | undefined, rank: number): number[] {
+  if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
+  const named = (typeof axes === 'number' ? [axes] : axes).map((axis) => toAxis(operation, axis, rank));
+  if (new Set(named).size !== named.length) {
+    throw new SluiceError('shape', { rule: `${operation} names each axis once`, received: axes });
+  }
+  return named.sort((a, b) => a - b);
+}
+
+/**
+ * The shape that all broadcast to: axes are matched from the right, and a size of 1 repeats.
+ * @throws SluiceError `shape` where two sizes differ and neither is 1.
+ */
+export function broadcastShapes(operation: string, ...shapes: readonly Shape[]): number[] {
+  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
+  return Array.from({ length: rank }, (_, axis) => {
+    const sizes = shapes.map((shape) => shape[axis - rank + shape.length] ?? 1);
+    const size = sizes.find((one) => one !== 1) ?? 1;
+    const other = sizes.find((one) => one !== 1 && one !== size);
+    if (other === undefined) return size;
+    throw new SluiceError('shape', {
+      rule: `${operation} expects shapes that are equal, or 1, axis by axis from the right`,
+      received: shapes,
+      remedy: `Axis ${axis - rank} is ${size} in one and ${other} in another: reshape, transpose or expand one of them.`,
+    });
+  });
+}
+
+/** The layout with sizes of 1 (and missing axes in front) repeated; the shape must be one it broadcasts to. */
+export function expandLayout(layout: Layout, shape: Shape): Layout {
+  const added = shape.length - layout.shape.length;
+  const strides = shape.map((size, axis) => {
+    const own = layout.shape[axis - added] ?? 1;
+    return own === 1 && size !== 1 ? 0 : (layout.strides[axis - added] ?? 0);
+  });
+  return { shape, strides, offset: layout.offset };
+}
+
+export function permuteLayout(layout: Layout, axes: readonly number[]): Layout {
+  return {
+    shape: axes.map((axis) => layout.shape[axis] ?? 1),
+    strides: axes.map((axis) => layout.strides[axis] ?? 1),
+    offset: layout.offset,
+  };
+}
+
+/** Indices `start` to `end` (exclusive) of one axis. */
+export function sliceLayout(layout: Layout, axis: number, start: number, end: number): Layout {
+  return {
+    shape: layout.shape.with(axis, end - start),
+    strides: layout.strides,
+    offset: layout.offset + start * (layout.strides[axis] ?? 0),
+  };
+}
+
+/** Without the axes whose number is in the set. */
+export function dropAxes(layout: Layout, dropped: ReadonlySet<number>): Layout {
+  const keep = (_: number, axis: number): boolean => !dropped.has(axis);
+  return { shape: layout.shape.filter(keep), strides: layout.strides.filter(keep), offset: layout.offset };
+}
+
+/** A new axis of size 1 before the given one. */
+export const insertAxis = (layout: Layout, axis: number): Layout => ({
+  shape: layout.shape.toSpliced(axis, 0, 1),
+  strides: layout.strides.toSpliced(axis, 0, 1),
+  offset: layout.offset,
+});
+
+/** The same elements under another shape of equal size, or undefined where that takes a copy. */
+export function reshapeLayout(layout: Layout, shape: Shape): Layout | undefined {
+  const old = layout.shape.flatMap((size, axis) => (size === 1 ? [] : [{ size, stride: layout.strides[axis] ?? 0 }]));
+  const strides = Array<number>(shape.length).fill(1);
+  let axis = shape.length - 1;
+  for (let group = old.length - 1; group >= 0; ) {
+    // A group: neighbouring old axes that one stride walks through.
+    const stride = old[group]?.stride ?? 0;
+    let size = old[group]?.size ?? 1;
+    group--;
+    while (group >= 0 && old[group]?.stride === size * stride) {
+      size *= old[group]?.size ?? 1;
+      group--;
+    }
+    let filled = 1;
+    while (filled < size && axis >= 0) {
+      strides[axis] = filled * stride;
+      filled *= shape[axis] ?? 1;
+      axis--;
+    }
+    if (filled !== size) return undefined;
+  }
+  return { shape, strides, offset: layout.offset };
+}
+
+/** The layout as rows of unit stride, [rows, length], where it is that; rows may repeat. */
+export function asMatrix(layout: Layout): Layout | undefined {
+  const length = layout.shape.at(-1) ?? 1;
+  const rows = sizeOf(layout.shape) / length;
+  const matrix = reshapeLayout(layout, [rows, length]);
+  return matrix !== undefined && (length === 1 || matrix.strides[1] === 1) ? matrix : undefined;
+}
+
+/**
+ * Whether two layouts of one buffer surely share no element: decided where they step alike (the halves of an axis,
+ * the heads of a projection); false otherwise.
+ */
+export function areDisjoint(a: Layout, b: Layout): boolean {
+  if (a.shape.length !== b.shape.length) return false;
+  const axes = a.shape
+    .map((size, axis) => ({ size, other: b.shape[axis] ?? 1, stride: a.strides[axis] ?? 0, axis }))
+    .filter(({ size, other }) => size > 1 || other > 1)
+    .sort((one, other) => other.stride - one.stride);
+  if (axes.some(({ stride, axis }) => stride <= 0 || stride !== b.strides[axis])) return false;
+  /** Whether some index differences, from the given axis on, span the distance. */
+  const reaches = (distance: number, from: number): boolean => {
+    const current = axes[from];
+    if (current === undefined) return distance === 0;
+    const rest = axes.slice(from + 1);
+    const up = rest.reduce((sum, { size, stride }) => sum + (size - 1) * stride, 0);
+    const down = rest.reduce((sum, { other, stride }) => sum + (other - 1) * stride, 0);
+    const least = Math.max(1 - current.other, Math.ceil((distance - up) / current.stride));
+    const most = Math.min(current.size - 1, Math.floor((distance + down) / current.stride));
+    for (let d = least; d <= most; d++) if (reaches(distance - d * current.stride, from + 1)) return true;
+    return false;
+  };
+  return !reaches(b.offset - a.offset, 0);
+}

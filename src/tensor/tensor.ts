@@ -1,0 +1,255 @@
+import { SluiceError } from '../base/errors.js';
+import type { Device, HostArray, StorageType, View } from '../devices/device.js';
+import { Elementwise } from '../scalar/elementwise.js';
+import type { Expression } from '../scalar/expression.js';
+import type { Primitive } from '../scalar/primitives.js';
+import { isGradEnabled, propagate, Source } from './autograd.js';
+import { seedGradient } from './gradients.js';
+import { type AttentionOptions, attention } from './operations/attention.js';
+import { clone, writeInto } from './operations/copies.js';
+import { applyPrimitive, mapFunction, power, type ScalarFunction } from './operations/elementwise.js';
+import { gather } from './operations/indexing.js';
+import { matmul } from './operations/matmul.js';
+import { amax, mean, type ReduceOptions, sum } from './operations/reductions.js';
+import { logSoftmax, softmax } from './operations/softmax.js';
+import * as views from './operations/views.js';
+import { enlist, type Handle } from './scopes.js';
+import { isPacked, type Layout, packed, type Shape, sameShape, sizeOf } from './shape.js';
+import { freedError, type Release, Storage } from './storage.js';
+
+/**
+ * Numbers on a device, with a shape. Elementwise methods (`add`, `mul`, `tanh`, …) broadcast; axes may be negative;
+ * views share memory. A result that depends on a tensor with `requiresGrad` can be differentiated with `backward()`.
+ *
+ * Memory needs no care in a training loop: see `endStep`, `scope` and `keep`.
+ */
+export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Disposable {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly offset: number;
+  /** @internal */
+  readonly storage: Storage;
+  #source: Source | undefined;
+  #kept = false;
+  #release: Release | undefined;
+  #gradient: Tensor | undefined;
+
+  /** @internal Tensors are made by `tensor`, `zeros`, `randn`, … and by operations. */
+  constructor(storage: Storage, layout: Layout, source: Source | undefined) {
+    super();
+    this.storage = storage;
+    this.shape = layout.shape;
+    this.strides = layout.strides;
+    this.offset = layout.offset;
+    this.#source = source;
+    storage.hold();
+    enlist(this);
+  }
+
+  get device(): Device {
+    return this.storage.tracker.device;
+  }
+
+  get dtype(): StorageType {
+    return this.storage.buffer.type;
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  get isContiguous(): boolean {
+    return isPacked(this);
+  }
+
+  /** @internal A result of an operation: new, packed memory. */
+  make(type: StorageType, shape: Shape, source: Source | undefined): Tensor {
+    return new Tensor(new Storage(this.storage.tracker, type, shape), packed(shape), source);
+  }
+
+  /** @internal A view: another layout of the same memory. */
+  look(layout: Layout): Tensor {
+    this.#check();
+    return new Tensor(this.storage, layout, isGradEnabled() ? this.#source : undefined);
+  }
+
+  /** @internal The view that a device takes; counts as a use. */
+  strided(): View {
+    this.#check();
+    this.storage.touch();
+    return { buffer: this.storage.buffer, offset: this.offset, shape: this.shape, strides: this.strides };
+  }
+
+  #check(): void {
+    const release = this.#release ?? this.storage.release;
+    if (release !== undefined) throw freedError(this.shape, release, this.storage.madeAt);
+  }
+
+  // Reading and writing
+
+  /** A copy of the values in row-major order: a Float32Array or Int32Array (Float64Array on `reference`). */
+  async toArray(): Promise<HostArray> {
+    this.#check();
+    const { storage, offset, shape, strides } = this;
+    return this.device.read({ buffer: storage.buffer, offset, shape, strides });
+  }
+
+  /** The value of a tensor that has one element. */
+  async item(): Promise<number> {
+    if (this.size !== 1) {
+      throw new SluiceError('shape', {
+        rule: 'item() reads a tensor of one element',
+        received: this.shape,
+        remedy: 'Use toArray(), or reduce it with sum() or mean() first.',
+      });
+    }
+    return (await this.toArray())[0] ?? Number.NaN;
+  }
+
+  /** Overwrites the values in place, from a tensor of this shape or as many numbers; not recorded for backward(). */
+  write(values: Tensor | ArrayLike<number>): this {
+    writeInto(this, values);
+    return this;
+  }
+
+  // Gradients
+
+  /** @internal */
+  get source(): Source | undefined {
+    return this.#source;
+  }
+
+  get requiresGrad(): boolean {
+    return this.#source !== undefined;
+  }
+
+  /** Makes the tensor a leaf whose gradient backward() collects in `grad`, or no longer one. */
+  set requiresGrad(wanted: boolean) {
+    const isResult = this.#source !== undefined && !this.isLeaf;
+    if (wanted === this.requiresGrad) return;
+    if (isResult || this.dtype !== 'float32' || !isPacked(this)) {
+      throw new SluiceError('argument', {
+        rule: 'requiresGrad is set on contiguous float32 tensors that are not results of recorded operations',
+        received: `${this.dtype} [${this.shape.join(', ')}] with strides [${this.strides.join(', ')}]`,
+        remedy: isResult ? 'Use detach().' : 'Use clone() first.',
+      });
+    }
+    if (!wanted) this.#dropGradient();
+    this.#source = wanted ? new Source(this.shape, this.offset, this) : undefined;
+  }
+
+  /** Whether gradients end here: made by the user, not by a recorded operation. */
+  get isLeaf(): boolean {
+    return this.#source === undefined || this.#source.leaf === this;
+  }
+
+  /** The sum of the gradients since zeroGrad(), in this shape, for a leaf that backward() has reached. */
+  get grad(): Tensor | undefined {
+    const storage = this.#source?.leaf === this ? this.#source.gradient : undefined;
+    if (storage === undefined || storage.release !== undefined) return undefined;
+    if (this.#gradient?.storage !== storage) {
+      this.#gradient = new Tensor(storage, packed(this.shape), undefined);
+      this.#gradient.#kept = true;
+    }
+    return this.#gradient;
+  }
+
+  /** Forgets the gradient, so that the next backward() starts anew in the same memory. */
+  zeroGrad(): void {
+    const source = this.#source;
+    if (source?.leaf !== this || source.gradient === undefined) return;
+    this.#gradient?.#end(gradientRelease);
+    this.#gradient = undefined;
+    if (source.gradient.release === undefined) source.spare = source.gradient;
+    source.gradient = undefined;
+  }
+
+  #dropGradient(): void {
+    if (this.#source?.leaf !== this) return;
+    this.zeroGrad();
+    this.#source.spare?.free(gradientRelease);
+    this.#source.spare = undefined;
+  }
+
+  /**
+   * Adds the gradient of this tensor with respect to every leaf behind it to the leaf's `grad`, and gives back what
+   * the graph held. A tensor of more than one element takes the gradient of the loss with respect to it.
+   * @throws SluiceError `freed` the second time through a graph, unless the first had `retainGraph`.
+   */
+  backward(gradient?: Tensor, { retainGraph = false }: { readonly retainGraph?: boolean } = {}): void {
+    const source = this.#source;
+    if (source === undefined) {
+      throw new SluiceError('argument', {
+        rule: 'backward() starts from a result that depends on a tensor with requiresGrad',
+        received: `a tensor [${this.shape.join(', ')}] that does not`,
+        remedy: 'Set requiresGrad on the leaves before computing, outside noGrad().',
+      });
+    }
+    if (gradient === undefined ? this.size !== 1 : !sameShape(gradient.shape, this.shape)) {
+      throw new SluiceError('shape', {
+        rule: `backward() of a tensor [${this.shape.join(', ')}] takes a gradient of its shape, which only one element can do without`,
+        received: gradient?.shape ?? 'none',
+        remedy: 'Reduce it with sum() or mean(), or give a gradient.',
+      });
+    }
+    this.#check();
+    const seed = gradient?.strided();
+    const input = { source, layout: this };
+    propagate(source, () => seedGradient(this.storage.tracker, input, seed), retainGraph);
+  }
+
+  /** The same values, without their history. */
+  detach(): Tensor {
+    this.#check();
+    return new Tensor(this.storage, this, undefined);
+  }
+
+  // Memory
+
+  /** @internal */
+  get kept(): boolean {
+    return this.#kept;
+  }
+
+  /** Keeps the tensor (and its gradient, if it is a leaf) through steps and scopes, until dispose(). */
+  keep(): this {
+    this.#check();
+    this.#kept = true;
+    this.storage.kept = true;
+    if (this.#source?.leaf === this) {
+      for (const storage of [this.#source.gradient, this.#source.spare]) if (storage) storage.kept = true;
+    }
+    return this;
+  }
+
+  /** Gives up this tensor; its memory goes back when no view of it and no graph needs it, or at once if it was kept. */
+  dispose(): void {
+    if (this.#release !== undefined) return;
+    const release = { by: 'dispose()', at: captureSite(), remedy: 'Dispose of it after its last use.' };
+    const { kept } = this;
+    this.#end(release);
+    if (kept) this.storage.free(release);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal */
+  letGo(why: Release): void {
+    this.#end(why);
+  }
+
+  #end(why: Release): void {
+    if (this.#release !== undefined) return;
+    this.#release = why;
+    this.#dropGradient();
+    this.storage.letGo(why);
+  }
+}
+
+const gradientRelease: Release = {
+  by: 'zeroGrad(), or with its tensor',
+  remedy: 'Read a gradient before zeroGrad(), or clone() it.',
+};

@@ -1,0 +1,38 @@
+import { type SequentialOptions, sequentialBatches, targetBytes } from '../data/batches.js';
+import type { TokenSource } from '../data/token-source.js';
+import type { Device } from '../devices/device.js';
+import { Mode } from '../layers/mode.js';
+import type { CausalModel } from '../models/causal-model.js';
+import { noGrad, scope } from '../tensor/index.js';
+import { batchLoss } from './trainer.js';
+
+export interface Evaluation {
+  /** Mean loss per token, in nats. */
+  readonly loss: number;
+  readonly perplexity: number;
+  /** Bits per byte of text: comparable across tokenizers. */
+  readonly bitsPerByte: number;
+  readonly tokens: number;
+  readonly bytes: number;
+}
+
+/** The loss of a model on a text, in windows side by side: every token but the first is predicted once. */
+export async function evaluate(
+  device: Device,
+  model: CausalModel,
+  source: TokenSource,
+  byteLengths: Int32Array,
+  options: SequentialOptions & { readonly signal?: AbortSignal; readonly onProgress?: (share: number) => void },
+): Promise<Evaluation> {
+  let [nats, tokens, bytes] = [0, 0, 0];
+  const expected = Math.min(source.length - 1, options.maximumTokens ?? source.length);
+  for await (const batch of sequentialBatches(source, options)) {
+    options.signal?.throwIfAborted();
+    nats += await scope(device, () => noGrad(() => batchLoss(device, model, batch, Mode.evaluation()).item()));
+    tokens += batch.tokens;
+    bytes += targetBytes(batch.targets, byteLengths);
+    options.onProgress?.(Math.min(1, tokens / expected));
+  }
+  const loss = nats / tokens;
+  return { loss, perplexity: Math.exp(loss), bitsPerByte: nats / Math.LN2 / bytes, tokens, bytes };
+}

@@ -1,0 +1,22 @@
+import { variable } from '../scalar/expression.js';
+import { rowTensors, type Tensor } from '../tensor/index.js';
+
+const [x, target, position] = [variable('x'), variable('target'), variable('position')];
+
+/** A target below 0 is ignored: no padding enters a loss. */
+export const ignoreIndex = -100;
+
+const top = x.maximum();
+const logSumExp = x.sub(top).exp().sum().log().add(top);
+/** The logit of the target: position and target are whole numbers, so they are equal or at least 1 apart. */
+const picked = position.sub(target).abs().whereLess(0.5, x, 0).sum();
+const negativeLogLikelihood = target.whereLess(0, 0, logSumExp.sub(picked));
+
+/**
+ * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored.
+ * @param logits [..., classes]
+ * @param targets int32 [...]
+ */
+export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
+  return rowTensors([negativeLogLikelihood], { elements: { x: logits }, rows: { target: targets } })[0];
+}

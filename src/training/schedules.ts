@@ -1,0 +1,39 @@
+import { SluiceError } from '../base/errors.js';
+
+export const scheduleNames = ['cosine', 'linear', 'constant', 'wsd'] as const;
+export type ScheduleName = (typeof scheduleNames)[number];
+
+export interface ScheduleOptions {
+  readonly schedule: ScheduleName;
+  /** The peak learning rate. */
+  readonly lr: number;
+  /** Where the decay ends. */
+  readonly minLr: number;
+  /** Steps over which the rate rises linearly to its peak. */
+  readonly warmup: number;
+  /** Steps in all. */
+  readonly steps: number;
+}
+
+/** The share of the decay that is left, for progress from 0 to 1. */
+const decays: Readonly<Record<ScheduleName, (progress: number) => number>> = {
+  cosine: (progress) => 0.5 * (1 + Math.cos(Math.PI * progress)),
+  linear: (progress) => 1 - progress,
+  constant: () => 1,
+  /** Warmup, stable, decay: the last fifth falls as 1 - sqrt. Source: Hagele 2024, arXiv:2405.18392. */
+  wsd: (progress) => (progress < 0.8 ? 1 : 1 - Math.sqrt((progress - 0.8) / 0.2)),
+};
+
+/**
+ * The learning rate of a step counted from 0: lr (step + 1) / warmup while warming up, lr at the first step after,
+ * and from there down to minLr, which a step beyond the last one would have.
+ */
+export function learningRate(step: number, options: ScheduleOptions): number {
+  const { schedule, lr, minLr, warmup, steps } = options;
+  if (!(lr > 0)) {
+    throw new SluiceError('argument', { rule: 'a learning rate is positive', received: lr, remedy: 'Try --lr 1e-3.' });
+  }
+  if (step < warmup) return (lr * (step + 1)) / warmup;
+  const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
+  return minLr + (lr - minLr) * decays[schedule](progress);
+}

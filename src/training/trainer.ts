@@ -1,0 +1,150 @@
+import { SluiceError } from '../base/errors.js';
+import { randomKey } from '../base/random.js';
+import { type Batch, ignoreIndex, sampleBatch } from '../data/batches.js';
+import type { TokenSource } from '../data/token-source.js';
+import type { Device } from '../devices/device.js';
+import { Mode } from '../layers/mode.js';
+import type { CausalModel } from '../models/causal-model.js';
+import { endStep, type Tensor, tensor } from '../tensor/index.js';
+import { AdamW, type AdamWOptions } from './adamw.js';
+import { crossEntropy } from './losses.js';
+
+export interface TrainerOptions {
+  /** Sequences in a micro-batch. */
+  readonly batch: number;
+  /** Tokens in a sequence. */
+  readonly context: number;
+  /** Micro-batches in a step. */
+  readonly accumulate: number;
+  readonly seed: number;
+  readonly optimizer?: Partial<AdamWOptions>;
+}
+
+/** What one optimizer step did; a line of metrics.jsonl. */
+export interface StepRecord {
+  /** Counted from 1. */
+  readonly step: number;
+  /** Mean loss per token, in nats, before the update. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  /** Tokens trained on so far. */
+  readonly tokens: number;
+  readonly tokensPerSecond: number;
+  /** Of this step. */
+  readonly seconds: number;
+  /** The update was left out, since the loss or the gradient's norm was not finite. */
+  readonly skipped?: true;
+}
+
+/** Steps without a finite gradient before training stops. */
+const mostSkips = 10;
+
+/** Trains a model to predict the next token. Its whole state is the model, the optimizer and the number of steps done. */
+export class Trainer {
+  readonly model: CausalModel;
+  readonly optimizer: AdamW;
+  readonly options: TrainerOptions;
+  readonly #device: Device;
+  readonly #source: TokenSource;
+  #done: number;
+  #skips = 0;
+
+  /** @param done steps that a resumed run has behind it. */
+  constructor(device: Device, model: CausalModel, source: TokenSource, options: TrainerOptions, done = 0) {
+    this.#device = device;
+    this.model = model;
+    this.options = options;
+    this.optimizer = new AdamW(device, model.namedParameters(), options.optimizer);
+    this.#source = source;
+    this.#done = done;
+  }
+
+  /** Optimizer steps done. */
+  get done(): number {
+    return this.#done;
+  }
+
+  /**
+   * One optimizer step over `accumulate` micro-batches, each token weighing the same.
+   * @param learningRate of this step; see `learningRate` in schedules.ts.
+   * @throws SluiceError `diverged` after ten steps in a row without a finite gradient.
+   */
+  async step(learningRate: number): Promise<StepRecord> {
+    const began = performance.now();
+    const { loss: total, counted } = await this.#accumulate();
+    this.optimizer.step(learningRate, total);
+    const [loss, gradientNorm] = [await total.item(), await this.optimizer.gradientNorm.item()];
+    this.#done++;
+    const seconds = (performance.now() - began) / 1000;
+    return {
+      step: this.#done,
+      loss,
+      learningRate,
+      gradientNorm,
+      tokens: this.#done * counted,
+      tokensPerSecond: counted / seconds,
+      seconds,
+      ...this.#checkFinite(loss, gradientNorm),
+    };
+  }
+
+  /** Seconds that a step takes, the update left out: nothing is changed. */
+  async rehearse(): Promise<number> {
+    const began = performance.now();
+    const { loss } = await this.#accumulate();
+    await loss.item();
+    this.optimizer.zeroGrad();
+    endStep(this.#device);
+    return (performance.now() - began) / 1000;
+  }
+
+  /** The gradients of one step, and its mean loss per token. */
+  async #accumulate(): Promise<{ loss: Tensor; counted: number }> {
+    const { accumulate, seed } = this.options;
+    const key = randomKey(seed, 'shuffle');
+    const batches: Batch[] = [];
+    for (let micro = 0; micro < accumulate; micro++) {
+      batches.push(await sampleBatch(this.#source, { ...this.options, key, step: this.#done * accumulate + micro }));
+    }
+    const counted = batches.reduce(
+      (sum, { targets }) => sum + targets.filter((target) => target !== ignoreIndex).length,
+      0,
+    );
+    this.optimizer.zeroGrad();
+    let total: Tensor | undefined;
+    batches.forEach((batch, micro) => {
+      const mode = Mode.training(seed, this.#done, micro);
+      const loss = batchLoss(this.#device, this.model, batch, mode).div(Math.max(1, counted));
+      loss.backward();
+      total = total === undefined ? loss.detach() : total.add(loss.detach());
+    });
+    if (total === undefined) throw new SluiceError('internal', { rule: 'a step has at least one micro-batch' });
+    return { loss: total, counted };
+  }
+
+  #checkFinite(loss: number, gradientNorm: number): { skipped?: true } {
+    if (Number.isFinite(loss) && gradientNorm < 3e38) {
+      this.#skips = 0;
+      return {};
+    }
+    this.#skips++;
+    if (this.#skips >= mostSkips) {
+      throw new SluiceError('diverged', {
+        rule: `training stops after ${mostSkips} steps in a row without a finite loss and gradient`,
+        received: { step: this.#done, loss: String(loss), gradientNorm: String(gradientNorm) },
+        remedy: 'The weights are as before the first of them. Lower --lr, lengthen --warmup, or clip with --clip 1.',
+      });
+    }
+    return { skipped: true };
+  }
+}
+
+/** The summed loss of a batch, in nats: a scalar. */
+export function batchLoss(device: Device, model: CausalModel, batch: Batch, mode: Mode): Tensor {
+  const shape = [batch.batch, batch.context];
+  const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
+  const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
+  return crossEntropy(model.forward(inputs, mode), targets).sum();
+}
