@@ -22,7 +22,7 @@ function programFor(context: Context, version: string): Command {
   const program = new Command('sluice')
     .description('Develop language models from scratch, in TypeScript.')
     .version(version, '--version', 'the version of Sluice')
-    .helpOption('--help', 'what a command does and takes')
+    .helpOption('-h, --help', 'what a command does and takes')
     .exitOverride()
     .configureOutput({
       writeOut: terminal.out,

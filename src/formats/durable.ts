@@ -19,7 +19,7 @@ export interface FileDigest {
 }
 
 /** One call moves at most this many bytes: more than 2 GiB in one call fails in Node. */
-const chunkBytes = 64 * 2 ** 20;
+const chunkBytes = 16 * 2 ** 20;
 const mostInterruptions = 1000;
 
 /** Repeats a call that a signal interrupted or that would have blocked. */
@@ -79,8 +79,9 @@ export async function writeNewFile(
       async write(bytes) {
         for (let at = 0; at < bytes.length; at += chunkBytes) {
           const piece = bytes.subarray(at, at + chunkBytes);
-          hash.update(piece);
-          size = await writeFully(file, piece, size);
+          const writing = writeFully(file, piece, size);
+          hash.update(piece); // While another thread writes.
+          size = await writing;
         }
       },
     });

@@ -50,7 +50,7 @@ function allocateGradient(tracker: Tracker, source: Source): Storage {
   }
   const storage = new Storage(tracker, 'float32', source.shape);
   storage.hold();
-  storage.kept = source.leaf?.kept === true;
+  if (source.leaf?.kept === true) storage.keep();
   return storage;
 }
 

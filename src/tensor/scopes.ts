@@ -4,7 +4,8 @@ import { type Release, Storage } from './storage.js';
 /** What a scope knows of a tensor. */
 export interface Handle {
   readonly storage: Storage;
-  readonly kept: boolean;
+  /** Whether it outlives the scope that it was made in. */
+  readonly survives: boolean;
   letGo(why: Release): void;
 }
 
@@ -39,7 +40,7 @@ export class Scope implements Disposable {
     scopes.splice(scopes.lastIndexOf(this), 1);
     for (const handle of this.#handles) {
       if (survivors.has(handle)) enlist(handle);
-      else if (!handle.kept) handle.letGo(this.#release);
+      else if (!handle.survives) handle.letGo(this.#release);
     }
     this.#handles.length = 0;
   }

@@ -45,9 +45,9 @@ export class Storage {
   readonly madeAt: Error | undefined;
   /** Rises with each change in place, so that backward() can refuse values that are no longer those of forward. */
   version = 0;
-  kept = false;
   lastStep: number;
   #holders = 0;
+  #keeps = 0;
   #release: Release | undefined;
 
   constructor(tracker: Tracker, type: StorageType, shape: Shape) {
@@ -61,6 +61,19 @@ export class Storage {
 
   get release(): Release | undefined {
     return this.#release;
+  }
+
+  /** Whether it outlives steps. */
+  get kept(): boolean {
+    return this.#keeps > 0;
+  }
+
+  keep(): void {
+    this.#keeps++;
+  }
+
+  stopKeeping(): void {
+    this.#keeps--;
   }
 
   /** Whether nobody else would see a change. */

@@ -3,6 +3,7 @@ import type { Device, HostArray, StorageType, View } from '../devices/device.js'
 import { Elementwise } from '../scalar/elementwise.js';
 import type { Expression } from '../scalar/expression.js';
 import type { Primitive } from '../scalar/primitives.js';
+import { captureSite } from './call-site.js';
 import { isGradEnabled, propagate, Source } from './autograd.js';
 import { seedGradient } from './gradients.js';
 import { type AttentionOptions, attention } from './operations/attention.js';
@@ -31,6 +32,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
   readonly storage: Storage;
   #source: Source | undefined;
   #kept = false;
+  #pinned = false;
   #release: Release | undefined;
   #gradient: Tensor | undefined;
 
@@ -148,9 +150,9 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
   get grad(): Tensor | undefined {
     const storage = this.#source?.leaf === this ? this.#source.gradient : undefined;
     if (storage === undefined || storage.release !== undefined) return undefined;
-    if (this.#gradient?.storage !== storage) {
+    if (this.#gradient?.storage !== storage || this.#gradient.#release !== undefined) {
       this.#gradient = new Tensor(storage, packed(this.shape), undefined);
-      this.#gradient.#kept = true;
+      this.#gradient.#pinned = true;
     }
     return this.#gradient;
   }
@@ -205,31 +207,159 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     return new Tensor(this.storage, this, undefined);
   }
 
+  // Operations
+
+  override apply(primitive: Primitive, ...rest: readonly (Tensor | number)[]): Tensor {
+    return applyPrimitive(primitive, [this, ...rest]);
+  }
+
+  /** This to a power; small whole exponents hold for negative values too. */
+  override pow(exponent: Tensor | number): Tensor {
+    return power(this, exponent);
+  }
+
+  /**
+   * A scalar function of each element as one kernel: `x.map(gelu)`, `x.map((x) => x.mul(x.sigmoid()))`. Other variables
+   * of the function are given by name: numbers, or tensors that broadcast, which may be learned.
+   */
+  map(
+    fn: ScalarFunction | ((x: Expression) => Expression),
+    parameters: Readonly<Record<string, Tensor | number>> = {},
+  ): Tensor {
+    return mapFunction(this, fn, parameters);
+  }
+
+  /** The sum over axes (all by default). */
+  sum(axes?: number | readonly number[], options?: ReduceOptions): Tensor {
+    return sum(this, axes, options);
+  }
+
+  /** The mean over axes (all by default). */
+  mean(axes?: number | readonly number[], options?: ReduceOptions): Tensor {
+    return mean(this, axes, options);
+  }
+
+  /** The largest values over axes (all by default); equal ones share the gradient. */
+  amax(axes?: number | readonly number[], options?: ReduceOptions): Tensor {
+    return amax(this, axes, options);
+  }
+
+  softmax(axis = -1): Tensor {
+    return softmax(this, axis);
+  }
+
+  logSoftmax(axis = -1): Tensor {
+    return logSoftmax(this, axis);
+  }
+
+  /** [..., m, k] by [..., k, n] to [..., m, n]; leading axes broadcast, and vectors are rows on the left, columns on the right. */
+  matmul(other: Tensor): Tensor {
+    return matmul(this, other);
+  }
+
+  /** Rows of this [count, ...] by int32 indices [...]: an embedding. */
+  gather(indices: Tensor): Tensor {
+    return gather(this, indices);
+  }
+
+  /** Scaled dot-product attention of this query [batch, time, heads, headDim]; see `attention`. */
+  attention(key: Tensor, value: Tensor, options?: AttentionOptions): Tensor {
+    return attention(this, key, value, options);
+  }
+
+  // Views and copies
+
+  transpose(a: number, b: number): Tensor {
+    return views.transpose(this, a, b);
+  }
+
+  /** The axes in another order. */
+  permute(axes: readonly number[]): Tensor {
+    return views.permute(this, axes);
+  }
+
+  /** Another shape over the same memory; one size may be -1. Throws where that takes a copy. */
+  view(shape: Shape): Tensor {
+    return views.view(this, shape);
+  }
+
+  /** Another shape, copied only where the memory's order asks for it; one size may be -1. */
+  reshape(shape: Shape): Tensor {
+    return views.reshape(this, shape);
+  }
+
+  /** Indices `start` to `end` (exclusive) of an axis; negative ones count from the end. */
+  slice(axis: number, start: number, end?: number): Tensor {
+    return views.slice(this, axis, start, end);
+  }
+
+  /** `length` indices of an axis from `start` on. */
+  narrow(axis: number, start: number, length: number): Tensor {
+    return views.narrow(this, axis, start, length);
+  }
+
+  /** One index of an axis, which goes. */
+  select(axis: number, index: number): Tensor {
+    return views.select(this, axis, index);
+  }
+
+  /** Equal parts along an axis. */
+  chunk(count: number, axis = 0): Tensor[] {
+    return views.chunk(this, count, axis);
+  }
+
+  /** Axes of size 1 repeated, without a copy; -1 leaves a size as it is. */
+  expand(shape: Shape): Tensor {
+    return views.expand(this, shape);
+  }
+
+  unsqueeze(axis: number): Tensor {
+    return views.unsqueeze(this, axis);
+  }
+
+  squeeze(axes?: number | readonly number[]): Tensor {
+    return views.squeeze(this, axes);
+  }
+
+  /** The values side by side in row-major order: a view where they are, else a copy. */
+  contiguous(): Tensor {
+    return isPacked(this) ? this.look(this) : clone(this);
+  }
+
+  /** A copy in memory of its own; gradients pass. */
+  clone(): Tensor {
+    return clone(this);
+  }
+
   // Memory
 
-  /** @internal */
   get kept(): boolean {
     return this.#kept;
+  }
+
+  /** @internal */
+  get survives(): boolean {
+    return this.#kept || this.#pinned;
   }
 
   /** Keeps the tensor (and its gradient, if it is a leaf) through steps and scopes, until dispose(). */
   keep(): this {
     this.#check();
+    if (this.#kept) return this;
     this.#kept = true;
-    this.storage.kept = true;
+    this.storage.keep();
     if (this.#source?.leaf === this) {
-      for (const storage of [this.#source.gradient, this.#source.spare]) if (storage) storage.kept = true;
+      this.#source.gradient?.keep();
+      this.#source.spare?.keep();
     }
     return this;
   }
 
-  /** Gives up this tensor; its memory goes back when no view of it and no graph needs it, or at once if it was kept. */
+  /** Gives up this tensor; its memory goes back when neither another view of it nor the graph needs it. */
   dispose(): void {
-    if (this.#release !== undefined) return;
-    const release = { by: 'dispose()', at: captureSite(), remedy: 'Dispose of it after its last use.' };
-    const { kept } = this;
-    this.#end(release);
-    if (kept) this.storage.free(release);
+    if (this.#release === undefined) {
+      this.#end({ by: 'dispose()', at: captureSite(), remedy: 'Dispose of it after its last use.' });
+    }
   }
 
   [Symbol.dispose](): void {
@@ -245,6 +375,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     if (this.#release !== undefined) return;
     this.#release = why;
     this.#dropGradient();
+    if (this.#kept) this.storage.stopKeeping();
     this.storage.letGo(why);
   }
 }

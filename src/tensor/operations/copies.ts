@@ -2,27 +2,43 @@ import { SluiceError } from '../../base/errors.js';
 import { startNode } from '../autograd.js';
 import { combine, viewOf } from '../compute.js';
 import { contribute } from '../gradients.js';
-import { isPacked, sameShape, type Shape, sizeOf, sliceLayout, toAxis } from '../shape.js';
+import { internal } from '../scopes.js';
+import { isPacked, type Layout, packed, sameShape, type Shape, sliceLayout, toAxis } from '../shape.js';
+import type { Release } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { checkDevice } from './map.js';
 
-/** The values in new, packed memory. */
-export function clone(x: Tensor): Tensor {
+/** The values in new, packed memory, under another shape of this size if one is given. */
+export function clone(x: Tensor, shape: Shape = x.shape): Tensor {
   const node = startNode('clone', [x]);
-  const result = x.make(x.dtype, x.shape, node?.output(x.shape));
-  combine(x.device, x.strided(), result.strided(), undefined);
+  const result = x.make(x.dtype, shape, node?.output(shape));
+  combine(x.device, x.strided(), viewOf(result.strided(), packed(x.shape)), undefined);
   const { source, storage } = x;
   if (node !== undefined && source !== undefined) {
-    const layout = { shape: x.shape, strides: x.strides, offset: x.offset };
+    const layout = layoutOf(x);
     node.finish([], ([cotangent]) => {
-      if (cotangent !== undefined) contribute(storage.tracker, { source, layout }, cotangent.view);
+      if (cotangent === undefined) return;
+      contribute(storage.tracker, { source, layout }, viewOf(cotangent.view, packed(layout.shape)));
     });
   }
   return result;
 }
 
-/** The tensor itself where its elements already lie side by side. For use inside operations. */
-export const packedTensor = (x: Tensor): Tensor => (isPacked(x) ? x : clone(x));
+/** Runs an operation on the tensor, or on a packed copy where its layout does not suit. */
+export function withSuited<T>(x: Tensor, suits: boolean, operation: (suited: Tensor) => T): T {
+  if (suits) return operation(x);
+  const copy = clone(x);
+  try {
+    return operation(copy);
+  } finally {
+    copy.letGo(temporary);
+  }
+}
+
+/** Why an operation gives back what it made for itself. */
+export const temporary: Release = { by: 'the operation that made it', remedy: 'This is a bug: please report it.' };
+
+export const layoutOf = ({ shape, strides, offset }: Layout): Layout => ({ shape, strides, offset });
 
 /** Joins tensors along an axis; the other axes must be equal. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
@@ -60,37 +76,35 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   return result;
 }
 
-const layoutOf = ({ shape, strides, offset }: Tensor) => ({ shape, strides, offset });
-
 /** Joins tensors of one shape along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   const [first] = tensors;
   const rank = (first?.shape.length ?? 0) + 1;
   const along = toAxis('stack', axis, rank);
-  return concat(
-    tensors.map((tensor) => tensor.unsqueeze(along)),
-    along,
+  return internal(() =>
+    concat(
+      tensors.map((tensor) => tensor.unsqueeze(along)),
+      along,
+    ),
   );
 }
 
 /** Overwrites values in place, outside the graph. */
 export function writeInto(to: Tensor, values: Tensor | ArrayLike<number>): void {
-  to.storage.version++;
   if ('storage' in values) {
     checkDevice('write', to, [values]);
-    if (!sameShape(values.shape, to.shape)) throw countError(to.shape, values.shape);
+    if (!sameShape(values.shape, to.shape)) throw valuesError(to.shape, values.shape);
     combine(to.device, values.strided(), to.strided(), undefined);
-    return;
-  }
-  if (values.length !== sizeOf(to.shape)) throw countError(to.shape, values.length);
-  if (isPacked(to)) to.device.write(values, to.strided());
+  } else if (values.length !== to.size) throw valuesError(to.shape, `${values.length} numbers`);
+  else if (isPacked(to)) to.device.write(values, to.strided());
   else {
-    const packedValues = to.make(to.dtype, to.shape, undefined);
-    to.device.write(values, packedValues.strided());
-    combine(to.device, packedValues.strided(), to.strided(), undefined);
-    packedValues.dispose();
+    const staged = to.make(to.dtype, to.shape, undefined);
+    to.device.write(values, staged.strided());
+    combine(to.device, staged.strided(), to.strided(), undefined);
+    staged.letGo(temporary);
   }
+  to.storage.version++;
 }
 
-const countError = (shape: Shape, received: unknown): SluiceError =>
-  new SluiceError('shape', { rule: `write takes the values of a tensor [${shape.join(', ')}]`, received });
+const valuesError = (shape: Shape, received: unknown): SluiceError =>
+  new SluiceError('shape', { rule: `write takes as many values as [${shape.join(', ')}] has`, received });

@@ -64,9 +64,7 @@ export function view(x: Tensor, shape: Shape): Tensor {
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const resolved = resolveShape('reshape', x, shape);
   const layout = reshapeLayout(x, resolved);
-  if (layout !== undefined) return x.look(layout);
-  const copy = clone(x);
-  return copy.look(reshapeLayout(copy, resolved) ?? copy);
+  return layout === undefined ? clone(x, resolved) : x.look(layout);
 }
 
 const clamp = (index: number, size: number): number =>

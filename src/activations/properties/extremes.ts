@@ -1,0 +1,86 @@
+import type { Sample, Scan } from './scan.js';
+import { above, areNeighbours, below } from './floats.js';
+
+/** Values closer than this, relative to their size or to 1, count as equal. */
+export const equalTolerance = 1e-12;
+
+/** The least upper (or greatest lower) bound of a function over the reals. */
+export interface Bound {
+  readonly value: number;
+  /** Where it is taken, or the infinity towards which it is approached. */
+  readonly at: number;
+  /** Whether the function takes the value. */
+  readonly attained: boolean;
+}
+
+/** Limits towards minus and plus infinity: infinite where there is none, NaN where unknown. */
+export type Limits = readonly [negative: number, positive: number];
+
+const far = 2 ** 280;
+const halfway = 2 ** 140;
+
+/** The limits of a function, from its values at 2^140 and 2^280. */
+export function limitsOf(h: (x: number) => number): Limits {
+  const limit = (sign: number): number => {
+    const [near, end] = [h(sign * halfway), h(sign * far)];
+    if (Number.isNaN(end) || Math.abs(end) >= 2 ** 128) return Math.abs(end) >= 2 ** 128 ? Math.sign(end) * Infinity : end;
+    if (isClose(near, end)) return end + 0;
+    return Math.abs(end) > Math.abs(near) ? Math.sign(end) * Infinity : Number.NaN;
+  };
+  return [limit(-1), limit(1)];
+}
+
+export const isClose = (a: number, b: number): boolean =>
+  Math.abs(a - b) <= equalTolerance * Math.max(1, Math.min(Math.abs(a), Math.abs(b)));
+
+/** What a bound is taken of: a function and its derivative, by a sample. */
+export interface Reading {
+  readonly value: (sample: Sample) => number;
+  readonly rate: (sample: Sample) => number;
+}
+
+export const supremum = (scan: Scan, reading: Reading, limits: Limits): Bound => bound(scan, reading, limits, 1);
+export function infimum(scan: Scan, reading: Reading, limits: Limits): Bound {
+  return bound(scan, reading, limits, -1);
+}
+
+/** The upper bound of sign * h, as a bound of h. */
+function bound(scan: Scan, reading: Reading, limits: Limits, sign: 1 | -1): Bound {
+  const h = (sample: Sample): number => sign * reading.value(sample);
+  const finite = scan.samples.filter((sample) => Number.isFinite(reading.value(sample)));
+  const [toNegative, toPositive] = [sign * limits[0], sign * limits[1]];
+  const limit = Math.max(...[toNegative, toPositive].filter((value) => !Number.isNaN(value)), Number.NEGATIVE_INFINITY);
+  const towards = toPositive === limit ? Infinity : -Infinity;
+  const best = finite.reduce((top, sample) => (h(sample) > h(top) ? sample : top), finite[0] ?? scan.at(0));
+  if (limit > h(best) && !isClose(limit, h(best))) return { value: sign * limit, at: towards, attained: false };
+  if (!isClose(limit, h(best))) {
+    const peak = refine(scan, best, reading, sign);
+    return { value: reading.value(peak) + 0, at: peak.x + 0, attained: true };
+  }
+  // Rounding reaches the limit of a curve that never does, but there the slope is not yet exactly zero.
+  const touching = finite.filter((sample) => isClose(h(sample), limit));
+  const first = touching.reduce((near, sample) => (Math.abs(sample.x) < Math.abs(near.x) ? sample : near), best);
+  if (reading.rate(first) === 0) return { value: sign * limit, at: nearBreak(scan, first.x), attained: true };
+  return { value: sign * limit, at: towards, attained: false };
+}
+
+/** The stationary point beside the best sample, by bisection of the derivative's sign. */
+function refine(scan: Scan, best: Sample, { value, rate }: Reading, sign: number): Sample {
+  const i = scan.samples.indexOf(best);
+  const [before, after] = [scan.samples[i - 1] ?? best, scan.samples[i + 1] ?? best];
+  const rises = (sample: Sample): boolean => sign * rate(sample) > 0;
+  if (!rises(before) || rises(after)) return best;
+  let [low, high] = [before, after];
+  while (!areNeighbours(low.x, high.x)) {
+    const center = scan.at(low.x + (high.x - low.x) / 2);
+    if (center.x <= low.x || center.x >= high.x) break;
+    if (rises(center)) low = center;
+    else high = center;
+  }
+  return [low, high, best].reduce((top, sample) => (sign * value(sample) > sign * value(top) ? sample : top));
+}
+
+/** The break itself for a sample right beside it. */
+function nearBreak({ breaks }: Scan, x: number): number {
+  return (breaks.find((point) => x === point || x === above(point) || x === below(point)) ?? x) + 0;
+}

@@ -1,0 +1,156 @@
+import { createLogUpdate } from 'log-update';
+import type { Evaluation } from '../training/evaluate.js';
+import type { StepRecord } from '../training/trainer.js';
+import type { RunEvent } from '../runs/train-run.js';
+import type { Output } from './output.js';
+
+/** Shows a run to a person, or tells its result to a script. */
+export class TrainView {
+  readonly #output: Output;
+  readonly #live: ReturnType<typeof createLogUpdate> | undefined;
+  #folder = '';
+  #parameters = 0;
+  #steps = 0;
+  #last: StepRecord | undefined;
+  #evaluation: Evaluation | undefined;
+  #stage = '';
+  #shown = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+    this.#live = output.terminal.interactive && !output.quiet ? createLogUpdate(process.stderr) : undefined;
+  }
+
+  show(event: RunEvent): void {
+    switch (event.kind) {
+      case 'preparing':
+        this.#prepare(event);
+        break;
+      case 'started':
+        this.#live?.clear();
+        this.#start(event);
+        break;
+      case 'warning':
+        this.#line(this.#output.style('yellow', `warning: ${event.message}`));
+        break;
+      case 'step':
+        this.#step(event);
+        break;
+      case 'evaluated':
+        this.#evaluation = event.evaluation;
+        break;
+      case 'sampled':
+        this.#line(this.#output.style('dim', `  step ${event.step}: ${oneLine(event.text)}`));
+        break;
+      case 'saved':
+        break;
+      case 'interrupted':
+        this.#live?.clear();
+        this.#output.progress(`Stopped after step ${event.step}; it is saved. To go on:\n\n  sluice train --resume ${this.#folder}\n`);
+        break;
+      case 'finished':
+        this.#live?.clear();
+        this.#evaluation = event.evaluation;
+        this.#finish(event.evaluation);
+        break;
+    }
+  }
+
+  /** The result for scripts; gives the exit code. */
+  finish(): number {
+    this.#live?.done();
+    this.#output.result({
+      run: this.#folder,
+      parameters: this.#parameters,
+      step: this.#last?.step ?? 0,
+      steps: this.#steps,
+      loss: this.#last?.loss,
+      validationLoss: this.#evaluation?.loss,
+      perplexity: this.#evaluation?.perplexity,
+      bitsPerByte: this.#evaluation?.bitsPerByte,
+      tokens: this.#last?.tokens,
+    });
+    return 0;
+  }
+
+  #prepare({ stage, share }: { readonly stage: string; readonly share: number }): void {
+    const text = stage === 'tokenizer' ? 'training the tokenizer' : `tokenizing the ${stage}`;
+    if (this.#live !== undefined) this.#live(`${text} ${Math.round(100 * share)} %`);
+    else if (this.#stage !== stage) this.#output.progress(text);
+    this.#stage = stage;
+  }
+
+  #start({ run, plan }: Extract<RunEvent, { kind: 'started' }>): void {
+    this.#folder = run.folder;
+    this.#parameters = plan.parameters;
+    this.#steps = run.schedule.steps;
+    const { config, settings, device, tokenizer } = run;
+    const grouped = config.numKeyValueHeads === config.numAttentionHeads ? '' : `, ${config.numKeyValueHeads} for keys and values`;
+    const seconds = plan.estimatedSecondsPerStep * run.schedule.steps;
+    const pairs: [string, string][] = [
+      ['model', `${settings.model}, ${count(plan.parameters)} parameters: ${config.numHiddenLayers} layers of ${config.hiddenSize}, ${config.numAttentionHeads} heads${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`],
+      ['text', `${settings.data === 'demo' ? 'Moby Dick' : settings.data}: ${count(run.training.length)} tokens to train on, ${count(run.validation.length)} held out`],
+      ['tokens', `${settings.tokenizer}, vocabulary ${tokenizer.vocabularySize}`],
+      ['training', `${run.schedule.steps} steps of ${count(plan.tokensPerStep)} tokens, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}`],
+      ['device', `${device.name}: ${device.description}`],
+      ['needs', `about ${(plan.memoryBytes / 2 ** 20).toFixed(0)} MiB of memory and ${duration(seconds)}`],
+      ['run', run.folder],
+    ];
+    if (!this.#output.quiet) {
+      for (const line of pairs.map(([name, value]) => `${this.#output.style('bold', name.padEnd(9))} ${value}`)) this.#output.progress(line);
+      this.#output.progress('');
+    }
+  }
+
+  #step({ record, steps, secondsLeft }: Extract<RunEvent, { kind: 'step' }>): void {
+    this.#last = record;
+    const line = this.#describe(record, steps, secondsLeft);
+    if (this.#live !== undefined) this.#live(line);
+    else if (record.step === 1 || record.step === steps || record.step >= 1.1 * this.#shown + 10) {
+      this.#output.progress(line);
+      this.#shown = record.step;
+    }
+  }
+
+  #describe(record: StepRecord, steps: number, secondsLeft: number): string {
+    const validation = this.#evaluation === undefined ? '' : `  validation ${this.#evaluation.loss.toFixed(3)}`;
+    const skipped = record.skipped === true ? '  (update left out: not finite)' : '';
+    const share = record.step / steps;
+    const bar = this.#live === undefined ? '' : `${'█'.repeat(Math.floor(20 * share)).padEnd(20, '░')} `;
+    const pace = `${count(record.tokensPerSecond)} tokens/s  ${duration(secondsLeft)} left`;
+    return `${bar}step ${record.step}/${steps}  loss ${record.loss.toFixed(3)}${validation}  ${pace}${skipped}`;
+  }
+
+  #finish(evaluation: Evaluation): void {
+    const { loss, perplexity, bitsPerByte } = evaluation;
+    this.#output.lines(
+      `Held-out text: loss ${loss.toFixed(4)}, perplexity ${perplexity.toFixed(1)}, ${bitsPerByte.toFixed(3)} bits per byte`,
+      '',
+      'Try next:',
+      `  npx sluice generate ${this.#folder} --prompt "The whale"`,
+      `  npx sluice evaluate ${this.#folder} --data my.txt`,
+      `  npx sluice train --data my.txt --preset 1m`,
+    );
+  }
+
+  /** A line that stays, above the one that is updated. */
+  #line(text: string): void {
+    this.#live?.clear();
+    this.#output.progress(text);
+  }
+}
+
+const oneLine = (text: string): string => text.trim().replaceAll(/\s+/g, ' ');
+
+/** 1,234,567 as 1.2M. */
+export function count(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toFixed(1)}G`;
+  if (value >= 1e6) return `${(value / 1e6).toFixed(1)}M`;
+  return value >= 1e4 ? `${(value / 1e3).toFixed(0)}k` : String(Math.round(value));
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
+import { SluiceError } from '../base/errors.js';
+import type { Register } from './program.js';
+import { common, type CommonOptions, integerIn, numberIn } from './options.js';
+import { Output } from './output.js';
+import { asUsageAsync, UsageError } from './usage.js';
+import { withSignals } from './signals.js';
+import { describeSetting, type SettingName, settingNames, settingType } from '../runs/settings.js';
+
+interface TrainOptions extends CommonOptions {
+  readonly config?: string;
+  readonly preset?: string;
+  readonly out?: string;
+  readonly resume?: string;
+}
+
+const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** Settings that the common options bring. */
+const shared: readonly SettingName[] = ['device', 'threads', 'seed'];
+
+/** One flag for each setting: the schema says what there is. */
+function settingOption(name: SettingName): Option {
+  const type = settingType(name);
+  const placeholder = type === 'boolean' ? '' : type === 'string' ? ' <text>' : ' <number>';
+  const option = new Option(`--${kebab(name)}${placeholder}`, describeSetting(name));
+  if (type === 'integer') return option.argParser(integerIn({}));
+  return type === 'number' ? option.argParser(numberIn({})) : option;
+}
+
+export const registerTrain: Register = (program, context) => {
+  const command = common(
+    program.command('train').description('Train a language model from scratch, or continue a run.'),
+    'quiet',
+    ...(['device', 'threads', 'seed'] as const),
+  );
+  command.option('--config <file>', 'settings from a JSON file, by the same names in camelCase');
+  command.option('--preset <name>', 'settings by a name: demo, 1m, 4m, 8m, 16m');
+  command.option('--out <folder>', 'the folder of the run; runs/NAME-N by default');
+  command.option('--resume <run>', 'continue this run from its newest checkpoint');
+  for (const name of settingNames) if (!shared.includes(name)) command.addOption(settingOption(name));
+  command.action(async (options: TrainOptions) => {
+    const { TrainView } = await import('./train-view.js');
+    const output = new Output(context.terminal, options);
+    const view = new TrainView(output);
+    context.exitCode = await withSignals(async (signal) => {
+      for await (const event of await eventsOf(command, options, signal)) view.show(event);
+      return view.finish();
+    });
+  });
+};
+
+async function eventsOf(command: Command, options: TrainOptions, signal: AbortSignal) {
+  const given = settingsGiven(command);
+  if (options.resume !== undefined) {
+    const { resumeRun } = await import('../runs/start-run.js');
+    if (options.preset !== undefined || options.config !== undefined || options.out !== undefined) {
+      throw new UsageError(new SluiceError('argument', { rule: '--resume goes without --preset, --config and --out', received: options.resume }));
+    }
+    return resumeRun(options.resume, { changes: given, signal });
+  }
+  const { startRun } = await import('../runs/start-run.js');
+  const settings = await asUsageAsync(async () => resolveSettings(given, options));
+  return startRun(settings, { signal, ...(options.out === undefined ? {} : { out: options.out }) });
+}
+
+/** Flags and environment beat the config file, which beats the preset. */
+async function resolveSettings(given: Readonly<Record<string, unknown>>, { config, preset }: TrainOptions) {
+  const [{ checkSettings }, { complete, presetNamed }] = await Promise.all([
+    import('../runs/settings.js'),
+    import('../runs/presets.js'),
+  ]);
+  const file = config === undefined ? {} : await readConfigFile(config);
+  const chosen = preset ?? file['preset'];
+  const base = chosen === undefined ? {} : presetNamed(String(chosen));
+  const fromFile = checkSettings(file, config ?? 'the config file');
+  return complete({ ...base, ...fromFile, ...checkSettings(given, 'the command line') });
+}
+
+/** What was said on the command line or in the environment: no defaults. */
+function settingsGiven(command: Command): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const name of settingNames) {
+    const source = command.getOptionValueSource(name);
+    if (source !== undefined && source !== 'default') values[name] = command.getOptionValue(name);
+  }
+  return values;
+}
+
+async function readConfigFile(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new SluiceError('argument', { rule: 'a config file can be read', received: path, remedy: 'Check the path.', cause });
+  }
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return { ...parsed };
+  } catch (cause) {
+    throw new SluiceError('argument', { rule: `${path} holds JSON`, received: cause instanceof Error ? cause.message : cause, cause });
+  }
+  throw new SluiceError('argument', { rule: `${path} holds a JSON object of settings`, received: text.slice(0, 60) });
+}

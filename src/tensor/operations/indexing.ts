@@ -1,0 +1,58 @@
+import { SluiceError } from '../../base/errors.js';
+import { startNode } from '../autograd.js';
+import { fill, viewOf } from '../compute.js';
+import { Targets } from '../gradients.js';
+import { isPacked, type Layout, packed, reshapeLayout, sizeOf } from '../shape.js';
+import type { Tensor } from '../tensor.js';
+import { layoutOf, withSuited } from './copies.js';
+import { checkDevice } from './map.js';
+
+/** The layout as [count, width] with unit steps along the width, where it is that. */
+function tableLayout(layout: Layout): Layout | undefined {
+  const count = layout.shape[0] ?? 1;
+  const table = reshapeLayout(layout, [count, sizeOf(layout.shape) / count]);
+  return table?.shape[1] === 1 || table?.strides[1] === 1 ? table : undefined;
+}
+
+/**
+ * Rows of a table [count, ...] by int32 indices of any shape: [...indices, ...row]. An index out of range is refused
+ * on `reference`; faster devices do not look.
+ */
+export function gather(table: Tensor, indices: Tensor): Tensor {
+  checkDevice('gather', table, [indices]);
+  if (indices.dtype !== 'int32' || table.shape.length === 0) {
+    throw new SluiceError('argument', {
+      rule: 'gather takes a table of at least one axis and int32 indices',
+      received: `[${table.shape.join(', ')}] and ${indices.dtype} indices`,
+      remedy: "Make the indices with dtype 'int32', or from an Int32Array.",
+    });
+  }
+  return withSuited(indices, isPacked(indices), (suitedIndices) =>
+    withSuited(table, tableLayout(table) !== undefined, (suitedTable) => gatherRows(suitedTable, suitedIndices)),
+  );
+}
+
+function gatherRows(table: Tensor, indices: Tensor): Tensor {
+  const shape = [...indices.shape, ...table.shape.slice(1)];
+  const node = startNode('gather', [table]);
+  const result = table.make('float32', shape, node?.output(shape));
+  const rows = viewOf(table.strided(), tableLayout(table) ?? table);
+  const width = rows.shape[1] ?? 1;
+  const which = viewOf(indices.strided(), packed([indices.size], indices.offset));
+  const flat = packed([indices.size, width]);
+  const { device, source, storage } = table;
+  device.gather(rows, which, viewOf(result.strided(), flat));
+  if (node === undefined || source === undefined) return result;
+  const input = { source, layout: layoutOf(table) };
+  node.finish([indices.storage], ([cotangent]) => {
+    if (cotangent === undefined) return;
+    const fits = (layout: Layout): boolean => tableLayout(layout) !== undefined;
+    const targets = new Targets(storage.tracker, [input], { mode: 'accumulates', fits });
+    for (const { output, previous } of targets.all) {
+      if (previous === undefined) fill(device, output, 0);
+      device.scatterAdd(viewOf(cotangent.view, flat), which, viewOf(output, tableLayout(output) ?? output));
+    }
+    targets.close();
+  });
+  return result;
+}

@@ -1,0 +1,140 @@
+import { SluiceError } from '../../base/errors.js';
+import { collapse } from '../../devices/collapse.js';
+import type { Device, View } from '../../devices/device.js';
+import { startNode } from '../autograd.js';
+import { viewOf } from '../compute.js';
+import { type Differentiable, Targets } from '../gradients.js';
+import {
+  broadcastShapes,
+  expandLayout,
+  insertAxis,
+  type Layout,
+  packed,
+  permuteLayout,
+  reshapeLayout,
+  type Shape,
+  sizeOf,
+} from '../shape.js';
+import type { Tensor } from '../tensor.js';
+import { layoutOf, withSuited } from './copies.js';
+import { checkDevice } from './map.js';
+
+/**
+ * [..., m, k] by [..., k, n] to [..., m, n]. Leading axes broadcast; a right operand of two axes makes one large
+ * product of them all. A vector is a row on the left and a column on the right, and its axis goes.
+ * @throws SluiceError `shape` where the inner sizes differ.
+ */
+export function matmul(left: Tensor, right: Tensor): Tensor {
+  checkDevice('matmul', left, [right]);
+  const [leftRank, rightRank] = [left.shape.length, right.shape.length];
+  const [inner, outer] = [left.shape.at(-1), right.shape.at(rightRank === 1 ? -1 : -2)];
+  if (inner === undefined || outer === undefined) {
+    throw new SluiceError('shape', {
+      rule: 'matmul takes tensors of at least one axis',
+      received: [left.shape, right.shape],
+      remedy: 'Multiply by a single number with mul().',
+    });
+  }
+  if (inner !== outer) throw innerError(left.shape, right.shape);
+  const b = rightRank === 1 ? insertAxis(right, 1) : layoutOf(right);
+  const [rows, columns] = [leftRank === 1 ? [] : left.shape.slice(-2, -1), rightRank === 1 ? [] : right.shape.slice(-1)];
+  if (rightRank <= 2 && leftRank > 2) {
+    // One large product instead of many small ones.
+    const size = [left.size / inner, inner];
+    const shape = [...left.shape.slice(0, -1), ...columns];
+    return withSuited(left, reshapeLayout(left, size) !== undefined, (folded) =>
+      product(folded, reshapeLayout(folded, size) ?? folded, right, b, shape),
+    );
+  }
+  const a = leftRank === 1 ? insertAxis(left, 0) : layoutOf(left);
+  const batch = broadcastShapes('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return product(left, a, right, b, [...batch, ...rows, ...columns]);
+}
+
+function innerError(left: Shape, right: Shape): SluiceError {
+  const at = right.length === 1 ? 'the only axis' : right.length === 2 ? 'the first' : 'the last but one';
+  const inner = `matmul expects the last axis of the left (${left.at(-1)}) to equal ${at} of the right`;
+  return new SluiceError('shape', {
+    rule: `${inner} (${right.at(right.length === 1 ? -1 : -2)}), received [${left.join(', ')}] and [${right.join(', ')}]`,
+    remedy: right.at(-1) === left.at(-1) ? 'Transpose the right: matmul(right.transpose(-2, -1)).' : 'Check the widths of the layers around it.',
+  });
+}
+
+/** Of two tensors as matrices, whose result is given another shape of its size. */
+function product(left: Tensor, leftLayout: Layout, right: Tensor, rightLayout: Layout, shape: Shape): Tensor {
+  const batch = broadcastShapes('matmul', leftLayout.shape.slice(0, -2), rightLayout.shape.slice(0, -2));
+  const a = viewOf(left.strided(), expandLayout(leftLayout, [...batch, ...leftLayout.shape.slice(-2)]));
+  const b = viewOf(right.strided(), expandLayout(rightLayout, [...batch, ...rightLayout.shape.slice(-2)]));
+  const matrices = packed([...batch, leftLayout.shape.at(-2) ?? 1, rightLayout.shape.at(-1) ?? 1]);
+  const node = startNode('matmul', [left, right]);
+  const result = left.make('float32', shape, node?.output(shape));
+  const { device, storage } = left;
+  multiply(device, a, b, viewOf(result.strided(), matrices), false);
+  if (node === undefined) return result;
+  const [leftSource, rightSource] = [left.source, right.source];
+  const saved = [...(rightSource === undefined ? [] : [left.storage]), ...(leftSource === undefined ? [] : [right.storage])];
+  const add = (input: Differentiable, x: View, y: View): void => {
+    const targets = new Targets(storage.tracker, [input], { mode: 'accumulates', fits: hasUnitAxis });
+    for (const { output, previous } of targets.all) multiply(device, x, y, output, previous !== undefined);
+    targets.close();
+  };
+  node.finish(saved, ([cotangent]) => {
+    if (cotangent === undefined) return;
+    const c = viewOf(cotangent.view, matrices);
+    if (leftSource !== undefined) add({ source: leftSource, layout: a }, c, swapped(b));
+    if (rightSource !== undefined) add({ source: rightSource, layout: b }, swapped(a), c);
+  });
+  return result;
+}
+
+/** The last two axes exchanged. */
+function swapped(view: View): View {
+  const rank = view.shape.length;
+  const axes = Array.from({ length: rank }, (_, axis) => axis);
+  return viewOf(view, permuteLayout(view, [...axes.slice(0, -2), rank - 1, rank - 2]));
+}
+
+const stepsByOne = ({ shape, strides }: Layout, axis: number): boolean =>
+  shape.at(axis) === 1 || strides.at(axis) === 1;
+
+/** Whether a product can be written there, as it is or transposed. */
+const hasUnitAxis = (layout: Layout): boolean => stepsByOne(layout, -1) || stepsByOne(layout, -2);
+
+/** c = a b or c += a b over equal leading axes, any strides for a and b, unit steps along one of c's last two axes. */
+function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean): void {
+  if (!stepsByOne(c, -1)) {
+    multiply(device, swapped(b), swapped(a), swapped(c), accumulate);
+    return;
+  }
+  const views = [a, b, c];
+  if (c.shape.length === 2) {
+    const [x = a, y = b, z = c] = views.map((view) => viewOf(view, insertAxis(view, 0)));
+    device.matmul(x, y, z, accumulate);
+    return;
+  }
+  const batches = collapse(
+    views.map((view) => viewOf(view, { shape: view.shape.slice(0, -2), strides: view.strides.slice(0, -2), offset: view.offset })),
+  );
+  const outer = batches[0]?.shape.slice(0, -1) ?? [];
+  for (let index = 0; index < sizeOf(outer); index++) {
+    const [x = a, y = b, z = c] = views.map((view, v) => batchAt(view, batches[v] ?? view, outer, index));
+    device.matmul(x, y, z, accumulate);
+  }
+}
+
+/** The innermost batch axis at one index of those around it, as [batch, rows, columns]. */
+function batchAt(view: View, batches: Layout, outer: Shape, index: number): View {
+  let rest = index;
+  let { offset } = view;
+  for (let axis = outer.length - 1; axis >= 0; axis--) {
+    const size = outer[axis] ?? 1;
+    offset += (rest % size) * (batches.strides[axis] ?? 0);
+    rest = Math.floor(rest / size);
+  }
+  return {
+    buffer: view.buffer,
+    offset,
+    shape: [batches.shape.at(-1) ?? 1, ...view.shape.slice(-2)],
+    strides: [batches.strides.at(-1) ?? 0, ...view.strides.slice(-2)],
+  };
+}
