@@ -57,7 +57,7 @@ def mills(z):
 
 
 def limit(f, value):
-    return lambda x: value if abs(x) < mpf(10) ** -20 else f(x)
+    return lambda x: value if abs(x) < mpf(10) ** -18 else f(x)
 
 
 half_log2 = log(2) / 2 * mpf('1.0001')
@@ -86,6 +86,22 @@ tables = [
         mpf(-1),
         mpf(33) / 43,
         22,
+    ),
+    (
+        'expm1TailShort',
+        'as expm1Tail, for float32',
+        limit(lambda r: (expm1(r) - r) / r**2, mpf(1) / 2),
+        -half_log2,
+        half_log2,
+        5,
+    ),
+    (
+        'logTailShort',
+        '(log((1 + s) / (1 - s)) - 2 s) / s^3 in s^2, for s <= 1/3 and float32',
+        limit(lambda w: (log1p(sqrt(w)) - log1p(-sqrt(w)) - 2 * sqrt(w)) / sqrt(w) ** 3, mpf(2) / 3),
+        mpf(0),
+        mpf(1) / 9,
+        5,
     ),
     (
         'erfRatio',

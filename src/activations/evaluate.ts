@@ -5,6 +5,11 @@ import { extend } from '../scalar/lower.js';
 import type { Activation, Formula, Gate, RowFunction } from './kinds.js';
 import { stabilizeRows } from './stable-rows.js';
 
+/** Whether a formula is applied to each element: an activation or a gate. */
+export const isElementwise = (formula: Formula): formula is Activation | Gate => formula.kind !== 'row';
+
+export const isRowFunction = (formula: Formula): formula is RowFunction => formula.kind === 'row';
+
 /** The values of the learned parameters in the order of `formula.learned`: the scalars of its kernels, in float32. */
 export const learnedValues = (formula: Formula): number[] =>
   formula.learned.map((name) => Math.fround(formula.parameters[name]?.value ?? Number.NaN));

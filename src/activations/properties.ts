@@ -3,11 +3,11 @@ import { gradient } from '../scalar/differentiate.js';
 import { type Expression, substitute, variable } from '../scalar/expression.js';
 import { interpreter } from '../scalar/interpret.js';
 import { type Cost, cost, exponentials } from '../scalar/lower.js';
+import type { Activation, Formula, Gate, RowFunction } from './kinds.js';
 import { type CurveProperties, curveOf } from './properties/curve.js';
 import { jumpTolerance } from './properties/discontinuities.js';
 import { type NormalMoments, normalMoments, normalMoments2 } from './properties/normal.js';
 import { type RowProperties, rowProperties } from './properties/rows.js';
-import type { Activation, Formula, Gate, RowFunction } from './kinds.js';
 
 export type { CurveProperties, SaturatingSide } from './properties/curve.js';
 export type { Kink } from './properties/discontinuities.js';

@@ -124,7 +124,9 @@ function splitAtMaximum(weights: Weights, term: Term, terms: readonly Term[], su
       sum.terms.delete(partner.key);
       const own = fromProduct({ coefficient: 1, divisor: 1, factors: u });
       const all = fromProduct({ coefficient: 1, divisor: 1, factors: p.factors });
-      const large = atMaximum(weights, 1).mul(own).sub(v.mul(atMaximum(weights, all)));
+      const large = atMaximum(weights, 1)
+        .mul(own)
+        .sub(v.mul(atMaximum(weights, all)));
       const small = own.mul(elsewhere(weights, weights.weight)).sub(v.mul(elsewhere(weights, all)));
       const factor = fromProduct({ coefficient: partner.times, divisor: 1, factors: times(q, weights.total, -1) });
       const made = factor.mul(large.add(small));

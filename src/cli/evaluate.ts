@@ -1,6 +1,6 @@
-import type { Register } from './program.js';
-import { common, type CommonOptions, integerIn, withDevice } from './options.js';
+import { type CommonOptions, common, integerIn, withDevice } from './options.js';
 import { Output } from './output.js';
+import type { Register } from './program.js';
 import { withSignals } from './signals.js';
 
 interface EvaluateFlags extends CommonOptions {

@@ -1,6 +1,6 @@
-import type { Register } from './program.js';
-import { common, type CommonOptions, integerIn, numberIn, withDevice } from './options.js';
+import { type CommonOptions, common, integerIn, numberIn, withDevice } from './options.js';
 import { Output } from './output.js';
+import type { Register } from './program.js';
 import { withSignals } from './signals.js';
 
 interface GenerateFlags extends CommonOptions {
@@ -27,7 +27,12 @@ export const registerGenerate: Register = (program, context) => {
       .option('--top-k <number>', 'choose among the k likeliest; 0 for all', integerIn({ minimum: 0 }), 0)
       .option('--top-p <number>', 'choose among the likeliest that have this probability together', share, 0.95)
       .option('--min-p <number>', "leave out tokens below this share of the likeliest one's probability", share, 0)
-      .option('--repetition-penalty <number>', 'above 1, tokens already seen become less likely', numberIn({ minimum: 0, open: true }), 1)
+      .option(
+        '--repetition-penalty <number>',
+        'above 1, tokens already seen become less likely',
+        numberIn({ minimum: 0, open: true }),
+        1,
+      )
       .option('--stop <text...>', 'end before any of these texts', []),
     'quiet',
     'device',
@@ -49,7 +54,11 @@ async function generateFrom(run: string, flags: GenerateFlags, output: Output, s
     write(flags.prompt);
     const began = performance.now();
     let [text, tokens] = ['', 0];
-    for await (const piece of generate(device, model, tokenizer, { ...flags, seed: flags.seed ?? Date.now() % 2 ** 31, signal })) {
+    for await (const piece of generate(device, model, tokenizer, {
+      ...flags,
+      seed: flags.seed ?? Date.now() % 2 ** 31,
+      signal,
+    })) {
       write(piece.text);
       text += piece.text;
       tokens = piece.tokens;

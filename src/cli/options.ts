@@ -66,9 +66,7 @@ const options: Readonly<Record<CommonOption, () => Option>> = {
       .env('SLUICE_THREADS')
       .argParser(threadsOf),
   seed: () =>
-    new Option('--seed <number>', 'of everything random')
-      .env('SLUICE_SEED')
-      .argParser(integerIn({ minimum: 0 })),
+    new Option('--seed <number>', 'of everything random').env('SLUICE_SEED').argParser(integerIn({ minimum: 0 })),
 };
 
 /** Adds `--json`, `--debug` and the named common options to a command. */
@@ -77,6 +75,13 @@ export function common(command: Command, ...names: readonly CommonOption[]): Com
   for (const name of names) command.addOption(options[name]());
   return command.addOption(new Option('--debug', 'show the stack of an error'));
 }
+
+/** An option that may be given several times, each time with one value. */
+export const repeatable = (flags: string, description: string): Option =>
+  new Option(flags, `${description} (repeatable)`).argParser((text: string, before: readonly string[] | undefined) => [
+    ...(before ?? []),
+    text,
+  ]);
 
 /** Opens the device that the options ask for, hands it to `use`, and closes it whatever happens. */
 export async function withDevice<T>(

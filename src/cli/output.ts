@@ -1,5 +1,8 @@
 import { styleText } from 'node:util';
+import { brief } from '../experiments/brief.js';
 import type { Terminal } from './terminal.js';
+
+export { brief };
 
 /** JSON in one line; what JSON cannot write is a string: "NaN", "Infinity", "-Infinity", "-0". */
 export function jsonText(value: unknown): string {
@@ -7,13 +10,6 @@ export function jsonText(value: unknown): string {
     if (typeof item !== 'number' || (Number.isFinite(item) && !Object.is(item, -0))) return item;
     return Object.is(item, -0) ? '-0' : String(item);
   });
-}
-
-/** A number for people: at most `digits` significant digits, no trailing zeros. */
-export function brief(value: number, digits = 6): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '-∞';
-  const text = String(Number(value.toPrecision(digits)));
-  return Object.is(value, -0) ? '-0' : text;
 }
 
 const widthOf = (text: string): number => [...text].length;
@@ -25,9 +21,7 @@ export interface Column {
 
 /** Rows of texts under titles, columns as wide as their widest cell; the last is cut to the terminal. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width = 100): string[] {
-  const widths = columns.map(({ title }, i) =>
-    Math.max(widthOf(title), ...rows.map((row) => widthOf(row[i] ?? ''))),
-  );
+  const widths = columns.map(({ title }, i) => Math.max(widthOf(title), ...rows.map((row) => widthOf(row[i] ?? ''))));
   const line = (cells: readonly string[]): string => {
     const padded = columns.map(({ align }, i) => {
       const [cell, space] = [cells[i] ?? '', ' '.repeat(Math.max(0, (widths[i] ?? 0) - widthOf(cells[i] ?? '')))];

@@ -2,7 +2,10 @@ import { Command, CommanderError } from 'commander';
 import { SluiceError } from '../base/errors.js';
 import { registerActivations } from './activations.js';
 import { registerDoctor } from './doctor.js';
+import { registerEvaluate } from './evaluate.js';
+import { registerGenerate } from './generate.js';
 import type { Terminal } from './terminal.js';
+import { registerTrain } from './train.js';
 import { UsageError } from './usage.js';
 
 /** What a command gets beside its options. */
@@ -15,7 +18,13 @@ export interface Context {
 /** Adds a command to the program. It imports nothing heavy before its action runs. */
 export type Register = (program: Command, context: Context) => void;
 
-const commands: readonly Register[] = [registerActivations, registerDoctor];
+const commands: readonly Register[] = [
+  registerTrain,
+  registerGenerate,
+  registerEvaluate,
+  registerActivations,
+  registerDoctor,
+];
 
 function programFor(context: Context, version: string): Command {
   const { terminal } = context;

@@ -1,7 +1,7 @@
 import { createLogUpdate } from 'log-update';
+import type { RunEvent } from '../runs/train-run.js';
 import type { Evaluation } from '../training/evaluate.js';
 import type { StepRecord } from '../training/trainer.js';
-import type { RunEvent } from '../runs/train-run.js';
 import type { Output } from './output.js';
 
 /** Shows a run to a person, or tells its result to a script. */
@@ -46,7 +46,9 @@ export class TrainView {
         break;
       case 'interrupted':
         this.#live?.clear();
-        this.#output.progress(`Stopped after step ${event.step}; it is saved. To go on:\n\n  sluice train --resume ${this.#folder}\n`);
+        this.#output.progress(
+          `Stopped after step ${event.step}; it is saved. To go on:\n\n  sluice train --resume ${this.#folder}\n`,
+        );
         break;
       case 'finished':
         this.#live?.clear();
@@ -85,19 +87,30 @@ export class TrainView {
     this.#parameters = plan.parameters;
     this.#steps = run.schedule.steps;
     const { config, settings, device, tokenizer } = run;
-    const grouped = config.numKeyValueHeads === config.numAttentionHeads ? '' : `, ${config.numKeyValueHeads} for keys and values`;
+    const grouped =
+      config.numKeyValueHeads === config.numAttentionHeads ? '' : `, ${config.numKeyValueHeads} for keys and values`;
     const seconds = plan.estimatedSecondsPerStep * run.schedule.steps;
     const pairs: [string, string][] = [
-      ['model', `${settings.model}, ${count(plan.parameters)} parameters: ${config.numHiddenLayers} layers of ${config.hiddenSize}, ${config.numAttentionHeads} heads${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`],
-      ['text', `${settings.data === 'demo' ? 'Moby Dick' : settings.data}: ${count(run.training.length)} tokens to train on, ${count(run.validation.length)} held out`],
+      [
+        'model',
+        `${settings.model}, ${count(plan.parameters)} parameters: ${config.numHiddenLayers} layers of ${config.hiddenSize}, ${config.numAttentionHeads} heads${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`,
+      ],
+      [
+        'text',
+        `${settings.data === 'demo' ? 'Moby Dick' : settings.data}: ${count(run.training.length)} tokens to train on, ${count(run.validation.length)} held out`,
+      ],
       ['tokens', `${settings.tokenizer}, vocabulary ${tokenizer.vocabularySize}`],
-      ['training', `${run.schedule.steps} steps of ${count(plan.tokensPerStep)} tokens, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}`],
+      [
+        'training',
+        `${run.schedule.steps} steps of ${count(plan.tokensPerStep)} tokens, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}`,
+      ],
       ['device', `${device.name}: ${device.description}`],
       ['needs', `about ${(plan.memoryBytes / 2 ** 20).toFixed(0)} MiB of memory and ${duration(seconds)}`],
       ['run', run.folder],
     ];
     if (!this.#output.quiet) {
-      for (const line of pairs.map(([name, value]) => `${this.#output.style('bold', name.padEnd(9))} ${value}`)) this.#output.progress(line);
+      for (const line of pairs.map(([name, value]) => `${this.#output.style('bold', name.padEnd(9))} ${value}`))
+        this.#output.progress(line);
       this.#output.progress('');
     }
   }

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
-import type { Register } from './program.js';
-import { common, type CommonOptions, integerIn, numberIn } from './options.js';
-import { Output } from './output.js';
-import { asUsageAsync, UsageError } from './usage.js';
-import { withSignals } from './signals.js';
 import { describeSetting, type SettingName, settingNames, settingType } from '../runs/settings.js';
+import { type CommonOptions, common, integerIn, numberIn } from './options.js';
+import { Output } from './output.js';
+import type { Register } from './program.js';
+import { withSignals } from './signals.js';
+import { asUsageAsync, UsageError } from './usage.js';
 
 interface TrainOptions extends CommonOptions {
   readonly config?: string;
@@ -56,7 +56,12 @@ async function eventsOf(command: Command, options: TrainOptions, signal: AbortSi
   if (options.resume !== undefined) {
     const { resumeRun } = await import('../runs/start-run.js');
     if (options.preset !== undefined || options.config !== undefined || options.out !== undefined) {
-      throw new UsageError(new SluiceError('argument', { rule: '--resume goes without --preset, --config and --out', received: options.resume }));
+      throw new UsageError(
+        new SluiceError('argument', {
+          rule: '--resume goes without --preset, --config and --out',
+          received: options.resume,
+        }),
+      );
     }
     return resumeRun(options.resume, { changes: given, signal });
   }
@@ -93,13 +98,22 @@ async function readConfigFile(path: string): Promise<Record<string, unknown>> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new SluiceError('argument', { rule: 'a config file can be read', received: path, remedy: 'Check the path.', cause });
+    throw new SluiceError('argument', {
+      rule: 'a config file can be read',
+      received: path,
+      remedy: 'Check the path.',
+      cause,
+    });
   }
   try {
     const parsed: unknown = JSON.parse(text);
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return { ...parsed };
   } catch (cause) {
-    throw new SluiceError('argument', { rule: `${path} holds JSON`, received: cause instanceof Error ? cause.message : cause, cause });
+    throw new SluiceError('argument', {
+      rule: `${path} holds JSON`,
+      received: cause instanceof Error ? cause.message : cause,
+      cause,
+    });
   }
   throw new SluiceError('argument', { rule: `${path} holds a JSON object of settings`, received: text.slice(0, 60) });
 }

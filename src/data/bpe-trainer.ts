@@ -19,6 +19,8 @@ export interface BpeTrainerOptions {
   readonly vocabularySize: number;
   /** A pair met fewer times than this is not merged; 2 by default. */
   readonly minimumCount?: number;
+  /** Above this many distinct words the rarest are forgotten, to half as many; 4 million by default. */
+  readonly maximumWords?: number;
   readonly onProgress?: (progress: BpeTrainerProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -37,18 +39,14 @@ interface Entry {
   readonly count: number;
 }
 
-// Above this many distinct words those seen once are dropped: a Map holds at most 2^24.
-const mostWords = 4_000_000;
-
 /**
  * Trains byte-level BPE: words are counted first, then the most frequent pair is merged again and again; of equal pairs
- * the one with the smaller ids. A pair whose joined bytes are a token already is passed over, so tokens are distinct.
- * The vocabulary comes out smaller than asked when no pair is left. Errors: 'argument' (size), 'data' (no text).
+ * the one with the smaller ids. The vocabulary comes out smaller than asked when no pair is left. Errors: 'argument' (size), 'data' (no text).
  */
 export async function trainBpe(pieces: TextPieces, options: BpeTrainerOptions): Promise<BpeTokenizer> {
   const { vocabularySize, minimumCount = 2, onProgress, signal } = options;
   requireVocabularySize(vocabularySize);
-  const words = await countWords(pieces, onProgress, signal);
+  const words = await countWords(pieces, options);
   if (words.size === 0) {
     throw new SluiceError('data', { rule: 'A tokenizer must be trained on some text', received: 'none' });
   }
@@ -83,11 +81,8 @@ async function breathe(signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
 }
 
-async function countWords(
-  pieces: TextPieces,
-  onProgress: BpeTrainerOptions['onProgress'],
-  signal: AbortSignal | undefined,
-): Promise<Map<string, number>> {
+async function countWords(pieces: TextPieces, options: BpeTrainerOptions): Promise<Map<string, number>> {
+  const { maximumWords = 4_000_000, onProgress, signal } = options;
   const words = new Map<string, number>();
   let done = 0;
   let read = 0;
@@ -101,12 +96,19 @@ async function countWords(
         else words.set(detach(word), 1);
       }
     }
-    if (words.size > mostWords) for (const [word, count] of words) if (count === 1) words.delete(word);
+    if (words.size > maximumWords) forgetRare(words, maximumWords / 2);
     done += text.length;
     onProgress?.({ stage: 'counting', done, total: undefined });
     if (++read % 16 === 0) await breathe(signal);
   }
   return words;
+}
+
+/** Drops the rarest words until at most `limit` are left. */
+function forgetRare(words: Map<string, number>, limit: number): void {
+  for (let floor = 1; words.size > limit; floor++) {
+    for (const [word, count] of words) if (count <= floor) words.delete(word);
+  }
 }
 
 /** The words as chains of symbols, and every pair with its count and places, kept up to date merge by merge. */
@@ -118,8 +120,6 @@ class Merger {
   readonly #weights: Float64Array;
   readonly #pairs = new Map<number, Pair>();
   readonly #heap = new Heap<Entry>(comesFirst);
-  readonly #tokens: string[] = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
-  readonly #known = new Set<string>(this.#tokens);
 
   constructor(words: ReadonlyMap<string, number>) {
     const encoder = new TextEncoder();
@@ -158,10 +158,6 @@ class Merger {
         continue;
       }
       if (pair.count < minimumCount) return undefined;
-      const token = `${this.#tokens[pair.left]}${this.#tokens[pair.right]}`;
-      if (this.#known.has(token)) continue;
-      this.#known.add(token);
-      this.#tokens.push(token);
       this.#merge(pair, id);
       return [pair.left, pair.right];
     }

@@ -31,6 +31,6 @@ export class FormulaLayer extends Layer {
     const [first] = inputs;
     const draws = mode.training && this.#formula.usesNoise && first !== undefined;
     if (draws) operands['noise'] = noiseLike(first, mode);
-    return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { extended: this.#formula.inputs })[0];
+    return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { extended: true })[0];
   }
 }

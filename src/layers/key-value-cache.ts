@@ -33,8 +33,8 @@ export class KeyValueCache {
     if (end > (this.#key.shape[1] ?? 0)) {
       throw new SluiceError('shape', { rule: `a cache holds ${this.#key.shape[1]} positions`, received: end });
     }
-    this.#key.slice(1, this.#length, end).copyFrom(key);
-    this.#value.slice(1, this.#length, end).copyFrom(value);
+    this.#key.slice(1, this.#length, end).write(key);
+    this.#value.slice(1, this.#length, end).write(value);
     this.#length = end;
     return { key: this.#key.slice(1, 0, end), value: this.#value.slice(1, 0, end) };
   }

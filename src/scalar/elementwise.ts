@@ -68,6 +68,10 @@ export abstract class Elementwise<Self> {
   sigmoid(): Self {
     return this.apply('sigmoid');
   }
+  /** sigmoid(x) sigmoid(-x), the derivative of the sigmoid. */
+  logisticPdf(): Self {
+    return this.apply('logisticPdf');
+  }
   tanh(): Self {
     return this.apply('tanh');
   }

@@ -7,7 +7,7 @@ import { erfRatio, expm1Tail, logTail, millsRatio } from './coefficients.js';
 import { apply, constant, type Expression } from './expression.js';
 
 /** Horner's scheme, lowest power first. */
-function polynomial(x: Expression, coefficients: readonly number[]): Expression {
+export function polynomial(x: Expression, coefficients: readonly number[]): Expression {
   return (
     coefficients.reduceRight<Expression | undefined>(
       (sum, c) => (sum === undefined ? constant(c) : sum.mul(x).add(c)),
@@ -67,6 +67,12 @@ export function log1p(x: Expression): Expression {
 export function sigmoid(x: Expression): Expression {
   const e = x.abs().neg().exp();
   return x.whereLess(0, e, 1).div(e.add(1));
+}
+
+export function logisticPdf(x: Expression): Expression {
+  const e = x.abs().neg().exp();
+  const denominator = e.add(1);
+  return e.div(denominator.mul(denominator));
 }
 
 export function tanh(x: Expression): Expression {

@@ -1,4 +1,16 @@
-import { apply, type Expression, reachable, substitute, transform, variable, withOperands } from './expression.js';
+import {
+  apply,
+  constant,
+  type Expression,
+  reachable,
+  substitute,
+  transform,
+  variable,
+  variablesOf,
+  withOperands,
+} from './expression.js';
+import { evaluate } from './interpret.js';
+import { float32Error, float32Tolerance } from './precision.js';
 import { primitives } from './primitives.js';
 import { simplify } from './simplify.js';
 
@@ -12,14 +24,32 @@ const beyond = 2 ** 280;
  * Extends an expression in float32 inputs to the whole line: at an infinity it takes the limit, at NaN it is NaN.
  */
 export function extend(expression: Expression, inputs: readonly string[]): Expression {
-  const clamp = Object.fromEntries(inputs.map((name) => [name, variable(name).max(-beyond).min(beyond)]));
   const simple = simplify(expression);
-  const bounded = isMonotonePiece(simple) ? simple : substitute(simple, clamp);
+  const [only, ...others] = variablesOf([simple]);
+  const isCheap = only !== undefined && others.length === 0 && float32Error([simple]) <= float32Tolerance;
+  const bounded = isMonotonePiece(simple) ? simple : isCheap ? withLimits(simple, only) : clampInputs(simple, inputs);
   return inputs.reduce(
     (result, name) => (carriesNan(result, name) ? result : apply('carryNan', variable(name), result)),
     bounded,
   );
 }
+
+const clampInputs = (expression: Expression, inputs: readonly string[]): Expression =>
+  substitute(expression, Object.fromEntries(inputs.map((name) => [name, variable(name).max(-beyond).min(beyond)])));
+
+/** Leaves the expression alone where IEEE arithmetic finds the limits by itself, else selects them as constants. */
+function withLimits(expression: Expression, name: string): Expression {
+  const [plain, clamped] = [expression, clampInputs(expression, [name])];
+  const infinite = Number.POSITIVE_INFINITY;
+  const limit = (x: number): number => Math.fround(evaluate(clamped, { [name]: x }));
+  const isFound = (x: number): boolean => Object.is(Math.fround(evaluate(plain, { [name]: x })), limit(x));
+  const x = variable(name);
+  const below = isFound(-infinite) ? plain : x.whereLess(-largest, limit(-infinite), plain);
+  return isFound(infinite) ? below : constant(largest).whereLess(x, limit(infinite), below);
+}
+
+/** The largest float32. */
+const largest = 2 ** 128 - 2 ** 104;
 
 /** Made of steps that take infinities to their limits by themselves: no product, quotient or difference of two. */
 function isMonotonePiece(expression: Expression): boolean {
@@ -42,19 +72,22 @@ function carriesNan(expression: Expression, name: string): boolean {
   return node.primitive === 'sign' ? false : carried.includes(true);
 }
 
-const expanded = new Map<Expression, Expression>();
+const expanded = { float32: new Map<Expression, Expression>(), float64: new Map<Expression, Expression>() };
 
 /** Replaces the functions that lanes lack by their expansions, until only lane instructions are left. */
-export function expand(expression: Expression): Expression {
+export function expand(expression: Expression, type: keyof typeof expanded = 'float64'): Expression {
   return transform(
     expression,
     (current, operands) => {
       const { node } = current;
       const lanes = node.kind === 'apply' ? primitives[node.primitive].lanes : undefined;
       if (lanes === undefined || !('expand' in lanes)) return withOperands(current, operands);
-      return expand(lanes.expand(...operands));
+      const { short } = lanes;
+      return type === 'float32' && short !== undefined
+        ? expand(short.expand(...operands), type)
+        : expand(lanes.expand(...operands), type);
     },
-    expanded,
+    expanded[type],
   );
 }
 

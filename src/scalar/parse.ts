@@ -27,7 +27,19 @@ const spellings: Readonly<Record<string, (...operands: Expression[]) => Expressi
   cosh: (x) => operand(x).exp().add(operand(x).neg().exp()).mul(0.5),
 };
 const operand = (x: Expression | undefined): Expression => x ?? constant(Number.NaN);
-const hidden: readonly Primitive[] = ['select', 'add', 'sub', 'mul', 'div', 'neg', 'pow'];
+const hidden: readonly Primitive[] = [
+  'select',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'neg',
+  'pow',
+  'scale',
+  'scale32',
+  'exponent',
+  'mantissa',
+];
 
 type Token = { readonly kind: 'number' | 'name' | 'symbol' | 'end'; readonly text: string; readonly at: number };
 

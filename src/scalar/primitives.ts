@@ -3,6 +3,7 @@
  * a row without one of them does not compile.
  */
 import * as expansions from './expansions.js';
+import * as short from './expansions32.js';
 import { constant, type Expression } from './expression.js';
 import { call, cases, fraction, infix, type Notation, prefix, wrap } from './notation.js';
 import * as special from './special.js';
@@ -15,6 +16,18 @@ export type LaneStep =
   | { readonly bits: bigint }
   | { readonly shift: number };
 
+/** What takes the place of a function in float64 lanes and, for an exact argument, in float32 lanes. */
+export interface Expansion {
+  readonly expand: (...operands: Expression[]) => Expression;
+  readonly short?: {
+    readonly expand: (...operands: Expression[]) => Expression;
+    /** The largest error in ULP, over all float32. */
+    readonly ulp: number;
+    /** Bounds of the result that the analysis of rounding errors uses. */
+    readonly range: 'unit' | 'positive' | 'any';
+  };
+}
+
 export interface Row {
   /** The value in float64. */
   readonly evaluate: (...values: number[]) => number;
@@ -22,9 +35,7 @@ export interface Row {
   readonly derivative: (operands: readonly Expression[], self: Expression) => readonly (Expression | number)[];
   readonly notation: Notation;
   /** Lane instructions where SIMD hardware has it, else the expression that takes its place. */
-  readonly lanes:
-    | { readonly steps: readonly LaneStep[] }
-    | { readonly expand: (...operands: Expression[]) => Expression };
+  readonly lanes: { readonly steps: readonly LaneStep[] } | Expansion;
   /** Arithmetic operations, or one special function, per element. */
   readonly cost: 'free' | 'operation' | 'special';
 }
@@ -90,7 +101,7 @@ const arithmetic = {
     evaluate: (x = 0) => Math.sign(x),
     derivative: unary(() => 0),
     notation: call('sign', '\\operatorname{sign}'),
-    lanes: { expand: expansions.sign },
+    lanes: { expand: expansions.sign, short: { expand: short.sign, ulp: 0, range: 'any' } },
     cost: 'operation',
   },
   min: {
@@ -156,6 +167,14 @@ const bits = {
     lanes: { steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'] },
     cost: 'operation',
   },
+  /** As `scale`, in float32. */
+  scale32: {
+    evaluate: (x = 0, n = 0) => x * 2 ** n,
+    derivative: () => [0, 0],
+    notation: call('scale32', '\\operatorname{scale}'),
+    lanes: { steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'] },
+    cost: 'operation',
+  },
   /** floor(log2(x)) of a positive, normal x. */
   exponent: {
     evaluate: (x = 0) => special.exponent(x),
@@ -189,14 +208,14 @@ const functions = {
     evaluate: (x = 0) => Math.exp(x),
     derivative: unary((_, self) => self),
     notation: call('exp', '\\exp'),
-    lanes: { expand: expansions.exp },
+    lanes: { expand: expansions.exp, short: { expand: short.exp, ulp: 0.8, range: 'positive' } },
     cost: 'special',
   },
   expm1: {
     evaluate: (x = 0) => Math.expm1(x),
     derivative: unary((x) => x.exp()),
     notation: call('expm1', '\\operatorname{expm1}'),
-    lanes: { expand: expansions.expm1 },
+    lanes: { expand: expansions.expm1, short: { expand: short.expm1, ulp: 1.0, range: 'any' } },
     cost: 'special',
   },
   log: {
@@ -222,23 +241,34 @@ const functions = {
   },
   sigmoid: {
     evaluate: special.sigmoid,
-    derivative: unary((x, self) => self.mul(x.neg().sigmoid())),
+    derivative: unary((x) => x.logisticPdf()),
     notation: call('sigmoid', '\\sigma'),
-    lanes: { expand: expansions.sigmoid },
+    lanes: { expand: expansions.sigmoid, short: { expand: short.sigmoid, ulp: 2.2, range: 'unit' } },
+    cost: 'special',
+  },
+  /** The logistic distribution's density, sigmoid(x) sigmoid(-x): what `sigmoid` is the distribution function of. */
+  logisticPdf: {
+    evaluate: special.logisticPdf,
+    derivative: unary((x, self) => x.div(2).tanh().neg().mul(self)),
+    notation: call('logisticPdf', "\\sigma'"),
+    lanes: {
+      expand: expansions.logisticPdf,
+      short: { expand: short.logisticPdf, ulp: 2.4, range: 'unit' },
+    },
     cost: 'special',
   },
   tanh: {
     evaluate: (x = 0) => Math.tanh(x),
-    derivative: unary((x) => x.mul(2).sigmoid().mul(x.mul(-2).sigmoid()).mul(4)),
+    derivative: unary((x) => x.mul(2).logisticPdf().mul(4)),
     notation: call('tanh', '\\tanh'),
-    lanes: { expand: expansions.tanh },
+    lanes: { expand: expansions.tanh, short: { expand: short.tanh, ulp: 2.6, range: 'any' } },
     cost: 'special',
   },
   softplus: {
     evaluate: special.softplus,
     derivative: unary((x) => x.sigmoid()),
     notation: call('softplus', '\\operatorname{softplus}'),
-    lanes: { expand: expansions.softplus },
+    lanes: { expand: expansions.softplus, short: { expand: short.softplus, ulp: 2.6, range: 'positive' } },
     cost: 'special',
   },
   erf: {

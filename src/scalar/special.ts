@@ -67,3 +67,8 @@ export function rootSum(u = 0, b = 0): number {
   const root = Math.sqrt(u * u + b);
   return u < 0 ? b / (root - u) : root + u;
 }
+
+export function logisticPdf(x = 0): number {
+  const e = Math.exp(-Math.abs(x));
+  return e / ((1 + e) * (1 + e));
+}

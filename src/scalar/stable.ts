@@ -38,7 +38,7 @@ const withOne: Partial<
 
 /** 1 - f(u)^2. */
 const oneMinusSquare: Partial<Record<Primitive, (u: Expression) => Expression>> = {
-  tanh: (u) => u.mul(2).sigmoid().mul(u.mul(-2).sigmoid()).mul(4),
+  tanh: (u) => u.mul(2).logisticPdf().mul(4),
 };
 
 /** Rewrites pairs of terms in place; gives what to add to the rest, or undefined when no rule fits. */
@@ -116,10 +116,14 @@ function conjugate(sum: Sum, root: Expression, coefficient: number): Expression 
   return apply('rootSum', signed, b).mul(coefficient);
 }
 
-/** Rewrites factors in place: x sign(x), 1 / (1 + exp(u)), exp(u) sigmoid(-u). Gives whether it did. */
+/** Rewrites factors in place: x sign(x), 1 / (1 + exp(u)), exp(u) sigmoid(-u), sigmoid(u) sigmoid(-u). Gives whether it did. */
 export function stableProduct(product: Product): boolean {
   for (const [factor, power] of product.factors) {
-    const replacement = inverseOfOnePlusExp(factor, power) ?? absolute(product, factor) ?? logistic(product, factor);
+    const replacement =
+      inverseOfOnePlusExp(factor, power) ??
+      absolute(product, factor) ??
+      logistic(product, factor) ??
+      density(product, factor);
     if (replacement === undefined) continue;
     for (const used of replacement.used) take(product, used, power < 0 ? -1 : 1);
     const { made } = replacement;
@@ -159,6 +163,13 @@ function logistic(product: Product, factor: Expression): Replacement | undefined
   if (u === undefined || (product.factors.get(factor) ?? 0) < 1) return undefined;
   const complement = negate(u).sigmoid();
   return (product.factors.get(complement) ?? 0) < 1 ? undefined : { used: [factor, complement], made: u.sigmoid() };
+}
+
+function density(product: Product, factor: Expression): Replacement | undefined {
+  const u = inside(factor, 'sigmoid');
+  if (u === undefined || (product.factors.get(factor) ?? 0) < 1) return undefined;
+  const complement = negate(u).sigmoid();
+  return (product.factors.get(complement) ?? 0) < 1 ? undefined : { used: [factor, complement], made: u.logisticPdf() };
 }
 
 /** -u without a double negation, so that equal expressions stay one object. */

@@ -69,6 +69,7 @@ export class GraphNode {
   #saved: readonly Saved[] = [];
   readonly #outputs: Source[] = [];
   #backward: Backward | undefined;
+  #holders = 0;
 
   constructor(operation: string, inputs: readonly Recordable[]) {
     this.operation = operation;
@@ -90,7 +91,18 @@ export class GraphNode {
   finish(saved: readonly Storage[], backward: Backward): void {
     for (const storage of saved) storage.hold();
     this.#saved = saved.map((storage) => ({ storage, version: storage.version }));
+    for (const { node } of this.#parents) node?.hold();
     this.#backward = backward;
+  }
+
+  /** Held by the tensors it made and the nodes that go through it; without any of them it has no use. */
+  hold(): void {
+    this.#holders++;
+  }
+
+  letGo(): void {
+    this.#holders--;
+    if (this.#holders === 0) this.consume();
   }
 
   get isConsumed(): boolean {
@@ -115,11 +127,21 @@ export class GraphNode {
     for (const output of this.#outputs) output.drop();
   }
 
+  /** Gives back what backward() would have needed, here and behind nodes that only this one held. */
   consume(): void {
-    for (const { storage } of this.#saved) storage.letGo(consumed);
-    this.#saved = [];
-    this.#parents = [];
-    this.#backward = undefined;
+    const pending: GraphNode[] = [this];
+    for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+      const parents = node.#parents;
+      for (const { storage } of node.#saved) storage.letGo(consumed);
+      node.#saved = [];
+      node.#parents = [];
+      node.#backward = undefined;
+      for (const { node: parent } of parents) {
+        if (parent === undefined) continue;
+        parent.#holders--;
+        if (parent.#holders === 0) pending.push(parent);
+      }
+    }
   }
 }
 
@@ -179,6 +201,7 @@ function nodesBehind(root: GraphNode): GraphNode[] {
 /** Seeds a source's gradient and runs the nodes behind it, newest first; leaves collect theirs. */
 export function propagate(source: Source, seed: () => void, retainGraph: boolean): void {
   const nodes = source.node === undefined ? [] : nodesBehind(source.node);
+  for (const node of nodes) node.hold();
   try {
     seed();
     for (const node of nodes) {
@@ -187,6 +210,9 @@ export function propagate(source: Source, seed: () => void, retainGraph: boolean
       if (!retainGraph) node.consume();
     }
   } finally {
-    for (const node of nodes) node.dropGradients();
+    for (const node of nodes) {
+      node.dropGradients();
+      node.letGo();
+    }
   }
 }

@@ -1,17 +1,7 @@
-import type { Device, View } from '../devices/device.js';
+import type { View } from '../devices/device.js';
 import type { Source } from './autograd.js';
 import { combine, fill, sumInto, viewOf } from './compute.js';
-import {
-  areDisjoint,
-  dropAxes,
-  isPacked,
-  type Layout,
-  packed,
-  packedStrides,
-  repeats,
-  sameShape,
-  sizeOf,
-} from './shape.js';
+import { areDisjoint, dropAxes, isPacked, type Layout, packed, repeats, sizeOf } from './shape.js';
 import { type Release, Storage, type Tracker } from './storage.js';
 
 /** An input that wants a gradient: its source, and the input as a window on the source's storage. */
@@ -34,7 +24,7 @@ export interface TargetOptions {
    */
   readonly mode: 'adds' | 'accumulates' | 'overwrites';
   /** Whether the kernel can write to such a layout; else it gets a packed buffer, which is added afterwards. */
-  readonly fits?: (layout: Layout) => boolean;
+  readonly fits?: (layout: Layout, input: Differentiable) => boolean;
   /** A storage of the outputs' gradient that may be overwritten when nobody else holds it. */
   readonly reusable?: Storage | undefined;
 }
@@ -86,10 +76,8 @@ export class Targets {
     this.#tracker = tracker;
     const direct: Differentiable[] = [];
     for (const input of inputs) {
-      const clashes = direct.some(
-        (other) => other.source === input.source && !areDisjoint(other.layout, input.layout),
-      );
-      const fits = options.fits?.(windowOf(input)) ?? true;
+      const clashes = direct.some((other) => other.source === input.source && !areDisjoint(other.layout, input.layout));
+      const fits = options.fits?.(windowOf(input), input) ?? true;
       const occupied = options.mode === 'overwrites' && currentGradient(input.source) !== undefined;
       if (!clashes && fits && !occupied && !repeats(input.layout)) direct.push(input);
     }
@@ -124,8 +112,12 @@ export class Targets {
       const [only] = group;
       const { reusable } = options;
       const reuses =
-        reusable?.isExclusive === true && source.leaf === undefined && group.length === 1 &&
-        only !== undefined && coversInOrder(only) && sizeOf(reusable.shape) === sizeOf(source.shape);
+        reusable?.isExclusive === true &&
+        source.leaf === undefined &&
+        group.length === 1 &&
+        only !== undefined &&
+        coversInOrder(only) &&
+        sizeOf(reusable.shape) === sizeOf(source.shape);
       if (reuses) reusable.hold();
       const storage = reuses ? reusable : allocateGradient(this.#tracker, source);
       if (!covered) fill(device, whole(storage, source), 0);
@@ -197,4 +189,3 @@ export function seedGradient(tracker: Tracker, input: Differentiable, given: Vie
   }
   targets.close();
 }
-

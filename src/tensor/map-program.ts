@@ -93,8 +93,7 @@ export class MapProgram {
 
   #operandsOf(expressions: readonly Expression[]): GradientOperands {
     const used = new Set(variablesOf(expressions));
-    const positions = (names: readonly string[]): number[] =>
-      names.flatMap((name, i) => (used.has(name) ? [i] : []));
+    const positions = (names: readonly string[]): number[] => names.flatMap((name, i) => (used.has(name) ? [i] : []));
     return { inputs: positions(this.inputs), cotangents: positions(this.#cotangents) };
   }
 
@@ -160,8 +159,8 @@ export class ProgramCache<P extends { readonly outputs: readonly Expression[] }>
   find(outputs: readonly Expression[], matches: (program: P) => boolean, make: () => P): P {
     const [first] = outputs;
     if (first === undefined) return make();
-    let programs = this.#byFirst.get(first);
-    if (programs === undefined) this.#byFirst.set(first, (programs = []));
+    const programs = this.#byFirst.get(first) ?? [];
+    this.#byFirst.set(first, programs);
     for (const program of programs) if (sameItems(program.outputs, outputs) && matches(program)) return program;
     const made = make();
     programs.push(made);

@@ -7,15 +7,10 @@ import {
   rowKernel,
 } from '../kernels/kernel.js';
 import { type Extent, extents, gradient } from '../scalar/differentiate.js';
-import { type Expression, reachable, transform, variable, variablesOf, withOperands } from '../scalar/expression.js';
+import { type Expression, reachable, variable, variablesOf } from '../scalar/expression.js';
 import { simplify } from '../scalar/simplify.js';
 import { freshName } from './map-program.js';
-
-/** An operand of a row program, by name. */
-export interface Operand {
-  readonly name: string;
-  readonly kind: 'elements' | 'columns' | 'rows';
-}
+import { groupRowFactors, hoist } from './row-values.js';
 
 /** The kernels of a row operation's gradient, for some wanted operands. */
 export interface RowGradient {
@@ -30,6 +25,8 @@ export interface RowGradient {
   readonly columnOutputs: readonly { readonly name: string; readonly expression: Expression }[];
   /** Row values that the row kernel computes for the column kernel: names and expressions. */
   readonly hoisted: ReadonlyMap<Expression, string>;
+  /** The kernels made so far, by what they add to and compute. */
+  readonly kernels: Map<string, RowKernel | ColumnKernel>;
 }
 
 export interface RowOutput {
@@ -53,7 +50,6 @@ export class RowProgram implements RowOperands {
   readonly cotangents: readonly string[];
   readonly #definition: readonly Expression[];
   readonly #gradients = new Map<string, RowGradient>();
-  readonly #kernels = new Map<string, RowKernel | ColumnKernel>();
 
   constructor(outputs: readonly Expression[], { elements, columns, rows, scalars }: RowOperands) {
     this.elements = elements;
@@ -89,22 +85,28 @@ export class RowProgram implements RowOperands {
 
   #derive(wanted: readonly string[]): RowGradient {
     const seeds = this.#definition.map((output, k) => ({ output, cotangent: variable(this.cotangents[k] ?? '') }));
-    const derived = gradient(seeds, wanted, this.#elementNames);
-    // What does not depend on the cotangents is known in forward, and takes one number per row to save.
+    const derived = gradient(seeds, wanted, this.#elementNames).map((expression) =>
+      groupRowFactors(simplify(expression), this.#elementNames),
+    );
+    // What forward computes for the row anyway takes one number per row to save.
+    const computed = new Set(reachable(this.#definition));
     const savable = (expression: Expression): boolean =>
-      !variablesOf([expression]).some((name) => this.cotangents.includes(name));
-    const saved = hoist(derived, this.#elementNames, 'saved', this.#names, savable);
+      computed.has(expression) ||
+      (expression.node.kind === 'reduce' && !variablesOf([expression]).some((name) => this.cotangents.includes(name)));
+    const saved = hoist(derived, this.#elementNames, (i) => freshName(`saved${i}`, this.#names), savable);
     const named = wanted.map((name, i) => ({ name, expression: saved.expressions[i] ?? variable(name) }));
     const columnWise = named.filter(({ name }) => this.columns.includes(name));
     const rowWise = named.filter(({ name }) => !this.columns.includes(name));
     const hoisted = hoist(
       columnWise.map(({ expression }) => expression),
       this.#elementNames,
-      'hoisted',
-      this.#names,
+      (i) => freshName(`hoisted${i}`, this.#names),
       () => true,
     );
-    const columnOutputs = columnWise.map(({ name }, i) => ({ name, expression: hoisted.expressions[i] ?? variable(name) }));
+    const columnOutputs = columnWise.map(({ name }, i) => ({
+      name,
+      expression: hoisted.expressions[i] ?? variable(name),
+    }));
     const extent = extents(
       rowWise.map(({ expression }) => expression),
       this.#elementNames,
@@ -119,6 +121,7 @@ export class RowProgram implements RowOperands {
       rowOutputs,
       columnOutputs,
       hoisted: hoisted.names,
+      kernels: new Map(),
     };
   }
 
@@ -129,8 +132,8 @@ export class RowProgram implements RowOperands {
 
   /** The row kernel of a gradient, whose outputs are added to sums so far where `adds` says so. */
   rowGradientKernel(found: RowGradient, adds: readonly boolean[]): RowKernel {
-    const key = `row ${found.rowOutputs.map(({ name }) => name).join()} ${adds.join()} ${[...found.hoisted.keys()].map(({ id }) => id).join()}`;
-    const known = this.#kernels.get(key);
+    const key = `row ${adds.join()}`;
+    const known = found.kernels.get(key);
     if (known?.kind === 'row') return known;
     const outputs = found.rowOutputs.map(({ name, expression }, i) =>
       adds[i] === true ? expression.add(variable(this.previousOf(name))) : expression,
@@ -145,7 +148,7 @@ export class RowProgram implements RowOperands {
       rows: [...operands.rows, ...previous('row')],
       outputs: [...outputs, ...found.hoisted.keys()],
     });
-    this.#kernels.set(key, kernel);
+    found.kernels.set(key, kernel);
     return kernel;
   }
 
@@ -156,12 +159,12 @@ export class RowProgram implements RowOperands {
   /** The column kernel of a gradient, for some of its outputs. */
   columnGradientKernel(found: RowGradient, outputs: readonly Expression[]): ColumnKernel {
     const key = `column ${outputs.map(({ id }) => id).join()}`;
-    const known = this.#kernels.get(key);
+    const known = found.kernels.get(key);
     if (known?.kind === 'column') return known;
     const operands = this.#backwardOperands(found, outputs);
     const hoisted = [...found.hoisted.values()];
     const kernel = columnKernel({ ...operands, rows: [...operands.rows, ...hoisted], outputs });
-    this.#kernels.set(key, kernel);
+    found.kernels.set(key, kernel);
     return kernel;
   }
 
@@ -178,44 +181,3 @@ export class RowProgram implements RowOperands {
     };
   }
 }
-
-/**
- * Puts variables in place of the largest subexpressions that have one value for the row, need a reduction and are
- * acceptable.
- */
-function hoist(
-  roots: readonly Expression[],
-  elementNames: ReadonlySet<string>,
-  prefix: string,
-  taken: readonly string[],
-  acceptable: (expression: Expression) => boolean,
-): { readonly expressions: readonly Expression[]; readonly names: ReadonlyMap<Expression, string> } {
-  const extent = extents(roots, elementNames);
-  const reduces = new Set<Expression>();
-  const candidates = new Set<Expression>();
-  for (const expression of reachable(roots)) {
-    const { node } = expression;
-    if (node.kind === 'reduce' || expression.operands.some((operand) => reduces.has(operand))) reduces.add(expression);
-    if (reduces.has(expression) && extent.get(expression) === 'row' && acceptable(expression)) candidates.add(expression);
-  }
-  const names = new Map<Expression, string>();
-  const visit = (expression: Expression): void => {
-    if (names.has(expression)) return;
-    if (candidates.has(expression)) names.set(expression, freshName(`${prefix}${names.size}`, taken));
-    else for (const operand of expression.operands) visit(operand);
-  };
-  for (const root of roots) visit(root);
-  const done = new Map<Expression, Expression>();
-  const expressions = roots.map((root) =>
-    transform(
-      root,
-      (expression, operands) => {
-        const name = names.get(expression);
-        return name === undefined ? withOperands(expression, operands) : variable(name);
-      },
-      done,
-    ),
-  );
-  return { expressions, names };
-}
-

@@ -3,8 +3,8 @@ import type { Device, HostArray, StorageType, View } from '../devices/device.js'
 import { Elementwise } from '../scalar/elementwise.js';
 import type { Expression } from '../scalar/expression.js';
 import type { Primitive } from '../scalar/primitives.js';
-import { captureSite } from './call-site.js';
 import { isGradEnabled, propagate, Source } from './autograd.js';
+import { captureSite } from './call-site.js';
 import { seedGradient } from './gradients.js';
 import { type AttentionOptions, attention } from './operations/attention.js';
 import { clone, writeInto } from './operations/copies.js';
@@ -45,6 +45,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     this.offset = layout.offset;
     this.#source = source;
     storage.hold();
+    source?.node?.hold();
     enlist(this);
   }
 
@@ -150,18 +151,19 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
   get grad(): Tensor | undefined {
     const storage = this.#source?.leaf === this ? this.#source.gradient : undefined;
     if (storage === undefined || storage.release !== undefined) return undefined;
-    if (this.#gradient?.storage !== storage || this.#gradient.#release !== undefined) {
-      this.#gradient = new Tensor(storage, packed(this.shape), undefined);
-      this.#gradient.#pinned = true;
-    }
-    return this.#gradient;
+    const known = this.#gradient;
+    if (known !== undefined && known.storage === storage && known.#release === undefined) return known;
+    const made = new Tensor(storage, packed(this.shape), undefined);
+    made.#pinned = true;
+    this.#gradient = made;
+    return made;
   }
 
   /** Forgets the gradient, so that the next backward() starts anew in the same memory. */
   zeroGrad(): void {
     const source = this.#source;
     if (source?.leaf !== this || source.gradient === undefined) return;
-    this.#gradient?.#end(gradientRelease);
+    this.#gradient?.letGo(gradientRelease);
     this.#gradient = undefined;
     if (source.gradient.release === undefined) source.spare = source.gradient;
     source.gradient = undefined;
@@ -375,6 +377,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     if (this.#release !== undefined) return;
     this.#release = why;
     this.#dropGradient();
+    this.#source?.node?.letGo();
     if (this.#kept) this.storage.stopKeeping();
     this.storage.letGo(why);
   }

@@ -1,9 +1,8 @@
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
-import { mapKernel } from '../kernels/kernel.js';
 import type { NamedParameter } from '../layers/layer.js';
 import { constant, variable } from '../scalar/expression.js';
-import { endStep, type Tensor, zeros } from '../tensor/index.js';
+import { endStep, mapInto, type Tensor, zeros } from '../tensor/index.js';
 import { GradientNorm } from './gradient-norm.js';
 
 export interface AdamWOptions {
@@ -32,11 +31,7 @@ const newWeight = weight.sub(lr.mul(direction.add(decay.mul(weight))));
 /** A coefficient below 0 says that the gradient is not finite: then nothing changes. */
 const unlessSkipped = (updated: X, old: X): X => coefficient.whereLess(0, old, updated);
 
-const update = mapKernel({
-  inputs: ['weight', 'gradient', 'first', 'second', 'coefficient', 'correction1', 'correction2'],
-  scalars: ['lr', 'beta1', 'beta2', 'epsilon', 'decay'],
-  outputs: [unlessSkipped(newWeight, weight), unlessSkipped(newFirst, first), unlessSkipped(newSecond, second)],
-});
+const update = [unlessSkipped(newWeight, weight), unlessSkipped(newFirst, first), unlessSkipped(newSecond, second)];
 
 interface Slot {
   readonly parameter: NamedParameter;
@@ -94,25 +89,15 @@ export class AdamW {
     }
     this.#norm.measure(loss);
     const { beta1, beta2, epsilon, weightDecay } = this.options;
+    const { coefficient, correction1, correction2 } = this.#norm;
     for (const { parameter, first, second } of this.#slots) {
       const { tensor, decay } = parameter;
       if (tensor.grad === undefined) continue;
-      const spread = (scalar: Tensor) => scalar.broadcastTo(tensor.shape).view;
-      const state = [tensor.view, first.view, second.view];
-      const [weightView = tensor.view, firstView = first.view, secondView = second.view] = state;
-      this.#device.map(
+      mapInto(
         update,
-        [
-          weightView,
-          tensor.grad.view,
-          firstView,
-          secondView,
-          spread(this.#norm.coefficient),
-          spread(this.#norm.correction1),
-          spread(this.#norm.correction2),
-        ],
-        [learningRate, beta1, beta2, epsilon, decay ? weightDecay : 0],
-        state,
+        [tensor, first, second],
+        { weight: tensor, gradient: tensor.grad, first, second, coefficient, correction1, correction2 },
+        { lr: learningRate, beta1, beta2, epsilon, decay: decay ? weightDecay : 0 },
       );
     }
     endStep(this.#device);

@@ -66,10 +66,10 @@ export class GradientNorm {
     let start = 0;
     for (const { tensor, rows } of this.#parts) {
       const length = tensor.size / rows;
-      const output = vector(this.#sums.view, start, rows);
+      const output = vector(this.#sums.strided(), start, rows);
       start += rows;
       if (tensor.grad === undefined) continue;
-      const { buffer, offset } = tensor.grad.view;
+      const { buffer, offset } = tensor.grad.strided();
       const matrix = { buffer, offset, shape: [rows, length], strides: [length, 1] };
       this.#device.row(squares, {
         rows,
@@ -84,11 +84,13 @@ export class GradientNorm {
     this.#device.row(summary, {
       rows: 1,
       length: start,
-      elements: [{ ...this.#sums.view, shape: [1, start], strides: [start, 1] }],
+      elements: [{ ...this.#sums.strided(), shape: [1, start], strides: [start, 1] }],
       columns: [],
-      perRow: [vector(loss.view, 0, 1), this.applied.view],
+      perRow: [vector(loss.strided(), 0, 1), this.applied.strided()],
       scalars: this.#scalars,
-      outputs: [this.norm, this.coefficient, this.applied, this.correction1, this.correction2].map(({ view }) => view),
+      outputs: [this.norm, this.coefficient, this.applied, this.correction1, this.correction2].map((tensor) =>
+        tensor.strided(),
+      ),
     });
   }
 }

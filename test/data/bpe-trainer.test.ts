@@ -9,7 +9,6 @@ import { anyText, cutText, failure } from './samples.js';
 /** The textbook trainer: count every pair of every word anew before each merge. */
 function slowMerges(text: string, vocabularySize: number, minimumCount: number): Merge[] {
   let words = splitWords(text).map((word) => [...new TextEncoder().encode(word)]);
-  const tokens = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
   const merges: Merge[] = [];
   while (merges.length + 257 < vocabularySize) {
     const counts = new Map<string, number>();
@@ -21,14 +20,13 @@ function slowMerges(text: string, vocabularySize: number, minimumCount: number):
     }
     const ranked = [...counts]
       .map(([pair, count]) => ({ pair: pair.split(',').map(Number) as [number, number], count }))
-      .filter(({ pair, count }) => count >= minimumCount && !tokens.includes(`${tokens[pair[0]]}${tokens[pair[1]]}`))
+      .filter(({ count }) => count >= minimumCount)
       .sort((a, b) => b.count - a.count || a.pair[0] - b.pair[0] || a.pair[1] - b.pair[1]);
     const best = ranked[0];
     if (best === undefined) break;
     const [left, right] = best.pair;
     const id = 256 + merges.length;
     merges.push([left, right]);
-    tokens.push(`${tokens[left]}${tokens[right]}`);
     words = words.map((word) => {
       const merged: number[] = [];
       for (let i = 0; i < word.length; i++) {
@@ -52,6 +50,9 @@ describe('the BPE trainer', () => {
         fc.pre(text.length > 0);
         const tokenizer = await trainBpe(piecesOf(text), { vocabularySize: 300, minimumCount });
         expect(tokenizer.merges).toEqual(slowMerges(text, 300, minimumCount));
+        // Merges in order of rank reach a text in one way only, so no two tokens are the same text.
+        const { model } = JSON.parse(JSON.stringify(tokenizer.toFiles()['tokenizer.json']));
+        expect(Object.keys(model.vocab).length).toBe(tokenizer.vocabularySize);
       }),
       { numRuns: 300 },
     );
@@ -87,6 +88,17 @@ describe('the BPE trainer', () => {
     expect(tokenizer.vocabularySize).toBe(257 + tokenizer.merges.length);
     expect(tokenizer.vocabularySize).toBeLessThan(262);
     expect(tokenizer.endOfText).toBe(tokenizer.vocabularySize - 1);
+  });
+
+  test('forgets the rarest words when there are more than it may hold', async () => {
+    const rare = Array.from({ length: 26 }, (_, i) => `.${String.fromCharCode(97 + i)}q`);
+    const text = [...Array(9).fill('zz'), ...Array(3).fill('yy'), ...rare, ...rare].join('\n');
+    const pieces = cutText(text, [30]);
+    const all = await trainBpe(pieces, { vocabularySize: 300 });
+    const few = await trainBpe(pieces, { vocabularySize: 300, maximumWords: 20 });
+    expect(all.merges.length).toBeGreaterThan(26);
+    expect(few.merges[0]).toEqual([0x7a, 0x7a]);
+    expect(few.merges.length).toBeLessThan(12);
   });
 
   test('reports counting, then merging up to the vocabulary asked for', async () => {

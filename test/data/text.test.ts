@@ -152,11 +152,13 @@ describe('JSON lines', () => {
     expect(String(error)).toMatch(message);
   });
 
-  test('with a bad byte are refused by its offset', async () => {
-    const path = await folder.write(
-      'byte.jsonl',
-      Buffer.concat([Buffer.from('{"text": "a"}\n{"text'), Buffer.from([0x80])]),
-    );
-    expect(String(await failure(openCorpus(path).then(textOf)))).toMatch(/0x80 at offset 20/);
+  test.each([
+    ['{"text": "a"}\n{"text', 20],
+    ['\ufeff{"text', 9],
+    [`${JSON.stringify({ text: 'x'.repeat(65_500) })}\n{"text": "a longer line than what is left of the piece`, 65_566],
+  ])('with a bad byte are refused by its offset in the file', async (start, offset) => {
+    const path = await folder.write('byte.jsonl', Buffer.concat([Buffer.from(start), Buffer.from([0x80])]));
+    expect(Buffer.byteLength(start)).toBe(offset);
+    expect(String(await failure(openCorpus(path).then(textOf)))).toMatch(new RegExp(`0x80 at offset ${offset}`));
   });
 });

@@ -8,7 +8,9 @@ const { reference, others } = await openDevices();
 
 /** Runs the same work on a device and on the reference and compares what it wrote. */
 async function agrees(device: Device, work: (on: Device) => readonly View[], tolerance = 1e-6): Promise<void> {
-  const [actual, expected] = await Promise.all([device, reference].map(async (on) => Promise.all(work(on).map((view) => on.read(view)))));
+  const [actual, expected] = await Promise.all(
+    [device, reference].map(async (on) => Promise.all(work(on).map((view) => on.read(view)))),
+  );
   actual?.forEach((values, i) => {
     const exact = [...(expected?.[i] ?? [])];
     expect(values.length).toBe(exact.length);
@@ -20,7 +22,9 @@ async function agrees(device: Device, work: (on: Device) => readonly View[], tol
   });
 }
 
-const [x, y, weight, target, position, length] = ['x', 'y', 'weight', 'target', 'position', 'length'].map(variable) as V;
+const [x, y, weight, target, position, length] = ['x', 'y', 'weight', 'target', 'position', 'length'].map(
+  variable,
+) as V;
 type V = [X, X, X, X, X, X];
 type X = ReturnType<typeof variable>;
 const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
@@ -48,7 +52,14 @@ describe.each(others.map((device) => [device.description, device] as const))('%s
         length: n,
         elements: [place(on, [rows, n], randomValues(rows * n, 1))],
         columns: [place(on, [n], randomValues(n, 2))],
-        perRow: [place(on, [rows], Array.from({ length: rows }, (_, i) => i % n), 'int32')],
+        perRow: [
+          place(
+            on,
+            [rows],
+            Array.from({ length: rows }, (_, i) => i % n),
+            'int32',
+          ),
+        ],
         scalars: [],
         outputs,
       });
@@ -57,7 +68,12 @@ describe.each(others.map((device) => [device.description, device] as const))('%s
   });
 
   test.each(lengths)('column kernels sum over rows into %i columns', async (n) => {
-    const kernel = columnKernel({ elements: ['x', 'y'], rows: ['target'], scalars: ['weight'], outputs: [x.mul(y).mul(target), x.mul(weight).exp()] });
+    const kernel = columnKernel({
+      elements: ['x', 'y'],
+      rows: ['target'],
+      scalars: ['weight'],
+      outputs: [x.mul(y).mul(target), x.mul(weight).exp()],
+    });
     const rows = 29;
     for (const accumulate of [false, true]) {
       await agrees(device, (on) => {
@@ -78,7 +94,11 @@ describe.each(others.map((device) => [device.description, device] as const))('%s
   });
 
   test('map kernels take any strides, repeated and reversed axes among them', async () => {
-    const kernel = mapKernel({ inputs: ['x', 'y'], scalars: ['weight'], outputs: [x.mul(y).add(weight), x.sub(y).tanh()] });
+    const kernel = mapKernel({
+      inputs: ['x', 'y'],
+      scalars: ['weight'],
+      outputs: [x.mul(y).add(weight), x.sub(y).tanh()],
+    });
     await agrees(device, (on) => {
       const base = place(on, [6, 7, 8], randomValues(336, 8));
       const transposed = { ...base, shape: [8, 6, 7], strides: [1, 56, 8] };
@@ -90,16 +110,26 @@ describe.each(others.map((device) => [device.description, device] as const))('%s
   });
 
   test('matmul multiplies batches of strided matrices', async () => {
-    for (const [batch, m, n, k] of [[1, 1, 1, 1], [2, 5, 7, 3], [1, 1, 65, 33], [3, 64, 48, 37], [1, 130, 70, 300]] as const) {
+    for (const [batch, m, n, k] of [
+      [1, 1, 1, 1],
+      [2, 5, 7, 3],
+      [1, 1, 65, 33],
+      [3, 64, 48, 37],
+      [1, 130, 70, 300],
+    ] as const) {
       for (const accumulate of [false, true]) {
-        await agrees(device, (on) => {
-          const a = place(on, [batch, m, k], randomValues(batch * m * k, 10));
-          const transposed = place(on, [batch, n, k], randomValues(batch * n * k, 11));
-          const b = { ...transposed, shape: [batch, k, n], strides: [n * k, 1, k] };
-          const c = place(on, [batch, m, n], randomValues(batch * m * n, 12));
-          on.matmul(a, b, c, accumulate);
-          return [c];
-        }, 1e-5);
+        await agrees(
+          device,
+          (on) => {
+            const a = place(on, [batch, m, k], randomValues(batch * m * k, 10));
+            const transposed = place(on, [batch, n, k], randomValues(batch * n * k, 11));
+            const b = { ...transposed, shape: [batch, k, n], strides: [n * k, 1, k] };
+            const c = place(on, [batch, m, n], randomValues(batch * m * n, 12));
+            on.matmul(a, b, c, accumulate);
+            return [c];
+          },
+          1e-5,
+        );
       }
     }
   });

@@ -7,7 +7,11 @@ import { openWasm } from '../../src/devices/wasm/device.js';
 /** The devices that every conformance test runs on, beside the reference that they are held against. */
 export async function openDevices(): Promise<{ reference: Device; others: readonly Device[] }> {
   const reference = await openReference();
-  const others = [await openWasm({ threads: 1 }), await openWasm({ threads: 2 }), await openWasm({ threads: 2, deterministic: true })];
+  const others = [
+    await openWasm({ threads: 1 }),
+    await openWasm({ threads: 2 }),
+    await openWasm({ threads: 2, deterministic: true }),
+  ];
   afterAll(() => Promise.all([reference, ...others].map((device) => device.close())));
   return { reference, others };
 }
@@ -17,7 +21,12 @@ export const randomValues = (length: number, seed: number, scale = 2): number[] 
   Array.from({ length }, (_, i) => Math.fround((randomUniform(randomKey(seed, 'noise'), i) * 2 - 1) * scale));
 
 /** A packed view of new memory, filled with values. */
-export function place(device: Device, shape: readonly number[], values: ArrayLike<number>, type: 'float32' | 'int32' = 'float32'): View {
+export function place(
+  device: Device,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+  type: 'float32' | 'int32' = 'float32',
+): View {
   const buffer = device.allocate(type, values.length);
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
   const view = { buffer, offset: 0, shape, strides };

@@ -58,7 +58,7 @@ export async function evaluators(): Promise<Record<string, Evaluate>> {
   });
   return {
     interpreter: interpreted((expression) => expression),
-    'lane expansions': interpreted(expand),
+    'lane expansions': interpreted((expression) => expand(expression)),
     [fused.description]: mapped(fused),
     'wasm, deterministic': mapped(unfused),
   };

@@ -1,6 +1,15 @@
 import type { Expression } from '../../scalar/expression.js';
 import { type Kink, kinksOf } from './discontinuities.js';
-import { type Bound, equalTolerance, infimum, isClose, type Limits, limitsOf, type Reading, supremum } from './extremes.js';
+import {
+  type Bound,
+  equalTolerance,
+  infimum,
+  isClose,
+  type Limits,
+  limitsOf,
+  type Reading,
+  supremum,
+} from './extremes.js';
 import { type Sample, type Scan, scan } from './scan.js';
 
 /** A side on which the slope tends to 0: `hard` where it is exactly 0 from some point on. */
@@ -47,7 +56,7 @@ export function curveOf(expression: Expression): { readonly scan: Scan; readonly
       derivative: zero.slope,
       nearIdentity: isClose(zero.value, 0) && isClose(zero.slope, 1),
     },
-    saturates: { left: saturation(scanned, slopes[0], -1), right: saturation(scanned, slopes[1], 1) },
+    saturates: { left: saturation(scanned, slopes[0], 0), right: saturation(scanned, slopes[1], -1) },
     steepest: steepest(scanned, slopes),
   };
   return { scan: scanned, properties };
@@ -58,7 +67,7 @@ function steepest(scanned: Scan, limits: Limits): Bound {
   return Math.abs(down.value) > Math.abs(up.value) ? down : up;
 }
 
-function monotonicity({ samples }: Scan, kinks: readonly Kink[]): CurveProperties['monotonic'] {
+function monotonicity({ samples, pieces }: Scan, kinks: readonly Kink[]): CurveProperties['monotonic'] {
   const rises = (sign: number): boolean =>
     samples.every(({ slope: own }) => sign * own >= -equalTolerance) &&
     kinks.every(({ left, right, jump }) => Math.min(sign * left, sign * right, sign * jump) >= -equalTolerance);
@@ -67,14 +76,14 @@ function monotonicity({ samples }: Scan, kinks: readonly Kink[]): CurvePropertie
     const total = kinks.reduce((sum, { jump }) => sum + jump, 0);
     return total === 0 ? 'constant' : total > 0 ? 'nondecreasing' : 'nonincreasing';
   }
-  const isFlat = samples.some(({ slope: own, x }, i) => own === 0 && Math.abs(x) <= 16 && isFlatAt(samples[i + 1], x));
-  if (up) return isFlat ? 'nondecreasing' : 'increasing';
-  if (down) return isFlat ? 'nonincreasing' : 'decreasing';
+  const hasLevel = pieces.some(isLevel);
+  if (up) return hasLevel ? 'nondecreasing' : 'increasing';
+  if (down) return hasLevel ? 'nonincreasing' : 'decreasing';
   return 'no';
 }
 
-const isFlatAt = (next: Sample | undefined, x: number): boolean =>
-  next !== undefined && next.slope === 0 && next.x - x > equalTolerance;
+/** Exactly, so that a slope that only underflows here and there is not taken for level. */
+const isLevel = (piece: readonly Sample[]): boolean => piece.length > 1 && piece.every(({ slope: own }) => own === 0);
 
 function symmetry({ samples, at }: Scan, kinks: readonly Kink[]): CurveProperties['symmetry'] {
   const jumps = new Set(kinks.filter(({ jump }) => jump !== 0).map(({ x }) => Math.abs(x)));
@@ -85,11 +94,7 @@ function symmetry({ samples, at }: Scan, kinks: readonly Kink[]): CurvePropertie
   return pairs.every(([right, left]) => isClose(left, right)) ? 'even' : 'none';
 }
 
-/** Hard if the slope is exactly 0 where it is first as good as 0, and not by underflow. */
-function saturation({ samples }: Scan, limit: number, sign: 1 | -1): SaturatingSide {
+function saturation({ pieces }: Scan, limit: number, end: 0 | -1): SaturatingSide {
   if (!(Math.abs(limit) <= equalTolerance)) return 'no';
-  const outwards = sign > 0 ? samples : [...samples].reverse();
-  const last = outwards.findLastIndex((sample) => Math.abs(sample.slope) > equalTolerance);
-  const next = outwards.slice(last + 1).find(({ x }) => sign * x > sign * (outwards[last]?.x ?? -sign * Infinity));
-  return next === undefined || next.slope === 0 ? 'hard' : 'soft';
+  return isLevel(pieces.at(end) ?? []) ? 'hard' : 'soft';
 }

@@ -18,40 +18,42 @@ export interface Kink {
 type Read = (sample: Sample) => number;
 const value: Read = (sample) => sample.value;
 const slope: Read = (sample) => sample.slope;
+const curvature: Read = (sample) => sample.curvature;
 
 /** Where the value or the slope jumps, found between neighbouring samples by bisection. */
-export function kinksOf({ samples, at, breaks }: Scan): Kink[] {
-  const positions = new Set<number>();
+export function kinksOf(scan: Scan): Kink[] {
+  const { samples, at } = scan;
+  const found = new Map<number, Kink>();
   for (const [i, left] of samples.entries()) {
     const right = samples[i + 1];
     if (right === undefined) break;
-    for (const [read, rate] of [
-      [value, slope],
-      [slope, (sample: Sample) => sample.curvature],
-    ] as const) {
-      const found = jumpBetween(left, right, read, rate, at);
-      if (found !== undefined) positions.add(boundary(found, breaks));
-    }
+    const gap = jumpBetween(left, right, value, slope, at) ?? jumpBetween(left, right, slope, curvature, at);
+    if (gap === undefined) continue;
+    const kink = kinkAt(scan, gap);
+    found.set(kink.x, kink);
   }
-  return [...positions]
-    .sort((a, b) => a - b)
-    .map((x) => {
-      const [left, here, right] = [at(below(x)), at(x), at(above(x))];
-      const apart = Math.abs(right.value - left.value);
-      const jump = apart > tolerance(left.value, right.value) ? right.value - left.value : 0;
-      return { x, left: left.slope, derivative: here.slope, right: right.slope, jump };
-    });
+  return [...found.values()];
+}
+
+/** Neighbouring numbers between which something jumps. */
+type Gap = readonly [low: number, high: number];
+
+function kinkAt({ at, breaks }: Scan, gap: Gap): Kink {
+  const x = boundary(gap, breaks);
+  const [left, right] = [at(Math.min(below(gap[0]), below(x))), at(Math.max(above(gap[1]), above(x)))];
+  const isJump = Math.abs(right.value - left.value) > tolerance(left.value, right.value);
+  return {
+    x,
+    left: left.slope,
+    derivative: at(x).slope,
+    right: right.slope,
+    jump: isJump ? right.value - left.value : 0,
+  };
 }
 
 const tolerance = (a: number, b: number): number => jumpTolerance * Math.max(1, Math.min(Math.abs(a), Math.abs(b)));
 
-function jumpBetween(
-  left: Sample,
-  right: Sample,
-  read: Read,
-  rate: Read,
-  at: (x: number) => Sample,
-): [number, number] | undefined {
+function jumpBetween(left: Sample, right: Sample, read: Read, rate: Read, at: (x: number) => Sample): Gap | undefined {
   const jumps = (a: Sample, b: Sample): boolean => {
     const difference = Math.abs(read(b) - read(a));
     if (!Number.isFinite(difference) || difference <= tolerance(read(a), read(b))) return false;
@@ -67,9 +69,8 @@ function jumpBetween(
   return undefined;
 }
 
-/** Of two neighbouring numbers the one that the formula names, else the shorter one to write. */
-function boundary([low, high]: readonly [number, number], breaks: readonly number[]): number {
-  const lowIsBreak = breaks.includes(low);
-  if (lowIsBreak !== breaks.includes(high)) return lowIsBreak ? low : high;
-  return String(low).length <= String(high).length ? low : high;
+/** The break at the gap, which rounding may have moved by some units of the last place; else the shorter number. */
+function boundary([low, high]: Gap, breaks: readonly number[]): number {
+  const near = breaks.find((x) => Math.abs(x - low) <= 1e-14 * Math.max(Math.abs(x), Number.MIN_VALUE * 2 ** 60));
+  return near ?? (String(low).length <= String(high).length ? low : high);
 }

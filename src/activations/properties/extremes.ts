@@ -1,5 +1,5 @@
+import { areNeighbours } from './floats.js';
 import type { Sample, Scan } from './scan.js';
-import { above, areNeighbours, below } from './floats.js';
 
 /** Values closer than this, relative to their size or to 1, count as equal. */
 export const equalTolerance = 1e-12;
@@ -7,7 +7,7 @@ export const equalTolerance = 1e-12;
 /** The least upper (or greatest lower) bound of a function over the reals. */
 export interface Bound {
   readonly value: number;
-  /** Where it is taken, or the infinity towards which it is approached. */
+  /** Where it is taken (or the break right beside), or the infinity towards which it is approached. */
   readonly at: number;
   /** Whether the function takes the value. */
   readonly attained: boolean;
@@ -18,13 +18,15 @@ export type Limits = readonly [negative: number, positive: number];
 
 const far = 2 ** 280;
 const halfway = 2 ** 140;
+const vanishing = 2 ** -100;
 
 /** The limits of a function, from its values at 2^140 and 2^280. */
 export function limitsOf(h: (x: number) => number): Limits {
   const limit = (sign: number): number => {
     const [near, end] = [h(sign * halfway), h(sign * far)];
-    if (Number.isNaN(end) || Math.abs(end) >= 2 ** 128) return Math.abs(end) >= 2 ** 128 ? Math.sign(end) * Infinity : end;
-    if (isClose(near, end)) return end + 0;
+    if (Number.isNaN(end) || Math.abs(end) >= 2 ** 128)
+      return Math.abs(end) >= 2 ** 128 ? Math.sign(end) * Infinity : end;
+    if (isClose(near, end)) return Math.abs(end) < vanishing ? 0 : end;
     return Math.abs(end) > Math.abs(near) ? Math.sign(end) * Infinity : Number.NaN;
   };
   return [limit(-1), limit(1)];
@@ -47,21 +49,24 @@ export function infimum(scan: Scan, reading: Reading, limits: Limits): Bound {
 /** The upper bound of sign * h, as a bound of h. */
 function bound(scan: Scan, reading: Reading, limits: Limits, sign: 1 | -1): Bound {
   const h = (sample: Sample): number => sign * reading.value(sample);
-  const finite = scan.samples.filter((sample) => Number.isFinite(reading.value(sample)));
-  const [toNegative, toPositive] = [sign * limits[0], sign * limits[1]];
-  const limit = Math.max(...[toNegative, toPositive].filter((value) => !Number.isNaN(value)), Number.NEGATIVE_INFINITY);
-  const towards = toPositive === limit ? Infinity : -Infinity;
+  const finite = scan.samples.filter((sample) => Number.isFinite(h(sample)));
   const best = finite.reduce((top, sample) => (h(sample) > h(top) ? sample : top), finite[0] ?? scan.at(0));
-  if (limit > h(best) && !isClose(limit, h(best))) return { value: sign * limit, at: towards, attained: false };
-  if (!isClose(limit, h(best))) {
+  const known = limits.map((value) => sign * value).filter((value) => !Number.isNaN(value));
+  const limit = Math.max(...known, Number.NEGATIVE_INFINITY);
+  if (h(best) > limit && !isClose(h(best), limit)) {
     const peak = refine(scan, best, reading, sign);
-    return { value: reading.value(peak) + 0, at: peak.x + 0, attained: true };
+    return { value: reading.value(peak) + 0, at: plainPlace(scan, peak, reading), attained: true };
   }
-  // Rounding reaches the limit of a curve that never does, but there the slope is not yet exactly zero.
-  const touching = finite.filter((sample) => isClose(h(sample), limit));
-  const first = touching.reduce((near, sample) => (Math.abs(sample.x) < Math.abs(near.x) ? sample : near), best);
-  if (reading.rate(first) === 0) return { value: sign * limit, at: nearBreak(scan, first.x), attained: true };
-  return { value: sign * limit, at: towards, attained: false };
+  // Rounding reaches the limit of a curve that never does: only a piece that is level takes it.
+  const level = scan.pieces.filter(
+    (piece) => piece.length > 1 && piece.every((sample) => reading.rate(sample) === 0 && isClose(h(sample), limit)),
+  );
+  const nearest = level.flat().reduce<Sample | undefined>((near, sample) => {
+    return near === undefined || Math.abs(sample.x) < Math.abs(near.x) ? sample : near;
+  }, undefined);
+  const value = sign * limit + 0;
+  if (nearest !== undefined) return { value, at: plainPlace(scan, nearest, reading), attained: true };
+  return { value, at: sign * limits[1] === limit ? Infinity : -Infinity, attained: false };
 }
 
 /** The stationary point beside the best sample, by bisection of the derivative's sign. */
@@ -80,7 +85,10 @@ function refine(scan: Scan, best: Sample, { value, rate }: Reading, sign: number
   return [low, high, best].reduce((top, sample) => (sign * value(sample) > sign * value(top) ? sample : top));
 }
 
-/** The break itself for a sample right beside it. */
-function nearBreak({ breaks }: Scan, x: number): number {
-  return (breaks.find((point) => x === point || x === above(point) || x === below(point)) ?? x) + 0;
+/** The place of a sample, or the break or the zero that it cannot be told from. */
+function plainPlace({ breaks, at }: Scan, sample: Sample, { value }: Reading): number {
+  const { x } = sample;
+  const beside = breaks.find((point) => Math.abs(point - x) <= 1e-14 * Math.max(Math.abs(point), 2 ** -1000));
+  if (beside !== undefined) return beside + 0;
+  return Math.abs(x) < 1e-6 && isClose(value(at(0)), value(sample)) ? 0 : x + 0;
 }

@@ -29,7 +29,8 @@ export function evaluateRowExpression(expression: Expression, x: readonly number
     else if (node.kind === 'variable') result = x;
     else if (node.kind === 'reduce') {
       const { combine, identity } = reductions[node.reduction];
-      const total = (operands[0] ?? []).reduce<number>(primitives[combine].evaluate, identity);
+      const { evaluate } = primitives[combine];
+      const total = (operands[0] ?? []).reduce<number>((sofar, value) => evaluate(sofar, value), identity);
       result = x.map(() => total);
     } else {
       const { evaluate } = primitives[node.primitive];

@@ -12,6 +12,8 @@ export interface Scan {
   readonly samples: readonly Sample[];
   /** Where a condition in the formula changes sides. */
   readonly breaks: readonly number[];
+  /** The samples between one break and the next, in order: each piece is one smooth formula. */
+  readonly pieces: readonly (readonly Sample[])[];
 }
 
 export interface Sample {
@@ -21,12 +23,12 @@ export interface Sample {
   readonly curvature: number;
 }
 
-const step = 1 / 64;
+const step = 1 / 32;
 
-/** Every 1/64 up to 16, then four to the octave up to the largest float32, and octaves down to 2^-64. */
+/** Every 1/32 up to 16, then four to the octave up to the largest float32, and octaves down to 2^-64. */
 function grid(): number[] {
   const positive: number[] = [];
-  for (let power = -64; power < -6; power++) positive.push(2 ** power);
+  for (let power = -64; power < -5; power++) positive.push(2 ** power);
   for (let x = step; x <= 16; x += step) positive.push(x);
   for (let quarter = 4 * 4 + 1; quarter <= 4 * 127; quarter++) positive.push(2 ** (quarter / 4));
   return [...positive.map((x) => -x).reverse(), 0, ...positive];
@@ -45,7 +47,13 @@ export function scan(expression: Expression): Scan {
   const base = sorted([...grid(), ...seeds]);
   const breaks = branchPoints([expression, value, slope], base);
   const points = sorted([...base, ...breaks.flatMap((x) => [below(x), x, above(x)])]);
-  return { at, samples: points.map(at), breaks };
+  const samples = points.map(at);
+  const pieces: Sample[][] = [[]];
+  for (const sample of samples) {
+    if (breaks.includes(sample.x)) pieces.push([]);
+    else pieces.at(-1)?.push(sample);
+  }
+  return { at, samples, breaks, pieces };
 }
 
 const sorted = (values: readonly number[]): number[] => [...new Set(values.map((x) => x + 0))].sort((a, b) => a - b);

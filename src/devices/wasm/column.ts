@@ -56,7 +56,7 @@ class ColumnEmitter {
     relaxed: boolean,
   ) {
     this.#f = f;
-    this.#outputs = kernel.outputs.map(expand);
+    this.#outputs = kernel.outputs.map((output) => expand(output));
     this.#used = new Set(reachable(this.#outputs));
     this.#printer = new LanePrinter(f, 'f64x2', relaxed);
     this.#reader = new RowOperandReader(f, this.#printer, kernel, types, kernel.outputs.length);

@@ -1,5 +1,7 @@
 import { type Expression, reachable } from '../../scalar/expression.js';
-import { type LaneStep, type Primitive, primitives } from '../../scalar/primitives.js';
+import { expand } from '../../scalar/lower.js';
+import { float32Error, float32Tolerance } from '../../scalar/precision.js';
+import { type LaneStep, primitives } from '../../scalar/primitives.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { PlainOp } from './opcodes.js';
 
@@ -7,31 +9,13 @@ import type { PlainOp } from './opcodes.js';
 export type LaneType = 'f32x4' | 'f64x2';
 export type Vector = Local<'v128'>;
 
-/**
- * Float32 lanes where every result is rounded once: no intermediate can then cancel, overflow or vanish, and the result
- * is the float64 one rounded. Else float64.
- */
-export function laneType(outputs: readonly Expression[]): LaneType {
-  const exact = new Set<Expression>();
-  const once = new Set<Expression>();
-  for (const expression of reachable(outputs)) {
-    const { node } = expression;
-    const { operands } = expression;
-    const isExact = operands.every((operand) => exact.has(operand));
-    if (node.kind === 'variable') exact.add(expression);
-    else if (node.kind === 'constant') (Object.is(Math.fround(node.value), node.value) ? exact : once).add(expression);
-    else if (node.kind === 'reduce') (isExact && node.reduction === 'maximum' ? exact : new Set()).add(expression);
-    else if (choosing.has(node.primitive) && isExact) exact.add(expression);
-    else if (choosing.has(node.primitive) && operands.slice(0, 2).every((operand) => exact.has(operand))) {
-      if (operands.every((operand) => exact.has(operand) || once.has(operand))) once.add(expression);
-    } else if (rounding.has(node.primitive) && isExact) once.add(expression);
-  }
-  return outputs.every((output) => exact.has(output) || once.has(output)) ? 'f32x4' : 'f64x2';
+/** Expressions as lanes compute them: in float32 where that holds the accuracy contract, else in float64. */
+export function lowerToLanes(outputs: readonly Expression[]): { type: LaneType; outputs: Expression[] } {
+  const isCheap = float32Error(outputs) <= float32Tolerance;
+  return isCheap
+    ? { type: 'f32x4', outputs: outputs.map((output) => expand(output, 'float32')) }
+    : { type: 'f64x2', outputs: outputs.map((output) => expand(output)) };
 }
-
-/** Their result is one of their operands, perhaps with another sign. */
-const choosing: ReadonlySet<Primitive> = new Set(['neg', 'abs', 'min', 'max', 'select', 'carryNan']);
-const rounding: ReadonlySet<Primitive> = new Set(['add', 'sub', 'mul', 'div', 'sqrt']);
 
 /** Emits lane code for expressions that are already expanded to lane instructions. */
 export class LanePrinter {

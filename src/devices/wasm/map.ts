@@ -1,11 +1,10 @@
 import type { MapKernel } from '../../kernels/kernel.js';
 import { type Expression, variable } from '../../scalar/expression.js';
-import { expand } from '../../scalar/lower.js';
 import type { StorageType, View } from '../device.js';
 import { ArgumentReader, ArgumentWriter } from './arguments.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import { type GroupSize, loadGroup, type Operand, type Spread, storeGroup, vectorsPerGroup } from './groups.js';
-import { LanePrinter, laneType, type Vector } from './lanes.js';
+import { LanePrinter, lowerToLanes, type Vector } from './lanes.js';
 import { addressOf } from './memory.js';
 import type { WasmRuntime } from './runtime.js';
 
@@ -89,8 +88,9 @@ class MapEmitter {
     this.#f = f;
     this.#kernel = kernel;
     this.#layout = layout;
-    this.#outputs = kernel.outputs.map(expand);
-    this.#printer = new LanePrinter(f, laneType(this.#outputs), relaxed);
+    const { type, outputs } = lowerToLanes(kernel.outputs);
+    this.#outputs = outputs;
+    this.#printer = new LanePrinter(f, type, relaxed);
   }
 
   emit(): void {

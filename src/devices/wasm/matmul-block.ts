@@ -1,6 +1,6 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import { pushWord } from './matmul-arguments.js';
-import { advance, pushAddress } from './matmul-pack.js';
+import { advance, pushAddress, pushLeast } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';
 import { emitMerge, emitTile } from './matmul-tile.js';
 
@@ -26,6 +26,7 @@ export const blockParameters = [
   'scratch',
 ] as const;
 
+type Index = Local<'i32'>;
 type Parameters = Readonly<Record<(typeof blockParameters)[number], Local<'i32'>>>;
 type Locals = Readonly<
   Record<'m' | 'n' | 'cLine' | 'alpha' | 'rowEnd' | 'columnEnd' | 'i' | 'j' | 'a' | 'b' | 'target', Local<'i32'>>
@@ -126,12 +127,11 @@ function emitEdgeTile(
 }
 
 /** result = min(from + count, size) */
-function sumUpTo(f: FunctionBuilder, from: Local, count: Local, size: Local, result: Local): void {
+function sumUpTo(f: FunctionBuilder, from: Index, count: Index, size: Index, result: Index): void {
   f.get(from, count);
   f.op('i32.add');
   f.set(result);
-  f.get(result, size, result, size);
-  f.op('i32.lt_s', 'select');
+  pushLeast(f, result, size);
   f.set(result);
 }
 
@@ -162,12 +162,10 @@ function pushFits(f: FunctionBuilder, position: Local, width: number, size: Loca
 }
 
 /** Pushes min(size - position, width). */
-function pushLeft(f: FunctionBuilder, size: Local, position: Local, width: number): void {
+function pushLeft(f: FunctionBuilder, size: Local<'i32'>, position: Local<'i32'>, width: number): void {
+  const left = f.local('i32');
   f.get(size, position);
   f.op('i32.sub');
-  f.i32(width);
-  f.get(size, position);
-  f.op('i32.sub');
-  f.i32(width);
-  f.op('i32.lt_s', 'select');
+  f.set(left);
+  pushLeast(f, left, width);
 }

@@ -2,7 +2,7 @@ import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import type { MatmulLocals, MatmulWord } from './matmul-arguments.js';
 import { mode, pushWord, readWords } from './matmul-arguments.js';
 import { emitBlock } from './matmul-block.js';
-import { emitPack, pushAddress } from './matmul-pack.js';
+import { emitPack, pushAddress, pushLeast } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';
 
 type Index = Local<'i32'>;
@@ -19,23 +19,31 @@ export function emitMatmul(module: ModuleBuilder, tile: Tile, relaxed: boolean):
   const width = 4 * tile.vectors;
   const parts: Parts = {
     block: emitBlock(module, tile, relaxed),
-    packA: emitPackPanel(module, tile.rows, { line: 'aRowStride', step: 'aColumnStride', size: 'm', whole: 'packA' }),
-    packB: emitPackPanel(module, width, { line: 'bColumnStride', step: 'bRowStride', size: 'n', whole: 'packB' }),
+    packA: emitPackPlaces(module, tile.rows, { line: 'aRowStride', step: 'aColumnStride', size: 'm', whole: 'packA' }),
+    packB: emitPackPlaces(module, width, { line: 'bColumnStride', step: 'bRowStride', size: 'n', whole: 'packB' }),
     tile,
   };
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
   const words = readWords(f, run.arguments);
   const item = f.local('i32');
+  const all = { ...parts, ...run, item };
   const when = (value: number, then: () => void) => {
     f.get(words.mode);
     f.i32(value);
     f.op('i32.eq');
-    f.if(() => f.forRange(item, run.begin, run.end, 1, then));
+    f.if(then);
   };
-  when(mode.pack, () => emitPackItem(f, words, { ...parts, ...run, item }));
-  when(mode.multiply, () => emitMultiplyItem(f, words, { ...parts, ...run, item }));
-  when(mode.whole, () => emitWholeItem(f, words, { ...parts, ...run, item }));
+  const each = (then: () => void) => () => f.forRange(item, run.begin, run.end, 1, then);
+  when(mode.pack, () => emitPackItems(f, words, all, run.begin, run.end));
+  when(
+    mode.multiply,
+    each(() => emitMultiplyItem(f, words, all)),
+  );
+  when(
+    mode.whole,
+    each(() => emitWholeItem(f, words, all)),
+  );
 }
 
 interface ItemParts extends Parts {
@@ -45,19 +53,19 @@ interface ItemParts extends Parts {
 }
 
 /**
- * `packPanel(arguments, matrix, number, depth, packed)`: packs the panel that stands at place `number` of the packed
- * ones. Where the matrix is used unpacked, place 0 holds the panel over its edge.
+ * `packPlaces(arguments, matrix, first, last, depth, packed)`: fills places `first` to `last` of the packed panels.
+ * Where the matrix is used unpacked, place 0 holds the panel over its edge.
  */
-function emitPackPanel(
+function emitPackPlaces(
   module: ModuleBuilder,
   width: number,
   names: Readonly<Record<'line' | 'step' | 'size' | 'whole', MatmulWord>>,
 ): FunctionBuilder {
   const pack = emitPack(module, width);
-  const f = module.function({ parameters: ['i32', 'i32', 'i32', 'i32', 'i32'] });
-  const p = f.named('arguments', 'matrix', 'number', 'depth', 'packed');
-  const { first, left } = f.locals('i32', 'first', 'left');
-  f.get(p.number);
+  const f = module.function({ parameters: Array.from({ length: 6 }, () => 'i32' as const) });
+  const p = f.named('arguments', 'matrix', 'first', 'last', 'depth', 'packed');
+  const line = f.local('i32');
+  f.get(p.first);
   pushWord(f, p.arguments, names.size);
   f.i32(width);
   f.op('i32.div_u');
@@ -65,43 +73,48 @@ function emitPackPanel(
   f.op('select');
   f.i32(width);
   f.op('i32.mul');
-  f.set(first);
-  pushWord(f, p.arguments, names.size);
-  f.get(first);
-  f.op('i32.sub');
-  f.set(left);
-  f.get(p.matrix, first);
+  f.set(line);
+  f.get(p.matrix, line);
   pushWord(f, p.arguments, names.line);
   f.op('i32.mul', 'i32.add');
   pushWord(f, p.arguments, names.line);
   pushWord(f, p.arguments, names.step);
-  f.get(left);
-  f.i32(width);
-  f.get(left);
-  f.i32(width);
-  f.op('i32.lt_s', 'select');
-  f.get(p.depth, p.packed, p.number, p.depth);
+  pushWord(f, p.arguments, names.size);
+  f.get(line);
+  f.op('i32.sub');
+  f.get(p.last, p.first);
+  f.op('i32.sub');
+  f.get(p.depth, p.packed, p.first, p.depth);
   f.i32(4 * width);
   f.op('i32.mul', 'i32.mul', 'i32.add');
   f.call(pack);
   return f;
 }
 
-function emitPackItem(f: FunctionBuilder, words: MatmulLocals, parts: ItemParts): void {
-  f.get(parts.item, words.aPanels);
+/** Places `begin` to `end`, those of A before those of B. */
+function emitPackItems(f: FunctionBuilder, words: MatmulLocals, parts: ItemParts, begin: Index, end: Index): void {
+  const { first, last } = f.locals('i32', 'first', 'last');
+  pushLeast(f, end, words.aPanels);
+  f.set(last);
+  f.get(begin, last);
   f.op('i32.lt_s');
-  f.if(
-    () => {
-      f.get(parts.arguments, words.a, parts.item, words.k, words.packedA);
-      f.call(parts.packA);
-    },
-    () => {
-      f.get(parts.arguments, words.b, parts.item, words.aPanels);
-      f.op('i32.sub');
-      f.get(words.k, words.packedB);
-      f.call(parts.packB);
-    },
-  );
+  f.if(() => {
+    f.get(parts.arguments, words.a, begin, last, words.k, words.packedA);
+    f.call(parts.packA);
+  });
+  f.get(begin, words.aPanels, begin, words.aPanels);
+  f.op('i32.gt_s', 'select');
+  f.set(first);
+  f.get(first, end);
+  f.op('i32.lt_s');
+  f.if(() => {
+    f.get(parts.arguments, words.b, first, words.aPanels);
+    f.op('i32.sub');
+    f.get(end, words.aPanels);
+    f.op('i32.sub');
+    f.get(words.k, words.packedB);
+    f.call(parts.packB);
+  });
 }
 
 /** One block of C. */
@@ -125,7 +138,7 @@ function emitMultiplyItem(f: FunctionBuilder, words: MatmulLocals, parts: ItemPa
 /** A whole product of the batch, a slice of `depth` after the other. */
 function emitWholeItem(f: FunctionBuilder, words: MatmulLocals, parts: ItemParts): void {
   const { tile, item } = parts;
-  const l = f.locals('i32', 'a', 'b', 'c', 'packedA', 'packedB', 'position', 'depth', 'panel', 'panels');
+  const l = f.locals('i32', 'a', 'b', 'c', 'packedA', 'packedB', 'position', 'depth', 'panels');
   for (const name of ['a', 'b', 'c'] as const) {
     pushAddress(f, words[name], item, words[`${name}BatchStride`]);
     f.set(l[name]);
@@ -135,28 +148,26 @@ function emitWholeItem(f: FunctionBuilder, words: MatmulLocals, parts: ItemParts
   f.op('i32.add');
   f.set(l.packedA);
   f.forRange(l.position, 0, words.k, words.depth, () => {
-    f.get(words.depth, words.k, l.position);
+    f.get(words.k, l.position);
     f.op('i32.sub');
-    f.get(words.depth, words.k, l.position);
-    f.op('i32.sub', 'i32.lt_s', 'select');
     f.set(l.depth);
-    const packAll = (size: Index, whole: Index, width: number, call: () => void) => {
-      pushPanels(f, size, whole, width);
-      f.set(l.panels);
-      f.forRange(l.panel, 0, l.panels, 1, call);
-    };
-    packAll(words.m, words.packA, tile.rows, () => {
-      f.get(parts.arguments, l.a, l.panel, l.depth, l.packedA);
-      f.call(parts.packA);
-    });
+    pushLeast(f, l.depth, words.depth);
+    f.set(l.depth);
+    pushPanels(f, words.m, words.packA, tile.rows);
+    f.set(l.panels);
+    f.get(parts.arguments, l.a);
+    f.i32(0);
+    f.get(l.panels, l.depth, l.packedA);
+    f.call(parts.packA);
     f.get(l.packedA, l.panels, l.depth);
     f.i32(4 * tile.rows);
     f.op('i32.mul', 'i32.mul', 'i32.add');
     f.set(l.packedB);
-    packAll(words.n, words.packB, 4 * tile.vectors, () => {
-      f.get(parts.arguments, l.b, l.panel, l.depth, l.packedB);
-      f.call(parts.packB);
-    });
+    f.get(parts.arguments, l.b);
+    f.i32(0);
+    pushPanels(f, words.n, words.packB, 4 * tile.vectors);
+    f.get(l.depth, l.packedB);
+    f.call(parts.packB);
     f.get(parts.arguments);
     pushOperands(f, words, tile, l);
     f.get(l.c, l.depth);

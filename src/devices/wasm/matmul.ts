@@ -1,8 +1,10 @@
 import type { MatmulWord } from './matmul-arguments.js';
 import { matmulWords, mode } from './matmul-arguments.js';
-import { dotColumns, emitMatmulDot, mostDotRows } from './matmul-dot.js';
+import { dotColumns, emitMatmulDots } from './matmul-dots.js';
 import { emitMatmul } from './matmul-kernel.js';
+import { emitMatmulRows, rowColumns, rowScratchBytes } from './matmul-rows.js';
 import type { Tile } from './matmul-tile.js';
+import { v8Version } from './platform.js';
 import type { WasmRuntime } from './runtime.js';
 import { floatBits } from './runtime.js';
 
@@ -43,7 +45,13 @@ const mostDepth = 320; // 320 rows of a panel of B, 8 wide, take a third of a 32
 const mostColumns = 4096;
 const mostRows = 2048;
 const wholeBytes = 1 << 20; // a product is left to one thread only if its packed operands stay in the second-level cache
-const dotNumbers = 32_768; // read by a thread at a time in dot products: some 10 µs
+const smallTile: Tile = { rows: 4, vectors: 2 };
+const largeTile: Tile = { rows: 6, vectors: 2 };
+const largeTileGain = 1.13; // 47 against 41 GFLOP/s on Node 24
+const smallBytes = 32_768; // a B that stays in the first-level cache
+const fewRows = 12;
+const mostRowsAtOnce = 4;
+const fewRowsNumbers = 32_768; // of B, read by a thread at a time: some 10 µs
 const wholeFlops = 1e6; // some 25 µs of one thread, against two launches
 
 /**
@@ -53,18 +61,20 @@ const wholeFlops = 1e6; // some 25 µs of one thread, against two launches
  * A or B. Strides 0 repeat an operand over the batch.
  */
 export function matmul(runtime: WasmRuntime, options: MatmulOptions): void {
-  const folded = foldBatch(options);
+  const folded = foldBatch(turnColumn(options));
   const { batch, m, n, k } = folded;
   if (batch === 0 || m === 0 || n === 0) return;
   if (k === 0) {
     if (options.accumulate !== true) clear(runtime, folded);
     return;
   }
-  if (m <= mostDotRows && folded.a.columnStride === 1 && folded.b.rowStride === 1 && folded.b.columnStride !== 1) {
-    multiplyByDots(runtime, folded);
-    return;
-  }
-  const tile = chooseTile(runtime.relaxed, m, n);
+  if (m <= fewRows && multiplyFewRows(runtime, folded)) return;
+  multiplyTiles(runtime, chooseTile(m, n), folded);
+}
+
+/** `matmul` by tiles of a given shape, of which the bits do not depend; all sizes at least 1. */
+export function multiplyTiles(runtime: WasmRuntime, tile: Tile, options: MatmulOptions): void {
+  const { batch, m, n, k } = options;
   const kernel = runtime.kernel(`matmul ${tile.rows}x${4 * tile.vectors}`, (module) =>
     emitMatmul(module, tile, runtime.relaxed),
   );
@@ -75,21 +85,31 @@ export function matmul(runtime: WasmRuntime, options: MatmulOptions): void {
   const scratchBytes = 4 * depth * (paddedRows + paddedColumns) + 16 * tile.rows * tile.vectors;
   const alone = flops < wholeFlops || batch >= 4 * runtime.threads || runtime.threads === 1;
   if (alone && scratchBytes <= wholeBytes) {
-    const words = wordsOf(folded, { mode: mode.whole, depth, ...choosePacking(folded, tile, depth) });
+    const words = wordsOf(options, { mode: mode.whole, depth, ...choosePacking(options, tile, depth) });
     runtime.launch(kernel, words, batch, Math.ceil(wholeFlops / 2 / flops), { scratchBytes });
     return;
   }
-  for (let item = 0; item < batch; item++) multiplyTogether(runtime, kernel, tile, depth, slice(folded, item));
+  for (let item = 0; item < batch; item++) multiplyTogether(runtime, kernel, tile, depth, slice(options, item));
 }
 
-/** Few rows against contiguous columns: nothing to pack, and memory is the limit. */
-function multiplyByDots(runtime: WasmRuntime, options: MatmulOptions): void {
-  const { batch, m, n, k } = options;
-  const kernel = runtime.kernel(`matmul dot ${m}`, (module) => emitMatmulDot(module, m, runtime.relaxed));
-  const columns = dotColumns(m);
-  const grain = Math.ceil(dotNumbers / (k * columns));
-  for (let item = 0; item < batch; item++)
-    runtime.launch(kernel, wordsOf(slice(options, item), {}), Math.ceil(n / columns), grain);
+/** Few rows of A: memory is the limit, and packing B would double its traffic. Takes up to four rows at a time. */
+function multiplyFewRows(runtime: WasmRuntime, options: MatmulOptions): boolean {
+  const { batch, m, n, k, a, b } = options;
+  const byRows = b.columnStride === 1;
+  if (!byRows && !(b.rowStride === 1 && a.columnStride === 1)) return false;
+  for (let row = 0; row < m; row += mostRowsAtOnce) {
+    const rows = Math.min(mostRowsAtOnce, m - row);
+    const kernel = runtime.kernel(`matmul ${byRows ? 'rows' : 'dots'} ${rows}`, (module) =>
+      (byRows ? emitMatmulRows : emitMatmulDots)(module, rows, runtime.relaxed),
+    );
+    const columns = byRows ? rowColumns : dotColumns(rows);
+    const grain = Math.ceil(fewRowsNumbers / (k * columns));
+    const scratchBytes = byRows ? rowScratchBytes(rows) : 0;
+    const part = cut(options, { row, column: 0, inner: 0, rows, columns: n, depth: k });
+    for (let item = 0; item < batch; item++)
+      runtime.launch(kernel, wordsOf(slice(part, item), {}), Math.ceil(n / columns), grain, { scratchBytes });
+  }
+  return true;
 }
 
 /** One product by all threads: they pack a slice of A and B together, then share the blocks of C. */
@@ -120,8 +140,8 @@ function multiplyTogether(runtime: WasmRuntime, kernel: number, tile: Tile, dept
 
 /** What to pack: an operand is used where it lies if its numbers are neighbours and it is small or read only once. */
 function choosePacking({ m, n, a, b }: MatmulOptions, tile: Tile, depth: number): { packA: number; packB: number } {
-  const packA = a.columnStride === 1 && n <= (globalThis as any).PACKA ? 0 : 1;
-  const packB = b.columnStride === 1 && (m <= 4 * tile.rows || 4 * depth * n <= (globalThis as any).PACKB) ? 0 : 1;
+  const packA = a.columnStride === 1 ? 0 : 1;
+  const packB = b.columnStride === 1 && (m <= 4 * tile.rows || 4 * depth * n <= smallBytes) ? 0 : 1;
   return { packA, packB };
 }
 
@@ -140,16 +160,24 @@ function blockSize(threads: number, tile: Tile, m: number, n: number): { blockRo
   return { blockRows, blockColumns };
 }
 
-/** The faster tile for this size: a large tile wins unless too much of it hangs over the edge. */
-function chooseTile(relaxed: boolean, m: number, n: number): Tile {
-  const tiles = relaxed ? relaxedTiles : plainTiles;
-  const cost = ({ rows, vectors, speed }: Tile & { speed: number }) =>
-    (roundUp(m, rows) * roundUp(n, 4 * vectors)) / speed;
-  return tiles.reduce((best: any, tile: any) => (cost(tile) < cost(best) ? tile : best));
+/** The faster tile for this size: the larger one wins unless too much of it hangs over the edge. */
+function chooseTile(m: number, n: number): Tile {
+  if ((v8Version() ?? 13) < 13) return smallTile; // before 13, V8 spills the registers of the larger one
+  const area = ({ rows, vectors }: Tile) => roundUp(m, rows) * roundUp(n, 4 * vectors);
+  return area(largeTile) <= largeTileGain * area(smallTile) ? largeTile : smallTile;
 }
 
-const relaxedTiles = (globalThis as any).TILES ?? ([{ rows: 4, vectors: 2, speed: 40 }] as const);
-const plainTiles = relaxedTiles;
+/** A column is a row of the transposed product, where its numbers are neighbours. */
+function turnColumn(options: MatmulOptions): MatmulOptions {
+  const { m, n, a, b, c } = options;
+  if (n !== 1 || m === 1 || c.rowStride !== 1) return options;
+  const turned = (matrix: MatrixOperand) => ({
+    ...matrix,
+    rowStride: matrix.columnStride,
+    columnStride: matrix.rowStride,
+  });
+  return { ...options, m: 1, n: m, a: turned(b), b: turned(a), c: { ...c, rowStride: m } };
+}
 
 /** A batch whose B is the same throughout and whose A and C run on is one taller product. */
 function foldBatch(options: MatmulOptions): MatmulOptions {

@@ -26,6 +26,12 @@ export function nodeModules() {
   };
 }
 
+/** The major version of V8 where it can be asked, as in Node; undefined in pages. */
+export function v8Version(): number | undefined {
+  const version = globalThis.process?.versions?.v8;
+  return version === undefined ? undefined : Number.parseInt(version, 10);
+}
+
 /** How many threads the machine runs at once. */
 export function hardwareThreads(): number {
   const node = nodeModules();

@@ -1,11 +1,10 @@
 import { elementVariables, type RowKernel } from '../../kernels/kernel.js';
 import { type Extent, extents } from '../../scalar/differentiate.js';
 import { type Expression, reachable, reductions } from '../../scalar/expression.js';
-import { expand } from '../../scalar/lower.js';
 import type { RowArguments, StorageType } from '../device.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import { type GroupSize, storeGroup, vectorsPerGroup } from './groups.js';
-import { LanePrinter, type LaneType, laneType, type Vector } from './lanes.js';
+import { LanePrinter, type LaneType, lowerToLanes, type Vector } from './lanes.js';
 import type { PlainOp } from './opcodes.js';
 import { RowOperandReader, storageTypes, writeRowArguments } from './row-operands.js';
 import type { WasmRuntime } from './runtime.js';
@@ -59,9 +58,10 @@ class RowEmitter {
 
   constructor(f: FunctionBuilder, kernel: RowKernel, types: readonly StorageType[], relaxed: boolean) {
     this.#f = f;
-    this.#outputs = kernel.outputs.map(expand);
+    const { type, outputs } = lowerToLanes(kernel.outputs);
+    this.#outputs = outputs;
     this.#extent = extents(this.#outputs, elementVariables(kernel));
-    this.#printer = new LanePrinter(f, laneType(this.#outputs), relaxed);
+    this.#printer = new LanePrinter(f, type, relaxed);
     this.#reader = new RowOperandReader(f, this.#printer, kernel, types, kernel.outputs.length);
     this.#row = f.local('i32');
   }

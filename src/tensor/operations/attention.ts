@@ -57,9 +57,7 @@ export function attention(query: Tensor, key: Tensor, value: Tensor, options: At
   checkDevice('attention', query, [key, value]);
   const shape = attentionShape(query, key, value, options);
   return withSuited(query, stepsByOne(query), (q) =>
-    withSuited(key, stepsByOne(key), (k) =>
-      withSuited(value, stepsByOne(value), (v) => attend(shape, [q, k, v])),
-    ),
+    withSuited(key, stepsByOne(key), (k) => withSuited(value, stepsByOne(value), (v) => attend(shape, [q, k, v]))),
   );
 }
 

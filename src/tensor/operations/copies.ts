@@ -3,31 +3,35 @@ import { startNode } from '../autograd.js';
 import { combine, viewOf } from '../compute.js';
 import { contribute } from '../gradients.js';
 import { internal } from '../scopes.js';
-import { isPacked, type Layout, packed, sameShape, type Shape, sliceLayout, toAxis } from '../shape.js';
+import { isPacked, type Layout, packed, type Shape, sameShape, sliceLayout, toAxis } from '../shape.js';
 import type { Release } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { checkDevice } from './map.js';
 
-/** The values in new, packed memory, under another shape of this size if one is given. */
-export function clone(x: Tensor, shape: Shape = x.shape): Tensor {
+/** The values that a layout of the tensor's memory shows, in new, packed memory of a shape of that size. */
+export function clone(x: Tensor, layout: Layout = layoutOf(x), shape: Shape = layout.shape): Tensor {
   const node = startNode('clone', [x]);
   const result = x.make(x.dtype, shape, node?.output(shape));
-  combine(x.device, x.strided(), viewOf(result.strided(), packed(x.shape)), undefined);
+  const flat = packed(layout.shape);
+  combine(x.device, viewOf(x.strided(), layout), viewOf(result.strided(), flat), undefined);
   const { source, storage } = x;
   if (node !== undefined && source !== undefined) {
-    const layout = layoutOf(x);
     node.finish([], ([cotangent]) => {
-      if (cotangent === undefined) return;
-      contribute(storage.tracker, { source, layout }, viewOf(cotangent.view, packed(layout.shape)));
+      if (cotangent !== undefined) contribute(storage.tracker, { source, layout }, viewOf(cotangent.view, flat));
     });
   }
   return result;
 }
 
-/** Runs an operation on the tensor, or on a packed copy where its layout does not suit. */
-export function withSuited<T>(x: Tensor, suits: boolean, operation: (suited: Tensor) => T): T {
+/** Runs an operation on the tensor, or on a packed copy (of a layout of it) where it does not suit as it is. */
+export function withSuited<T>(
+  x: Tensor,
+  suits: boolean,
+  operation: (suited: Tensor) => T,
+  layout: Layout = layoutOf(x),
+): T {
   if (suits) return operation(x);
-  const copy = clone(x);
+  const copy = clone(x, layout);
   try {
     return operation(copy);
   } finally {

@@ -60,7 +60,9 @@ export function power(x: Tensor, exponent: Tensor | number): Tensor {
   }
   let outputs = powers.get(exponent);
   if (outputs === undefined) {
-    const product = Array<Expression>(Math.abs(exponent)).fill(base).reduce((a, b) => a.mul(b), constant(1));
+    const product = Array<Expression>(Math.abs(exponent))
+      .fill(base)
+      .reduce((a, b) => a.mul(b), constant(1));
     outputs = [exponent < 0 ? constant(1).div(product) : product];
     powers.set(exponent, outputs);
   }

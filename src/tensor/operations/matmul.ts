@@ -37,7 +37,10 @@ export function matmul(left: Tensor, right: Tensor): Tensor {
   }
   if (inner !== outer) throw innerError(left.shape, right.shape);
   const b = rightRank === 1 ? insertAxis(right, 1) : layoutOf(right);
-  const [rows, columns] = [leftRank === 1 ? [] : left.shape.slice(-2, -1), rightRank === 1 ? [] : right.shape.slice(-1)];
+  const [rows, columns] = [
+    leftRank === 1 ? [] : left.shape.slice(-2, -1),
+    rightRank === 1 ? [] : right.shape.slice(-1),
+  ];
   if (rightRank <= 2 && leftRank > 2) {
     // One large product instead of many small ones.
     const size = [left.size / inner, inner];
@@ -56,7 +59,10 @@ function innerError(left: Shape, right: Shape): SluiceError {
   const inner = `matmul expects the last axis of the left (${left.at(-1)}) to equal ${at} of the right`;
   return new SluiceError('shape', {
     rule: `${inner} (${right.at(right.length === 1 ? -1 : -2)}), received [${left.join(', ')}] and [${right.join(', ')}]`,
-    remedy: right.at(-1) === left.at(-1) ? 'Transpose the right: matmul(right.transpose(-2, -1)).' : 'Check the widths of the layers around it.',
+    remedy:
+      right.at(-1) === left.at(-1)
+        ? 'Transpose the right: matmul(right.transpose(-2, -1)).'
+        : 'Check the widths of the layers around it.',
   });
 }
 
@@ -72,7 +78,10 @@ function product(left: Tensor, leftLayout: Layout, right: Tensor, rightLayout: L
   multiply(device, a, b, viewOf(result.strided(), matrices), false);
   if (node === undefined) return result;
   const [leftSource, rightSource] = [left.source, right.source];
-  const saved = [...(rightSource === undefined ? [] : [left.storage]), ...(leftSource === undefined ? [] : [right.storage])];
+  const saved = [
+    ...(rightSource === undefined ? [] : [left.storage]),
+    ...(leftSource === undefined ? [] : [right.storage]),
+  ];
   const add = (input: Differentiable, x: View, y: View): void => {
     const targets = new Targets(storage.tracker, [input], { mode: 'accumulates', fits: hasUnitAxis });
     for (const { output, previous } of targets.all) multiply(device, x, y, output, previous !== undefined);
@@ -113,7 +122,9 @@ function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean
     return;
   }
   const batches = collapse(
-    views.map((view) => viewOf(view, { shape: view.shape.slice(0, -2), strides: view.strides.slice(0, -2), offset: view.offset })),
+    views.map((view) =>
+      viewOf(view, { shape: view.shape.slice(0, -2), strides: view.strides.slice(0, -2), offset: view.offset }),
+    ),
   );
   const outer = batches[0]?.shape.slice(0, -1) ?? [];
   for (let index = 0; index < sizeOf(outer); index++) {

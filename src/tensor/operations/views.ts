@@ -16,7 +16,7 @@ import {
   toAxis,
 } from '../shape.js';
 import type { Tensor } from '../tensor.js';
-import { clone } from './copies.js';
+import { clone, layoutOf } from './copies.js';
 
 export function transpose(x: Tensor, a: number, b: number): Tensor {
   const rank = x.shape.length;
@@ -64,11 +64,10 @@ export function view(x: Tensor, shape: Shape): Tensor {
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const resolved = resolveShape('reshape', x, shape);
   const layout = reshapeLayout(x, resolved);
-  return layout === undefined ? clone(x, resolved) : x.look(layout);
+  return layout === undefined ? clone(x, layoutOf(x), resolved) : x.look(layout);
 }
 
-const clamp = (index: number, size: number): number =>
-  Math.max(0, Math.min(size, index < 0 ? index + size : index));
+const clamp = (index: number, size: number): number => Math.max(0, Math.min(size, index < 0 ? index + size : index));
 
 /** Indices `start` to `end` (exclusive); negative ones count from the end, and both are cut to the axis. */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
@@ -103,7 +102,10 @@ export function select(x: Tensor, axis: number, index: number): Tensor {
   const size = x.shape[along] ?? 1;
   const position = index < 0 ? index + size : index;
   if (!Number.isInteger(position) || position < 0 || position >= size) {
-    throw new SluiceError('shape', { rule: `select takes an index of axis ${axis}, which has ${size}`, received: index });
+    throw new SluiceError('shape', {
+      rule: `select takes an index of axis ${axis}, which has ${size}`,
+      received: index,
+    });
   }
   return x.look(dropAxes(sliceLayout(x, along, position, position + 1), new Set([along])));
 }
@@ -146,5 +148,8 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   const named = axes === undefined ? single : toAxes('squeeze', axes, x.shape.length);
   const wide = named.find((axis) => x.shape[axis] !== 1);
   if (wide === undefined) return x.look(dropAxes(x, new Set(named)));
-  throw new SluiceError('shape', { rule: `squeeze removes axes of size 1, and axis ${wide} has ${x.shape[wide]}`, received: x.shape });
+  throw new SluiceError('shape', {
+    rule: `squeeze removes axes of size 1, and axis ${wide} has ${x.shape[wide]}`,
+    received: x.shape,
+  });
 }

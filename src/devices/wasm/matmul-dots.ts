@@ -3,9 +3,6 @@ import { readWords } from './matmul-arguments.js';
 import { advance, pushAddress } from './matmul-pack.js';
 import { multiplyAdd } from './matmul-tile.js';
 
-/** The most rows of A for which a product with a transposed B is taken as dot products. */
-export const mostDotRows = 4;
-
 /** Columns of C that one work item makes. */
 export function dotColumns(rows: number): number {
   return rows <= 2 ? 4 : 2;
@@ -16,7 +13,7 @@ export function dotColumns(rows: number): number {
  * meets the weights [n, k] of a linear layer: dot products along memory, nothing packed. Work items are groups of
  * `dotColumns(rows)` columns of C. Arguments are `matmulWords`.
  */
-export function emitMatmulDot(module: ModuleBuilder, rows: number, relaxed: boolean): void {
+export function emitMatmulDots(module: ModuleBuilder, rows: number, relaxed: boolean): void {
   const columns = dotColumns(rows);
   const steps = rows === 1 ? 2 : 1; // independent sums hide the latency of an addition
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { find, resolveActivation } from '../../activations/catalogue.js';
+import type { Formula } from '../../activations/kinds.js';
+import { SluiceError } from '../../base/errors.js';
+import { asUsage, UsageError } from '../usage.js';
+
+/** A formula of the catalogue by name or alias, or an activation by its text in x; with parameters put in. */
+export function formulaOf(text: string, parameters: readonly string[] = []): Formula {
+  return asUsage(() => {
+    const isName = /^[A-Za-z][\w-]*$/.test(text.trim()) && text.trim() !== 'x';
+    const formula: Formula = isName ? find(text.trim()) : resolveActivation(text);
+    return parameters.length === 0 ? formula : formula.with(Object.fromEntries(parameters.map(parameter)));
+  });
+}
+
+function parameter(text: string): [string, number | 'learned'] {
+  const [, name = '', written = ''] = /^\s*([A-Za-z]\w*)\s*=\s*(\S+)\s*$/.exec(text) ?? [];
+  const value = written === 'learned' ? written : Number(written === '' ? Number.NaN : written);
+  if (name !== '' && !Number.isNaN(value)) return [name, value];
+  throw new SluiceError('argument', {
+    rule: '--param gives a name and a number',
+    received: text,
+    remedy: 'For example --param alpha=0.2.',
+  });
+}
+
+/** Parameter values by name, learned ones as float32 holds them: what an evaluation uses. */
+export const parametersOf = (formula: Formula): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(formula.parameters).map(([name, { value, learned }]) => [
+      name,
+      learned ? Math.fround(value) : value,
+    ]),
+  );
+
+export interface NumberList {
+  /** One list, or for rows perhaps several. */
+  readonly rows: readonly (readonly number[])[];
+  /** Whether several lists were given. */
+  readonly nested: boolean;
+}
+
+/** `-1,0,2`, or `@file.json` with an array of numbers (or of such arrays); rounded to float32. */
+export async function readNumbers(text: string, flag: string): Promise<NumberList> {
+  const items: unknown = text.startsWith('@')
+    ? await readJson(text.slice(1), flag)
+    : text.split(',').map((item) => item.trim());
+  if (!Array.isArray(items)) throw notNumbers(flag, items);
+  const nested = items.length > 0 && items.every((item) => Array.isArray(item));
+  const rows: readonly unknown[][] = nested ? items : [items];
+  return { rows: rows.map((row) => row.map((item) => toNumber(item, flag))), nested };
+}
+
+const words: Readonly<Record<string, number>> = {
+  nan: Number.NaN,
+  infinity: Number.POSITIVE_INFINITY,
+  inf: Number.POSITIVE_INFINITY,
+};
+
+function toNumber(item: unknown, flag: string): number {
+  if (typeof item === 'number') return Math.fround(item);
+  if (typeof item !== 'string' || item.trim() === '') throw notNumbers(flag, item);
+  const [, sign = '', word = ''] = /^\s*([-+]?)([A-Za-z]+)\s*$/.exec(item) ?? [];
+  const size = Object.hasOwn(words, word.toLowerCase()) ? words[word.toLowerCase()] : undefined;
+  if (size !== undefined) return sign === '-' ? -size : size;
+  const value = Number(item);
+  if (Number.isNaN(value)) throw notNumbers(flag, item);
+  return Math.fround(value);
+}
+
+const notNumbers = (flag: string, received: unknown): UsageError =>
+  new UsageError(
+    new SluiceError('argument', {
+      rule: `${flag} is a list of numbers`,
+      received,
+      remedy: `For example ${flag}=-1,0,2, or ${flag}=@file.json; NaN, Infinity and -0 are numbers too.`,
+    }),
+  );
+
+async function readJson(path: string, flag: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const remedy = 'Check the path.';
+    throw new SluiceError('filesystem', { rule: `the file of ${flag} can be read`, received: path, remedy, cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    const remedy = 'It holds an array of numbers; "NaN", "Infinity", "-Infinity" and "-0" are strings.';
+    throw new SluiceError('data', { rule: `${path} is JSON`, received: reason, remedy, cause });
+  }
+}

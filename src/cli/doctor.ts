@@ -1,0 +1,32 @@
+import { type CommonOptions, common } from './options.js';
+import { Output } from './output.js';
+import type { Register } from './program.js';
+
+/** `sluice doctor`: what this machine has, what is missing, and what to do. */
+export const registerDoctor: Register = (program, context) => {
+  common(
+    program.command('doctor').description('What this machine has for Sluice, what is missing and what to do.'),
+  ).action(async (options: CommonOptions) => {
+    const output = new Output(context.terminal, options);
+    const { inspectMachine } = await import('../experiments/machine.js');
+    const report = await inspectMachine();
+    const { wasm, memory, devices, advice } = report;
+    const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+    const has = (it: boolean): string => (it ? output.style('green', 'yes') : output.style('yellow', 'no'));
+    output.panel([
+      ['Node', `${report.node}, ${report.platform}`],
+      ['processor', `${report.processor}, ${report.threads} thread${report.threads === 1 ? '' : 's'}`],
+      ['memory', `${gigabytes(memory.total)}, ${gigabytes(memory.free)} free`],
+      ['WebAssembly SIMD', has(wasm.simd)],
+      ['relaxed SIMD', has(wasm.relaxedSimd)],
+      ['shared memory', has(wasm.sharedMemory)],
+    ]);
+    output.lines('');
+    output.table(
+      [{ title: 'device' }, { title: 'works' }, { title: 'what it found' }],
+      devices.map(({ name, works, description }) => [name, works ? 'yes' : 'no', description]),
+    );
+    output.lines('', ...(advice.length === 0 ? ['Nothing is missing.'] : advice));
+    output.result(report);
+  });
+};

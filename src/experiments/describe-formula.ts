@@ -1,0 +1,53 @@
+import type { CurveProperties, Properties } from '../activations/properties.js';
+import { brief } from './brief.js';
+
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+
+/** Properties as names and values for people. */
+export function propertyLines(properties: Properties): [string, string][] {
+  if ('sumsToOne' in properties) {
+    return [
+      ['sums to 1', yesNo(properties.sumsToOne)],
+      ['unchanged by a shift', yesNo(properties.shiftInvariant)],
+      ['never negative', yesNo(properties.nonNegative)],
+    ];
+  }
+  const { mean, variance, zeros } = properties.normal;
+  const moments: [string, string][] = [
+    ['normal input', `mean ${brief(mean)}, variance ${brief(variance)}, exact zeros ${brief(100 * zeros, 4)} %`],
+    ['zero-centred', yesNo(properties.zeroCentred)],
+  ];
+  if ('range' in properties) return [...curveLines(properties), ...moments];
+  return [
+    ['linear in the value', yesNo(properties.linearInValue)],
+    ['a gate of 0 closes', yesNo(properties.closesAtZero)],
+    ...curveLines(properties.atValueOne).map(([name, value]): [string, string] => [`at value 1: ${name}`, value]),
+    ...moments,
+  ];
+}
+
+function curveLines(curve: CurveProperties): [string, string][] {
+  const { infimum, supremum } = curve.range;
+  const end = ({ value, at, attained }: typeof infimum): string =>
+    Number.isFinite(value) ? `${brief(value)} (${attained ? 'at' : 'as x goes to'} ${brief(at)})` : brief(value);
+  return [
+    ['range', `${end(infimum)} to ${end(supremum)}`],
+    ['limits', `${brief(curve.limits[0])} and ${brief(curve.limits[1])}`],
+    ['linear', yesNo(curve.linear)],
+    ['monotonic', curve.monotonic],
+    ['symmetry', curve.symmetry],
+    ['differentiable', curve.differentiable],
+    ...curve.kinks.map(({ x, left, derivative, right, jump }): [string, string] => [
+      `  ${jump === 0 ? 'kink' : 'jump'} at ${brief(x)}`,
+      `slope ${brief(left)} before, ${brief(right)} after; derivative ${brief(derivative)} chosen` +
+        (jump === 0 ? '' : `; the value jumps by ${brief(jump)}`),
+    ]),
+    [
+      'at 0',
+      `value ${brief(curve.atZero.value)}, derivative ${brief(curve.atZero.derivative)}` +
+        (curve.atZero.nearIdentity ? ': near the identity' : ''),
+    ],
+    ['saturates', `left ${curve.saturates.left}, right ${curve.saturates.right}`],
+    ['largest derivative', end(curve.steepest)],
+  ];
+}

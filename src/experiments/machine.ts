@@ -1,0 +1,64 @@
+import { openableDevices, openDevice } from '../devices/open.js';
+import { detectFeatures } from '../devices/wasm/features.js';
+
+export interface DeviceReport {
+  readonly name: string;
+  readonly works: boolean;
+  /** What it found, or why it does not work. */
+  readonly description: string;
+}
+
+export interface MachineReport {
+  readonly node: string;
+  readonly platform: string;
+  readonly processor: string;
+  /** Threads that the machine runs at once. */
+  readonly threads: number;
+  /** In bytes. */
+  readonly memory: { readonly total: number; readonly free: number };
+  readonly wasm: { readonly simd: boolean; readonly relaxedSimd: boolean; readonly sharedMemory: boolean };
+  readonly devices: readonly DeviceReport[];
+  /** What is missing and what to do about it; empty if nothing is. */
+  readonly advice: readonly string[];
+}
+
+async function tryDevice(name: string): Promise<DeviceReport> {
+  try {
+    const device = await openDevice(name);
+    const { description } = device;
+    await device.close();
+    return { name, works: true, description };
+  } catch (error) {
+    return { name, works: false, description: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Looks at this machine, in Node: what the devices found, and what would make them faster. */
+export async function inspectMachine(): Promise<MachineReport> {
+  const os = await import('node:os');
+  // Before any device is opened, since opening one may switch relaxed SIMD on for the process.
+  const before = detectFeatures();
+  const names = [...openableDevices.filter((name) => name !== 'auto'), 'native', 'webgpu'];
+  const devices: DeviceReport[] = [];
+  for (const name of names) devices.push(await tryDevice(name));
+  const { simd, relaxedSimd, threads: sharedMemory } = detectFeatures();
+  const threads = os.availableParallelism();
+  const advice: string[] = [];
+  if (!simd) advice.push('WebAssembly SIMD is missing, which the wasm device needs: use Node 20.19 or later.');
+  if (simd && !relaxedSimd) advice.push('Relaxed SIMD is missing: a newer Node multiplies matrices faster.');
+  if (relaxedSimd && !before.relaxedSimd) {
+    advice.push('Relaxed SIMD is behind a flag in this Node, which Sluice sets by itself; a newer Node has it faster.');
+  }
+  if (!sharedMemory) advice.push('Shared memory is missing: the wasm device runs on one thread.');
+  if (threads === 1) advice.push('One thread is all this machine (or its container) gives: training scales with more.');
+  return {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    processor: os.cpus()[0]?.model.trim() ?? 'unknown',
+    threads,
+    memory: { total: os.totalmem(), free: os.freemem() },
+    wasm: { simd, relaxedSimd, sharedMemory },
+    devices,
+    advice,
+  };
+}

@@ -1,0 +1,134 @@
+import { SluiceError } from '../base/errors.js';
+import type { RandomKey } from '../base/random.js';
+import type { Device, StorageType } from '../devices/device.js';
+import { variable } from '../scalar/expression.js';
+import { fill } from './compute.js';
+import { mapInto } from './operations/map.js';
+import { checkShape, packed, type Shape, sizeOf } from './shape.js';
+import { Storage, trackerOf } from './storage.js';
+import { Tensor } from './tensor.js';
+
+export interface CreateOptions {
+  /** 'float32' by default; 'int32' for indices and targets. */
+  readonly dtype?: StorageType;
+  /** Whether backward() collects its gradient; false by default. */
+  readonly requiresGrad?: boolean;
+}
+
+/** Numbers, or arrays of equal length of them, nested. */
+export type Nested = number | readonly Nested[];
+
+function make(device: Device, operation: string, shape: Shape, options: CreateOptions): Tensor {
+  checkShape(operation, shape);
+  const storage = new Storage(trackerOf(device), options.dtype ?? 'float32', [...shape]);
+  return new Tensor(storage, packed(storage.shape), undefined);
+}
+
+function finished(tensor: Tensor, { requiresGrad = false }: CreateOptions): Tensor {
+  tensor.requiresGrad = requiresGrad;
+  return tensor;
+}
+
+function shapeOf(values: Nested): number[] {
+  if (typeof values === 'number') return [];
+  const [first] = values;
+  return first === undefined ? [0] : [values.length, ...shapeOf(first)];
+}
+
+function flatten(values: Nested, shape: Shape, into: number[]): void {
+  if (typeof values === 'number' && shape.length === 0) into.push(values);
+  else if (typeof values !== 'number' && values.length === shape[0]) {
+    for (const value of values) flatten(value, shape.slice(1), into);
+  } else throw new SluiceError('shape', { rule: 'nested arrays have one length at each depth', received: values });
+}
+
+function isNested(values: Nested | ArrayLike<number>): values is Nested {
+  return typeof values === 'number' || (Array.isArray(values) && typeof values[0] === 'object');
+}
+
+/**
+ * A tensor of the values given: a number, a flat array (with a shape, or one axis) or nested arrays. An Int32Array
+ * makes int32, all else float32, unless `dtype` says otherwise.
+ */
+export function tensor(
+  device: Device,
+  values: Nested | ArrayLike<number>,
+  shape?: Shape,
+  options: CreateOptions = {},
+): Tensor {
+  let flat: ArrayLike<number>;
+  let own: number[];
+  if (isNested(values)) {
+    own = shapeOf(values);
+    const collected: number[] = [];
+    flatten(values, own, collected);
+    flat = collected;
+  } else {
+    flat = values as ArrayLike<number>;
+    own = [flat.length];
+  }
+  const wanted = shape ?? own;
+  checkShape('tensor', wanted);
+  if (flat.length !== sizeOf(wanted)) {
+    throw new SluiceError('shape', {
+      rule: `a tensor [${wanted.join(', ')}] has ${sizeOf(wanted)} values`,
+      received: flat.length,
+    });
+  }
+  const dtype = options.dtype ?? (values instanceof Int32Array ? 'int32' : 'float32');
+  const made = make(device, 'tensor', wanted, { dtype });
+  device.write(flat, made.strided());
+  return finished(made, options);
+}
+
+/** One value everywhere. */
+export function full(device: Device, shape: Shape, value: number, options: CreateOptions = {}): Tensor {
+  const made = make(device, 'full', shape, options);
+  fill(device, made.strided(), value);
+  return finished(made, options);
+}
+
+export const zeros = (device: Device, shape: Shape, options: CreateOptions = {}): Tensor =>
+  full(device, shape, 0, options);
+
+export const ones = (device: Device, shape: Shape, options: CreateOptions = {}): Tensor =>
+  full(device, shape, 1, options);
+
+/** start, start + step, … below end: [ceil((end - start) / step)]. */
+export function arange(device: Device, start: number, end: number, step = 1, options: CreateOptions = {}): Tensor {
+  const count = Math.ceil((end - start) / step);
+  if (!(count > 0 && Number.isFinite(count))) {
+    throw new SluiceError('argument', { rule: 'arange goes from start to end by step', received: [start, end, step] });
+  }
+  return tensor(
+    device,
+    Float64Array.from({ length: count }, (_, i) => start + i * step),
+    undefined,
+    options,
+  );
+}
+
+/** Uniform in [0, 1): element i depends on the key and i alone. */
+export function rand(device: Device, shape: Shape, key: RandomKey, options: CreateOptions = {}): Tensor {
+  const made = make(device, 'rand', shape, { dtype: 'float32' });
+  device.random('uniform', key, made.strided());
+  return finished(made, options);
+}
+
+const scaled = [variable('x').mul(variable('deviation')).add(variable('mean'))] as const;
+
+export interface RandnOptions extends CreateOptions {
+  /** 0 by default. */
+  readonly mean?: number;
+  /** The standard deviation; 1 by default. */
+  readonly deviation?: number;
+}
+
+/** Normal: element i depends on the key and i alone. */
+export function randn(device: Device, shape: Shape, key: RandomKey, options: RandnOptions = {}): Tensor {
+  const { mean = 0, deviation = 1 } = options;
+  const made = make(device, 'randn', shape, { dtype: 'float32' });
+  device.random('normal', key, made.strided());
+  if (mean !== 0 || deviation !== 1) mapInto(scaled, [made], { x: made }, { deviation, mean });
+  return finished(made, options);
+}
