@@ -1,5 +1,14 @@
-import type { CurveProperties, Properties } from '../activations/properties.js';
+import type { CurveProperties, FormulaCost, Properties } from '../activations/properties.js';
 import { brief } from './brief.js';
+
+export const costText = ({ operations, special, exponentials }: FormulaCost): string =>
+  `${operations} operations, ${special} special functions (${exponentials} exponentials) per element`;
+
+/** An interval: a square bracket where the end is taken. */
+export function rangeText({ infimum, supremum }: CurveProperties['range']): string {
+  const [open, close] = [infimum.attained ? '[' : '(', supremum.attained ? ']' : ')'];
+  return `${open}${brief(infimum.value, 4)}, ${brief(supremum.value, 4)}${close}`;
+}
 
 const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { CharTokenizer, collectCharacters } from '../../src/data/char-tokenizer.js';
 import { piecesOf } from '../../src/data/pieces.js';
+import { PretrainedTokenizer } from '../../src/data/pretrained-tokenizer.js';
 import { cutText } from './samples.js';
 
 test('ids follow the order of code points, not of UTF-16 units', async () => {
@@ -26,6 +27,13 @@ test('an unknown character is refused by name, with a remedy', () => {
   expect(() => tokenizer.encode('abé')).toThrow(/its 2 characters only.*é \(U\+00E9\).*byte/);
   expect(() => tokenizer.encode('🐳')).toThrow(/🐳 \(U\+1F433\)/);
   expect(() => tokenizer.encode('abé')).toThrow(expect.objectContaining({ code: 'data' }));
+});
+
+test("Hugging Face's library, reading the files, has no id for an unknown character either", () => {
+  const files = new CharTokenizer(['a', 'b']).toFiles();
+  const library = new PretrainedTokenizer(files['tokenizer.json'], files['tokenizer_config.json']);
+  expect([...library.encode('ba')]).toEqual([1, 0]);
+  expect(() => library.encode('bé')).toThrow(/no token for the unknown/);
 });
 
 test('characters must be single code points, each once, at least one', () => {

@@ -37,6 +37,17 @@ test('safe pieces join to the text and are cut only where the boundary says', as
   expect(pieces.length).toBeGreaterThan(2);
 });
 
+test('a boundary where two pieces meet is found as soon as it can be', async () => {
+  const seen: string[] = [];
+  const boundary = (text: string, from: number): number => {
+    seen.push(text);
+    const space = text.lastIndexOf(' ');
+    return space > 0 && space >= from ? space : 0;
+  };
+  await collect(safePieces(cutText('whale white', [5, 1, 1, 4]), boundary));
+  expect(seen).toEqual(['whale', 'whale ', ' w', ' white']);
+});
+
 test('a run without a boundary is cut all the same, between characters, so that memory stays bounded', async () => {
   const run = '🐳'.repeat(longestRun / 2 + 70_000);
   const pieces = await collect(safePieces(piecesOf(run), () => 0));

@@ -55,7 +55,10 @@ test('a row kernel mixes elements, columns, rows, scalars, position and length, 
     rows: ['g'],
     scalars: ['s'],
     outputs: [
-      x.sub(x.sum().div(variable('length'))).mul(y).add(g),
+      x
+        .sub(x.sum().div(variable('length')))
+        .mul(y)
+        .add(g),
       x.mul(variable('position')).sum().add(s),
       x.maximum().add(g),
     ],

@@ -24,15 +24,6 @@ function parameter(text: string): [string, number | 'learned'] {
   });
 }
 
-/** Parameter values by name, learned ones as float32 holds them: what an evaluation uses. */
-export const parametersOf = (formula: Formula): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(formula.parameters).map(([name, { value, learned }]) => [
-      name,
-      learned ? Math.fround(value) : value,
-    ]),
-  );
-
 export interface NumberList {
   /** One list, or for rows perhaps several. */
   readonly rows: readonly (readonly number[])[];

@@ -71,7 +71,7 @@ async function inputsOf(formula: Formula, options: EvalOptions): Promise<Inputs>
 async function evaluate(device: Device, formula: Formula, { lists, nested }: Inputs): Promise<Record<string, unknown>> {
   const { isElementwise, isRowFunction } = await import('../../activations/evaluate.js');
   const { evaluateFormula, evaluateRow } = await import('../../experiments/evaluate-formula.js');
-  const { parametersOf } = await import('./arguments.js');
+  const { parametersOf } = await import('../../experiments/listing.js');
   const about = { name: formula.name, device: device.name, parameters: parametersOf(formula) };
   if (isRowFunction(formula)) {
     const rows = [];

@@ -1,25 +1,11 @@
 import { Option } from 'commander';
-import type { Formula, Kind } from '../../activations/kinds.js';
-import type { FormulaCosts, Properties } from '../../activations/properties.js';
+import type { Kind } from '../../activations/kinds.js';
 import { type CommonOptions, common } from '../options.js';
-import { brief, Output } from '../output.js';
+import { Output } from '../output.js';
 import type { Register } from '../program.js';
 
 interface ListOptions extends CommonOptions {
   readonly kind?: Kind;
-}
-
-/** A formula of the catalogue as scripts see it. */
-export interface Listing {
-  readonly name: string;
-  readonly kind: Kind;
-  readonly aliases: readonly string[];
-  /** In the inputs and the parameters, readable by the parser. */
-  readonly formula: string;
-  readonly source: string;
-  readonly parameters: Readonly<Record<string, number>>;
-  readonly properties: Properties & { readonly learned: readonly string[]; readonly tolerance: number };
-  readonly cost: FormulaCosts;
 }
 
 export const registerList: Register = (family, context) => {
@@ -30,9 +16,13 @@ export const registerList: Register = (family, context) => {
       .addOption(new Option('--kind <kind>', 'only these').choices(['activation', 'gate', 'row'])),
   ).action(async (options: ListOptions) => {
     const output = new Output(context.terminal, options);
-    const { catalogue } = await import('../../activations/catalogue.js');
+    const [{ catalogue }, { listingOf }, { rangeText }] = await Promise.all([
+      import('../../activations/catalogue.js'),
+      import('../../experiments/listing.js'),
+      import('../../experiments/describe-formula.js'),
+    ]);
     const formulas = catalogue().filter(({ kind }) => options.kind === undefined || kind === options.kind);
-    const listings = await Promise.all(formulas.map(listingOf));
+    const listings = formulas.map(listingOf);
     output.table(
       [
         { title: 'name' },
@@ -42,13 +32,13 @@ export const registerList: Register = (family, context) => {
         { title: 'special', align: 'right' },
         { title: 'formula' },
       ],
-      listings.map((listing) => [
-        listing.name,
-        listing.kind,
-        rangeOf(listing),
-        monotonicOf(listing),
-        String(listing.cost.value.special),
-        listing.formula,
+      listings.map(({ name, kind, properties, cost, formula }) => [
+        name,
+        kind,
+        'range' in properties ? rangeText(properties.range) : '',
+        'monotonic' in properties ? properties.monotonic : '',
+        String(cost.value.special),
+        formula,
       ]),
     );
     output.lines('', `${listings.length} formulas; "special" counts special functions per element.`);
@@ -56,30 +46,3 @@ export const registerList: Register = (family, context) => {
     output.result(listings);
   });
 };
-
-/** All that `list --json` and `show --json` say of a formula. */
-export async function listingOf(formula: Formula): Promise<Listing> {
-  const { costsOf, propertiesOf, propertyTolerance } = await import('../../activations/properties.js');
-  const { toText } = await import('../../scalar/print.js');
-  const { parametersOf } = await import('./arguments.js');
-  const { name, kind, aliases, source, learned } = formula;
-  return {
-    name,
-    kind,
-    aliases,
-    formula: toText(formula.definition),
-    source,
-    parameters: parametersOf(formula),
-    properties: { ...propertiesOf(formula), learned, tolerance: propertyTolerance },
-    cost: costsOf(formula),
-  };
-}
-
-function rangeOf({ properties }: Listing): string {
-  if (!('range' in properties)) return '';
-  const { infimum, supremum } = properties.range;
-  const [open, close] = [infimum.attained ? '[' : '(', supremum.attained ? ']' : ')'];
-  return `${open}${brief(infimum.value, 4)}, ${brief(supremum.value, 4)}${close}`;
-}
-
-const monotonicOf = ({ properties }: Listing): string => ('monotonic' in properties ? properties.monotonic : '');

@@ -1,8 +1,8 @@
-import { SluiceError } from '../../base/errors.js';
 import { type RandomKey, randomNormal, randomUniform } from '../../base/random.js';
 import type { AttentionShape } from '../../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../../kernels/kernel.js';
 import { collapse } from '../collapse.js';
+import { composedAttention, composedAttentionGradient } from '../composed-attention.js';
 import type {
   AttentionGradients,
   AttentionViews,
@@ -113,12 +113,12 @@ class WasmDevice implements Device {
     });
   }
 
-  attention(_shape: AttentionShape, _views: AttentionViews): void {
-    throw new SluiceError('internal', { rule: 'attention is being built' });
+  attention(shape: AttentionShape, views: AttentionViews): void {
+    composedAttention(this, shape, views);
   }
 
-  attentionGradient(_shape: AttentionShape, _views: AttentionViews, _gradients: AttentionGradients): void {
-    throw new SluiceError('internal', { rule: 'attention is being built' });
+  attentionGradient(shape: AttentionShape, views: AttentionViews, gradients: AttentionGradients): void {
+    composedAttentionGradient(this, shape, views, gradients);
   }
 
   gather(table: View, indices: View, output: View): void {
