@@ -1,11 +1,17 @@
 /** Writes docs/activations.md from the built library. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 
-const { openWasm } = await import('../dist/devices/wasm/device.js');
-const { cataloguePage } = await import('../dist/experiments/catalogue-page.js');
+async function generate() {
+  const { openWasm } = await import('../dist/devices/wasm/device.js');
+  const { cataloguePage } = await import('../dist/experiments/catalogue-page.js');
+  const device = await openWasm({ threads: 1, deterministic: true });
+  try {
+    mkdirSync(new URL('../docs/', import.meta.url), { recursive: true });
+    writeFileSync(new URL('../docs/activations.md', import.meta.url), await cataloguePage(device));
+    console.log('wrote docs/activations.md');
+  } finally {
+    await device.close();
+  }
+}
 
-const device = await openWasm({ threads: 1, deterministic: true });
-mkdirSync(new URL('../docs/', import.meta.url), { recursive: true });
-writeFileSync(new URL('../docs/activations.md', import.meta.url), await cataloguePage(device));
-await device.close();
-console.log('wrote docs/activations.md');
+generate();

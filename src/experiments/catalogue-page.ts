@@ -118,7 +118,9 @@ function section({ formula, listing, errors }: Entry): string[] {
     `- as text: \`${listing.formula}\`, in ${variables}`,
     ...(listing.aliases.length === 0 ? [] : [`- also called: ${listing.aliases.join(', ')}`]),
     ...(parameters.length === 0 ? [] : [`- parameters: ${parameters.join(', ')}`]),
-    ...propertyLines(listing.properties).map(([name, value]) => `${name.startsWith('  ') ? '  ' : ''}- ${name.trim()}: ${value}`),
+    ...propertyLines(listing.properties).map(
+      ([name, value]) => `${name.startsWith('  ') ? '  ' : ''}- ${name.trim()}: ${value}`,
+    ),
     `- cost of the value: ${costText(listing.cost.value)}`,
     `- value and gradient: ${costText(listing.cost.gradient)}`,
     ...(errors === undefined ? [] : errorLines(errors)),

@@ -30,7 +30,10 @@ export function propertyLines(properties: Properties): [string, string][] {
   return [
     ['linear in the value', yesNo(properties.linearInValue)],
     ['a gate of 0 closes', yesNo(properties.closesAtZero)],
-    ...curveLines(properties.atValueOne).map(([name, value]): [string, string] => [`at value 1: ${name}`, value]),
+    ...curveLines(properties.atValueOne).map(([name, value]): [string, string] => [
+      `at value 1, ${name.trim()}`,
+      value,
+    ]),
     ...moments,
   ];
 }

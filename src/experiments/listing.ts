@@ -1,5 +1,11 @@
 import type { Formula, Kind } from '../activations/kinds.js';
-import { costsOf, type FormulaCosts, type Properties, propertiesOf, propertyTolerance } from '../activations/properties.js';
+import {
+  costsOf,
+  type FormulaCosts,
+  type Properties,
+  propertiesOf,
+  propertyTolerance,
+} from '../activations/properties.js';
 import { gradient } from '../scalar/differentiate.js';
 import { type Expression, variable } from '../scalar/expression.js';
 import { toText } from '../scalar/print.js';
@@ -39,7 +45,10 @@ export function listingOf(formula: Formula): Listing {
 /** Parameter values by name, learned ones as float32 holds them: what an evaluation uses. */
 export const parametersOf = (formula: Formula): Record<string, number> =>
   Object.fromEntries(
-    Object.entries(formula.parameters).map(([name, { value, learned }]) => [name, learned ? Math.fround(value) : value]),
+    Object.entries(formula.parameters).map(([name, { value, learned }]) => [
+      name,
+      learned ? Math.fround(value) : value,
+    ]),
   );
 
 /** The derivative by each input and learned parameter; a row function's is its gradient from a `cotangent`. */

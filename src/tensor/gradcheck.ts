@@ -78,8 +78,8 @@ export async function gradcheck(
 function disagreement(worst: GradientPair): SluiceError {
   const { input, element, output, fromBackward, fromDifferences } = worst;
   return new SluiceError('argument', {
-    rule: 'the gradient of a function agrees with central differences',
-    received: `${fromBackward} from backward() and ${fromDifferences} from differences, for element ${output} of the result by element ${element} of input ${input}`,
+    rule: `backward() agrees with central differences: element ${output} of the result by element ${element} of input ${input}`,
+    received: `${fromBackward} and ${fromDifferences}`,
     remedy: 'Are the inputs at a kink, or is a part of the function outside the graph?',
   });
 }

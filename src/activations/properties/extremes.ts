@@ -55,7 +55,10 @@ function bound(scan: Scan, reading: Reading, limits: Limits, sign: 1 | -1): Boun
   const limit = Math.max(...known, Number.NEGATIVE_INFINITY);
   if (h(best) > limit && !isClose(h(best), limit)) {
     const peak = refine(scan, best, reading, sign);
-    return { value: reading.value(peak) + 0, at: plainPlace(scan, peak, reading), attained: true };
+    const at = plainPlace(scan, peak, reading);
+    const there = reading.value(scan.at(at));
+    const value = isClose(there, reading.value(peak)) ? there : reading.value(peak);
+    return { value: value + 0, at, attained: true };
   }
   // Rounding reaches the limit of a curve that never does: only a piece that is level takes it.
   const level = scan.pieces.filter(
