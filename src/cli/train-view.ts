@@ -1,4 +1,5 @@
 import { createLogUpdate } from 'log-update';
+import type { Baselines } from '../runs/baselines.js';
 import type { RunEvent } from '../runs/train-run.js';
 import type { Evaluation } from '../training/evaluate.js';
 import type { StepRecord } from '../training/trainer.js';
@@ -13,6 +14,7 @@ export class TrainView {
   #steps = 0;
   #last: StepRecord | undefined;
   #evaluation: Evaluation | undefined;
+  #baselines: Baselines | undefined;
   #stage = '';
   #shown = 0;
 
@@ -53,7 +55,7 @@ export class TrainView {
       case 'finished':
         this.#live?.clear();
         this.#evaluation = event.evaluation;
-        this.#finish(event.evaluation);
+        this.#finish(event);
         break;
     }
   }
@@ -71,6 +73,7 @@ export class TrainView {
       perplexity: this.#evaluation?.perplexity,
       bitsPerByte: this.#evaluation?.bitsPerByte,
       tokens: this.#last?.tokens,
+      baselines: this.#baselines,
     });
     return 0;
   }
@@ -134,10 +137,20 @@ export class TrainView {
     return `${bar}step ${record.step}/${steps}  loss ${record.loss.toFixed(3)}${validation}  ${pace}${skipped}`;
   }
 
-  #finish(evaluation: Evaluation): void {
+  #finish({ evaluation, baselines }: Extract<RunEvent, { kind: 'finished' }>): void {
     const { loss, perplexity, bitsPerByte } = evaluation;
+    this.#baselines = baselines;
     this.#output.lines(
       `Held-out text: loss ${loss.toFixed(4)}, perplexity ${perplexity.toFixed(1)}, ${bitsPerByte.toFixed(3)} bits per byte`,
+    );
+    if (baselines !== undefined) {
+      const { bigram, trigram, xz } = baselines;
+      const compressed = xz === undefined ? '' : `, xz -9 ${xz.toFixed(3)}`;
+      this.#output.lines(
+        `In comparison: Kneser-Ney bigrams ${bigram.toFixed(3)}, trigrams ${trigram.toFixed(3)} over the same tokens${compressed}`,
+      );
+    }
+    this.#output.lines(
       '',
       'Try next:',
       `  npx sluice generate ${this.#folder} --prompt "The whale"`,

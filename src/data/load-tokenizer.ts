@@ -1,10 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { writeFileAtomically } from '../formats/durable.js';
 import { isObject, type Json, type JsonObject } from './json.js';
 import type { Tokenizer } from './tokenizer.js';
 import { tokenizerFromFiles } from './tokenizer-files.js';
-import { writeAtomically } from './write-file.js';
 
 /**
  * Reads the tokenizer of a folder: `tokenizer.json` and, where it is there, `tokenizer_config.json`.
@@ -20,7 +20,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 export async function saveTokenizer(folder: string, tokenizer: Tokenizer): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const [name, content] of Object.entries(tokenizer.toFiles())) {
-    await writeAtomically(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+    await writeFileAtomically(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
   }
 }
 

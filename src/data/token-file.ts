@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, readFile, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { dirname } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { writeFileAtomically } from '../formats/durable.js';
+import type { ByteSink } from '../formats/file-system.js';
 import { elements, field, type Json, sameJson } from './json.js';
 import { openForReading, readAt } from './read-text.js';
 import type { Corpus } from './text.js';
 import { noTokens, requireRange, type TokenArray, type TokenSource, tokenArray } from './token-source.js';
 import { type EncodingProgress, encodeAll, type Tokenizer } from './tokenizer.js';
-import { replaceBy, temporaryBeside, writeAtomically } from './write-file.js';
 
 /** What the file beside the tokens says (`PATH.json`). */
 export interface TokenFileDescription {
@@ -133,17 +134,14 @@ export async function tokenizeToFile(options: TokenizeOptions): Promise<{ file: 
   const file = await openIfSame(path, wanted);
   if (file !== undefined) return { file, reused: true };
   await mkdir(dirname(path), { recursive: true });
-  const temporary = temporaryBeside(path);
-  try {
-    const { tokens, bytes } = await writeTokens(temporary, options);
-    // The description is the commit: without it, or with an old one, half a change would look whole.
+  let progress: EncodingProgress = { bytes: 0, tokens: 0 };
+  await writeFileAtomically(path, async (sink) => {
+    progress = await writeTokens(sink, options);
+    // The description is the commit: beside new tokens, an old one would look like theirs.
     await rm(descriptionPath(path), { force: true });
-    await replaceBy(path, temporary);
-    await writeAtomically(descriptionPath(path), `${JSON.stringify({ ...wanted, tokens, bytes }, null, 2)}\n`);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  });
+  const { tokens, bytes } = progress;
+  await writeFileAtomically(descriptionPath(path), `${JSON.stringify({ ...wanted, tokens, bytes }, null, 2)}\n`);
   return { file: await TokenFile.open(path), reused: false };
 }
 
@@ -164,24 +162,18 @@ async function openIfSame(
   }
 }
 
-async function writeTokens(temporary: string, options: TokenizeOptions): Promise<EncodingProgress> {
+async function writeTokens(sink: ByteSink, options: TokenizeOptions): Promise<EncodingProgress> {
   const { corpus, tokenizer, onProgress, signal } = options;
   let progress: EncodingProgress = { bytes: 0, tokens: 0 };
-  const file = await open(temporary, 'wx');
-  try {
-    for await (const ids of encodeAll(tokenizer, corpus.pieces(), (now) => {
-      progress = now;
-      onProgress?.(now);
-    })) {
-      signal?.throwIfAborted();
-      const tokens = tokenArray(tokenizer.vocabularySize, ids.length);
-      tokens.set(ids);
-      await file.writeFile(toLittleEndian(tokens));
-    }
-    if (progress.tokens === 0) throw noTokens();
-    await file.sync();
-  } finally {
-    await file.close();
+  for await (const ids of encodeAll(tokenizer, corpus.pieces(), (now) => {
+    progress = now;
+    onProgress?.(now);
+  })) {
+    signal?.throwIfAborted();
+    const tokens = tokenArray(tokenizer.vocabularySize, ids.length);
+    tokens.set(ids);
+    await sink.write(toLittleEndian(tokens));
   }
+  if (progress.tokens === 0) throw noTokens();
   return progress;
 }

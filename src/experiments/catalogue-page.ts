@@ -29,7 +29,9 @@ const headings: Readonly<Record<Kind, string>> = {
 export async function cataloguePage(device: Device): Promise<string> {
   const sample = stratifiedSample();
   const entries: Entry[] = [];
-  for (const formula of catalogue()) {
+  // By name: the order of a module's exports is not the same everywhere.
+  const formulas = [...catalogue()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const formula of formulas) {
     const errors = isElementwise(formula) ? await worstErrors(device, formula, sample) : undefined;
     entries.push({ formula, listing: listingOf(formula), errors });
   }

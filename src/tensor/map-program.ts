@@ -1,3 +1,5 @@
+import { SluiceError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest.js';
 import { type ColumnKernel, columnKernel, type MapKernel, mapKernel } from '../kernels/kernel.js';
 import { gradient } from '../scalar/differentiate.js';
 import { constant, type Expression, variable, variablesOf } from '../scalar/expression.js';
@@ -43,6 +45,7 @@ export class MapProgram {
     scalars: readonly string[],
     extended: boolean,
   ) {
+    checkOperands(outputs, [...inputs, ...scalars]);
     this.inputs = inputs;
     this.scalars = scalars;
     this.outputs = outputs;
@@ -143,6 +146,17 @@ export class MapProgram {
     this.#columnKernels.set(key, made);
     return made;
   }
+}
+
+/** Refuses expressions with variables that are not operands. */
+export function checkOperands(outputs: readonly Expression[], names: readonly string[]): void {
+  const unknown = variablesOf(outputs).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new SluiceError('expression', {
+    rule: `the variables of an operation's expressions are its operands (${names.join(', ')})`,
+    received: unknown,
+    remedy: didYouMean(unknown, names, 'Give a tensor or a number for each variable.'),
+  });
 }
 
 /** The name, with underscores behind it until it differs from those taken. */

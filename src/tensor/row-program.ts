@@ -4,12 +4,13 @@ import {
   elementVariables,
   type RowKernel,
   type RowOperands,
+  rowBuiltins,
   rowKernel,
 } from '../kernels/kernel.js';
 import { type Extent, extents, gradient } from '../scalar/differentiate.js';
 import { type Expression, reachable, variable, variablesOf } from '../scalar/expression.js';
 import { simplify } from '../scalar/simplify.js';
-import { freshName } from './map-program.js';
+import { checkOperands, freshName } from './map-program.js';
 import { groupRowFactors, hoist } from './row-values.js';
 
 /** The kernels of a row operation's gradient, for some wanted operands. */
@@ -52,6 +53,7 @@ export class RowProgram implements RowOperands {
   readonly #gradients = new Map<string, RowGradient>();
 
   constructor(outputs: readonly Expression[], { elements, columns, rows, scalars }: RowOperands) {
+    checkOperands(outputs, [...elements, ...columns, ...rows, ...scalars, ...Object.values(rowBuiltins)]);
     this.elements = elements;
     this.columns = columns;
     this.rows = rows;

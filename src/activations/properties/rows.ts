@@ -18,23 +18,28 @@ export interface RowProperties {
 const trials = 64;
 const tolerance = 1e-9;
 
-/** One row through a row expression in x, in float64. */
-export function evaluateRowExpression(expression: Expression, x: readonly number[]): number[] {
+/** One row through a row expression, in float64: a list of equal length for each variable. */
+export function evaluateRowExpression(
+  expression: Expression,
+  variables: Readonly<Record<string, readonly number[]>>,
+): number[] {
+  const length = Object.values(variables)[0]?.length ?? 0;
+  const along = (at: (i: number) => number): number[] => Array.from({ length }, (_, i) => at(i));
   const values = new Map<Expression, readonly number[]>();
   for (const current of reachable([expression])) {
     const { node } = current;
     const operands = current.operands.map((operand) => values.get(operand) ?? []);
     let result: readonly number[];
-    if (node.kind === 'constant') result = x.map(() => node.value);
-    else if (node.kind === 'variable') result = x;
+    if (node.kind === 'constant') result = along(() => node.value);
+    else if (node.kind === 'variable') result = variables[node.name] ?? along(() => Number.NaN);
     else if (node.kind === 'reduce') {
       const { combine, identity } = reductions[node.reduction];
       const { evaluate } = primitives[combine];
       const total = (operands[0] ?? []).reduce<number>((sofar, value) => evaluate(sofar, value), identity);
-      result = x.map(() => total);
+      result = along(() => total);
     } else {
       const { evaluate } = primitives[node.primitive];
-      result = x.map((_, i) => evaluate(...operands.map((operand) => operand[i] ?? Number.NaN)));
+      result = along((i) => evaluate(...operands.map((operand) => operand[i] ?? Number.NaN)));
     }
     values.set(current, result);
   }
@@ -47,7 +52,7 @@ export function rowProperties(expression: Expression): RowProperties {
   const rows = Array.from({ length: trials }, (_, trial) =>
     Array.from({ length: 1 + (trial % 8) }, (__, i) => 4 * randomNormal(key, 8 * trial + i)),
   );
-  const f = (x: readonly number[]): number[] => evaluateRowExpression(expression, x);
+  const f = (x: readonly number[]): number[] => evaluateRowExpression(expression, { x });
   const agree = (a: readonly number[], b: readonly number[]): boolean =>
     a.every((value, i) => Math.abs(value - (b[i] ?? Number.NaN)) <= tolerance * Math.max(1, Math.abs(value)));
   const always = (holds: (x: readonly number[], y: readonly number[]) => boolean): boolean =>

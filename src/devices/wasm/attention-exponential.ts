@@ -8,9 +8,8 @@ export interface Exponential {
 }
 
 const lowest = -87.3; // below, e^x is no longer a normal number, and counts as 0
-const reciprocalLog2 = 1.44269504088896341;
-const log2High = 0.693359375;
-const log2Low = -2.12194440054690583e-4;
+const log2High = 0.693359375; // few bits, so that n * log2High is exact
+const log2Low = Math.LN2 - log2High;
 /** Taylor coefficients of (e^r - 1 - r) / r^2 to r^5: |r| is at most ln(2) / 2, so the rest is below 1e-8. */
 const coefficients = [1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2];
 
@@ -23,7 +22,7 @@ export const polynomialExponential: Exponential = {
     f.f32x4(lowest);
     f.op('f32x4.pmax'); // in this order a NaN stays
     f.tee(x);
-    f.f32x4(reciprocalLog2);
+    f.f32x4(Math.LOG2E);
     f.op('f32x4.mul', 'f32x4.nearest');
     f.set(n);
     f.get(x, n);

@@ -22,7 +22,10 @@ export function integers(f: FunctionBuilder) {
   const chain =
     (op: PlainOp) =>
     (first: Integer, ...others: readonly Integer[]): (() => void) =>
-      others.reduce<() => void>((sum, other) => binary(op)(sum, other), () => push(first));
+      others.reduce<() => void>(
+        (sum, other) => binary(op)(sum, other),
+        () => push(first),
+      );
   const choose =
     (condition: Integer, then: Integer, otherwise: Integer): (() => void) =>
     () => {

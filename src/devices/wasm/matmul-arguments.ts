@@ -1,4 +1,4 @@
-import type { FunctionBuilder, Local } from './assembler.js';
+import type { Local } from './assembler.js';
 
 /** What a launch of the matmul kernel does. */
 export const mode = {
@@ -41,19 +41,3 @@ export const matmulWords = [
 ] as const;
 export type MatmulWord = (typeof matmulWords)[number];
 export type MatmulLocals = Readonly<Record<MatmulWord, Local<'i32'>>>;
-
-/** Reads all arguments into locals. */
-export function readWords(f: FunctionBuilder, block: Local<'i32'>): MatmulLocals {
-  const locals = f.locals('i32', ...matmulWords);
-  for (const name of matmulWords) {
-    pushWord(f, block, name);
-    f.set(locals[name]);
-  }
-  return locals;
-}
-
-/** Pushes one argument. */
-export function pushWord(f: FunctionBuilder, block: Local<'i32'>, name: MatmulWord): void {
-  f.get(block);
-  f.load('i32.load', 4 * matmulWords.indexOf(name));
-}

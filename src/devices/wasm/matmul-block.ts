@@ -1,8 +1,9 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
-import { pushWord } from './matmul-arguments.js';
+import { matmulWords } from './matmul-arguments.js';
 import { advance, pushAddress, pushLeast } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';
 import { emitMerge, emitTile } from './matmul-tile.js';
+import { pushWord } from './words.js';
 
 /** The parameters of a block, in order. */
 export const blockParameters = [
@@ -50,7 +51,7 @@ export function emitBlock(module: ModuleBuilder, tile: Tile, relaxed: boolean): 
     ['cRowStride', l.cLine],
     ['alpha', l.alpha],
   ] as const) {
-    pushWord(f, p.arguments, name);
+    pushWord(f, p.arguments, matmulWords, name);
     f.set(local);
   }
   sumUpTo(f, p.row, p.rows, l.m, l.rowEnd);

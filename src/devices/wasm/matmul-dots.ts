@@ -1,7 +1,9 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
-import { readWords } from './matmul-arguments.js';
+import type { MatmulLocals } from './matmul-arguments.js';
+import { matmulWords } from './matmul-arguments.js';
 import { advance, pushAddress } from './matmul-pack.js';
 import { multiplyAdd } from './matmul-tile.js';
+import { readWords } from './words.js';
 
 /** Columns of C that one work item makes. */
 export function dotColumns(rows: number): number {
@@ -18,7 +20,7 @@ export function emitMatmulDots(module: ModuleBuilder, rows: number, relaxed: boo
   const steps = rows === 1 ? 2 : 1; // independent sums hide the latency of an addition
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
-  const words = readWords(f, run.arguments);
+  const words = readWords(f, run.arguments, matmulWords);
   const { item, column, whole, position, target } = f.locals('i32', 'item', 'column', 'whole', 'position', 'target');
   const left = Array.from({ length: rows }, () => f.local('i32'));
   const right = Array.from({ length: columns }, () => f.local('i32'));
@@ -172,7 +174,7 @@ interface Result {
   readonly target: Local<'i32'>;
 }
 
-function emitResult(f: FunctionBuilder, words: ReturnType<typeof readWords>, result: Result): void {
+function emitResult(f: FunctionBuilder, words: MatmulLocals, result: Result): void {
   const { column, index, row, total, target } = result;
   pushAddress(f, words.c, column, 4);
   f.i32(4 * index);

@@ -1,9 +1,10 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import type { MatmulLocals, MatmulWord } from './matmul-arguments.js';
-import { mode, pushWord, readWords } from './matmul-arguments.js';
+import { matmulWords, mode } from './matmul-arguments.js';
 import { emitBlock } from './matmul-block.js';
 import { emitPack, pushAddress, pushLeast } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';
+import { pushWord, readWords } from './words.js';
 
 type Index = Local<'i32'>;
 
@@ -25,7 +26,7 @@ export function emitMatmul(module: ModuleBuilder, tile: Tile, relaxed: boolean):
   };
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
-  const words = readWords(f, run.arguments);
+  const words = readWords(f, run.arguments, matmulWords);
   const item = f.local('i32');
   const all = { ...parts, ...run, item };
   const when = (value: number, then: () => void) => {
@@ -66,20 +67,20 @@ function emitPackPlaces(
   const p = f.named('arguments', 'matrix', 'first', 'last', 'depth', 'packed');
   const line = f.local('i32');
   f.get(p.first);
-  pushWord(f, p.arguments, names.size);
+  pushWord(f, p.arguments, matmulWords, names.size);
   f.i32(width);
   f.op('i32.div_u');
-  pushWord(f, p.arguments, names.whole);
+  pushWord(f, p.arguments, matmulWords, names.whole);
   f.op('select');
   f.i32(width);
   f.op('i32.mul');
   f.set(line);
   f.get(p.matrix, line);
-  pushWord(f, p.arguments, names.line);
+  pushWord(f, p.arguments, matmulWords, names.line);
   f.op('i32.mul', 'i32.add');
-  pushWord(f, p.arguments, names.line);
-  pushWord(f, p.arguments, names.step);
-  pushWord(f, p.arguments, names.size);
+  pushWord(f, p.arguments, matmulWords, names.line);
+  pushWord(f, p.arguments, matmulWords, names.step);
+  pushWord(f, p.arguments, matmulWords, names.size);
   f.get(line);
   f.op('i32.sub');
   f.get(p.last, p.first);

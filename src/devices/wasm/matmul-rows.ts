@@ -1,8 +1,9 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import type { MatmulLocals } from './matmul-arguments.js';
-import { readWords } from './matmul-arguments.js';
+import { matmulWords } from './matmul-arguments.js';
 import { advance, pushAddress, pushLeast } from './matmul-pack.js';
 import { multiplyAdd } from './matmul-tile.js';
+import { readWords } from './words.js';
 
 type Index = Local<'i32'>;
 
@@ -23,7 +24,7 @@ export function rowScratchBytes(rows: number): number {
 export function emitMatmulRows(module: ModuleBuilder, rows: number, relaxed: boolean): void {
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
-  const words = readWords(f, run.arguments);
+  const words = readWords(f, run.arguments, matmulWords);
   const l = f.locals('i32', 'item', 'columns', 'position', 'whole', 'a', 'b', 'c');
   f.get(words.k);
   f.i32(-unroll);

@@ -7,6 +7,7 @@ import type { Tile } from './matmul-tile.js';
 import { v8Version } from './platform.js';
 import type { WasmRuntime } from './runtime.js';
 import { floatBits } from './runtime.js';
+import { writeWords } from './words.js';
 
 /** A batch of matrices; strides in elements, of any sign, 0 to repeat. */
 export interface MatrixOperand {
@@ -241,7 +242,7 @@ function wordsOf(options: MatmulOptions, more: Partial<Record<MatmulWord, number
     accumulate: options.accumulate === true ? 1 : 0,
     ...more,
   };
-  return matmulWords.map((name) => values[name] ?? 0);
+  return writeWords(matmulWords, values);
 }
 
 function clear(runtime: WasmRuntime, { batch, m, n, c }: MatmulOptions): void {

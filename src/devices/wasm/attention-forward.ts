@@ -1,0 +1,220 @@
+import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
+import type { AttentionLocals } from './attention-arguments.js';
+import { attentionWords, pushVector, setKeyLength, visibleKeys } from './attention-arguments.js';
+import type { Exponential } from './attention-exponential.js';
+import { emitCopyRows, emitSoftmaxRow, fillZero, lowestMaximum } from './attention-rows.js';
+import { integers } from './integers.js';
+import { emitPack } from './matmul-pack.js';
+import type { Tile } from './matmul-tile.js';
+import { emitTile } from './matmul-tile.js';
+import { readWords } from './words.js';
+
+/** Keys that are taken at a time: two blocks of them fit the first-level cache for heads of 64. */
+export const keyBlock = 64;
+
+/** Queries of a work item. */
+export function queryBlock(tile: Tile): number {
+  return 16 * tile.rows;
+}
+
+/** Dense rows are as wide as whole panels. */
+export const panelWidth = 8;
+
+/** Scratch of one thread, in bytes from its start. */
+export function forwardLayout(tile: Tile, headDim: number) {
+  const line = 4 * Math.ceil(headDim / panelWidth) * panelWidth;
+  const rows = queryBlock(tile);
+  const queries = 0;
+  const sums = queries + rows * line;
+  const keys = sums + rows * line;
+  const values = keys + keyBlock * line;
+  const scores = values + keyBlock * line;
+  const state = scores + 4 * tile.rows * keyBlock;
+  return { line, queries, sums, keys, values, scores, state, bytes: state + 8 * rows };
+}
+
+type Index = Local<'i32'>;
+type Names =
+  | 'item'
+  | 'batch'
+  | 'head'
+  | 'keyHead'
+  | 'first'
+  | 'rows'
+  | 'length'
+  | 'seen'
+  | 'position'
+  | 'keys'
+  | 'row'
+  | 'count'
+  | 'line'
+  | 'queries'
+  | 'sums'
+  | 'packed'
+  | 'values'
+  | 'scores'
+  | 'state';
+type Locals = Readonly<Record<Names, Index>>;
+
+interface Parts {
+  readonly words: AttentionLocals;
+  readonly l: Locals;
+  readonly tile: Tile;
+  readonly multiply: FunctionBuilder;
+  readonly pack: FunctionBuilder;
+  readonly copy: FunctionBuilder;
+  readonly softmax: FunctionBuilder;
+}
+
+/**
+ * Emits the forward kernel. A work item is one block of queries of one head; it goes through the keys block by block
+ * with an online softmax. Source: Dao et al. 2022, arXiv:2205.14135.
+ */
+export function emitAttentionForward(
+  module: ModuleBuilder,
+  tile: Tile,
+  relaxed: boolean,
+  headDim: number,
+  exponential: Exponential,
+): void {
+  const layout = forwardLayout(tile, headDim);
+  const emitted = {
+    multiply: emitTile(module, tile, relaxed),
+    pack: emitPack(module, panelWidth),
+    copy: emitCopyRows(module),
+    softmax: emitSoftmaxRow(module, exponential),
+  };
+  const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
+  const run = f.named('arguments', 'begin', 'end', 'scratch');
+  const i = integers(f);
+  const words = readWords(f, run.arguments, attentionWords);
+  const l: Locals = f.locals(
+    'i32',
+    ...(['item', 'batch', 'head', 'keyHead', 'first', 'rows', 'length', 'seen', 'position', 'keys', 'row'] as const),
+    ...(['count', 'line', 'queries', 'sums', 'packed', 'values', 'scores', 'state'] as const),
+  );
+  i.set(l.line, layout.line);
+  i.set(l.queries, i.add(run.scratch, layout.queries));
+  i.set(l.sums, i.add(run.scratch, layout.sums));
+  i.set(l.packed, i.add(run.scratch, layout.keys));
+  i.set(l.values, i.add(run.scratch, layout.values));
+  i.set(l.scores, i.add(run.scratch, layout.scores));
+  i.set(l.state, i.add(run.scratch, layout.state));
+  const parts = { ...emitted, words, l, tile };
+  f.forRange(l.item, run.begin, run.end, 1, () => {
+    emitBegin(f, parts);
+    f.forRange(l.position, 0, l.seen, keyBlock, () => emitKeyBlock(f, parts));
+    emitEnd(f, parts);
+  });
+}
+
+/** Which block this is, its queries (times the scale), and empty sums. The blocks that see most keys come first. */
+function emitBegin(f: FunctionBuilder, { words, l, tile, copy }: Parts): void {
+  const i = integers(f);
+  const size = queryBlock(tile);
+  const sequences = i.multiply(words.batch, words.heads);
+  i.set(l.first, i.multiply(i.subtract(i.subtract(words.queryBlocks, 1), i.divide(l.item, sequences)), size));
+  i.set(l.head, i.remainder(l.item, sequences));
+  i.set(l.batch, i.divide(l.head, words.heads));
+  i.set(l.head, i.remainder(l.head, words.heads));
+  i.set(l.keyHead, i.divide(l.head, words.group));
+  i.set(l.rows, i.least(i.subtract(words.queryLength, l.first), size));
+  setKeyLength(f, words, l.batch, l.length);
+  i.set(l.seen, visibleKeys(f, words, i.add(l.first, i.subtract(l.rows, 1)), l.length));
+  const source = pushVector(f, words, 'query', { ...l, time: l.first });
+  i.set(l.count, i.roundUp(l.rows, tile.rows));
+  i.call(copy, source, words.queryTime, l.rows, words.headDim, words.scale, l.queries, l.line, l.count);
+  fillZero(f, l.sums, i.multiply(l.line, l.count));
+  f.forRange(l.row, 0, l.count, 1, () => {
+    const address = i.add(l.state, i.multiply(l.row, 8));
+    i.push(address);
+    f.f32(lowestMaximum);
+    f.store('f32.store');
+    i.push(address);
+    f.f32(0);
+    f.store('f32.store', 4);
+  });
+}
+
+/** Takes the keys from `position` on into the sums of all rows that see them. */
+function emitKeyBlock(f: FunctionBuilder, { words, l, tile, multiply, pack, copy, softmax }: Parts): void {
+  const i = integers(f);
+  const { column, line } = f.locals('i32', 'column', 'line');
+  const one = floatOne;
+  const at = { ...l, head: l.keyHead, time: l.position };
+  i.set(l.keys, i.least(i.subtract(l.seen, l.position), keyBlock));
+  const panels = i.parts(l.keys, panelWidth);
+  i.call(pack, pushVector(f, words, 'key', at), words.keyTime, 4, l.keys, panels, words.headDim, l.packed);
+  const values = pushVector(f, words, 'value', at);
+  const whole = i.roundUp(l.keys, panelWidth);
+  i.call(copy, values, words.valueTime, l.keys, words.headDim, one, l.values, l.line, whole);
+  f.forRange(l.row, 0, l.rows, tile.rows, () => {
+    const last = i.least(i.add(l.row, tile.rows - 1), i.subtract(l.rows, 1));
+    const seen = visibleKeys(f, words, i.add(l.first, last), l.length);
+    i.set(l.count, i.roundUp(i.most(i.least(i.subtract(seen, l.position), l.keys), 0), panelWidth));
+    i.when(l.count, () => {
+      const query = i.add(l.queries, i.multiply(l.row, l.line));
+      const sum = i.add(l.sums, i.multiply(l.row, l.line));
+      const scoreLine = 4 * keyBlock;
+      f.forRange(column, 0, l.count, panelWidth, () => {
+        const panel = i.add(l.packed, i.multiply(column, words.headDim, 4));
+        const score = i.add(l.scores, i.multiply(column, 4));
+        i.call(multiply, query, l.line, 4, panel, 4 * panelWidth, score, scoreLine, words.headDim, one, 0);
+      });
+      f.forRange(line, 0, tile.rows, 1, () => {
+        const row = i.add(l.row, line);
+        const visible = i.subtract(visibleKeys(f, words, i.add(l.first, row), l.length), l.position);
+        const scores = i.add(l.scores, i.multiply(line, scoreLine));
+        const state = i.add(l.state, i.multiply(row, 8));
+        i.call(softmax, scores, i.most(visible, 0), l.count, state, i.add(l.sums, i.multiply(row, l.line)), l.line);
+      });
+      f.forRange(column, 0, l.line, 4 * panelWidth, () =>
+        i.call(
+          multiply,
+          ...[l.scores, scoreLine, 4, i.add(l.values, column), l.line],
+          ...[i.add(sum, column), l.line, l.count, one, 1],
+        ),
+      );
+    });
+  });
+}
+
+const floatOne = 0x3f80_0000;
+
+/** Output rows are the sums over their weights; a row that saw no key is zero. Statistics: maximum and 1 / sum. */
+function emitEnd(f: FunctionBuilder, { words, l, copy }: Parts): void {
+  const i = integers(f);
+  const { total, reciprocal } = f.locals('f32', 'total', 'reciprocal');
+  f.forRange(l.row, 0, l.rows, 1, () => {
+    const state = i.add(l.state, i.multiply(l.row, 8));
+    i.push(state);
+    f.load('f32.load', 4);
+    f.set(total);
+    f.f32(1);
+    f.get(total);
+    f.op('f32.div');
+    f.f32(0);
+    f.get(total);
+    f.f32(0);
+    f.op('f32.ne', 'select');
+    f.set(reciprocal);
+    const position = i.add(l.first, l.row);
+    const index = i.add(i.multiply(i.add(i.multiply(l.batch, words.heads), l.head), words.queryLength), position);
+    const statistics = i.add(words.statistics, i.multiply(index, 8));
+    i.push(statistics);
+    i.push(state);
+    f.load('f32.load');
+    f.store('f32.store');
+    i.push(statistics);
+    f.get(reciprocal);
+    f.store('f32.store', 4);
+    const factor = () => {
+      f.get(reciprocal);
+      f.op('i32.reinterpret_f32');
+    };
+    const bytes = i.multiply(words.headDim, 4);
+    const sums = i.add(l.sums, i.multiply(l.row, l.line));
+    const output = pushVector(f, words, 'output', { ...l, time: position });
+    i.call(copy, sums, l.line, 1, words.headDim, factor, output, bytes, 1);
+  });
+}

@@ -1,0 +1,90 @@
+import type { AttentionWord, OperandName } from './attention-arguments.js';
+import { attentionWords } from './attention-arguments.js';
+import type { Exponential } from './attention-exponential.js';
+import { polynomialExponential } from './attention-exponential.js';
+import { emitAttentionForward, forwardLayout, queryBlock } from './attention-forward.js';
+import type { Tile } from './matmul-tile.js';
+import type { WasmRuntime } from './runtime.js';
+import { floatBits } from './runtime.js';
+import { writeWords } from './words.js';
+
+/** Vectors of one sequence and head after the other; strides in elements, the numbers of a vector are neighbours. */
+export interface AttentionOperand {
+  /** Address in bytes. */
+  readonly pointer: number;
+  readonly batchStride: number;
+  readonly timeStride: number;
+  readonly headStride: number;
+}
+
+export interface AttentionForwardOptions {
+  readonly batch: number;
+  readonly queryLength: number;
+  readonly keyLength: number;
+  readonly heads: number;
+  /** Heads of keys and values; each serves heads / keyHeads neighbouring query heads. */
+  readonly keyHeads: number;
+  readonly headDim: number;
+  /** Query i sees keys up to number i + keyLength - queryLength: the last query sees all. */
+  readonly causal: boolean;
+  /** Factor of the scores; 1 / sqrt(headDim) by default. */
+  readonly scale?: number;
+  /** Address of an int32 for each sequence: how many of its keys count. */
+  readonly keyLengths?: number;
+  /** [batch, queryLength, heads, headDim] */
+  readonly query: AttentionOperand;
+  /** [batch, keyLength, keyHeads, headDim] */
+  readonly key: AttentionOperand;
+  readonly value: AttentionOperand;
+  /** [batch, queryLength, heads, headDim]; written. */
+  readonly output: AttentionOperand;
+  /**
+   * Address of float32 [batch, heads, queryLength, 2]; written: the largest score of each query, and 1 / the sum of
+   * e^(score - largest), or 0 where a query sees no key. The backward pass reads them.
+   */
+  readonly statistics: number;
+  readonly exponential?: Exponential;
+}
+
+/**
+ * softmax(scale * query @ key^T) @ value for every head, without ever holding the scores: memory is linear in length.
+ * A query that sees no key gives zeros. The bits do not depend on the number of threads.
+ */
+export function attentionForward(runtime: WasmRuntime, options: AttentionForwardOptions): void {
+  const { batch, heads, queryLength, headDim } = options;
+  const exponential = options.exponential ?? polynomialExponential;
+  const tile: Tile = { rows: 4, vectors: 2 };
+  const kernel = runtime.kernel(`attention forward ${headDim} ${exponential.name}`, (module) =>
+    emitAttentionForward(module, tile, runtime.relaxed, headDim, exponential),
+  );
+  const queryBlocks = Math.ceil(queryLength / queryBlock(tile));
+  const words = wordsOf(options, { queryBlocks });
+  const scratchBytes = forwardLayout(tile, headDim).bytes;
+  runtime.launch(kernel, words, batch * heads * queryBlocks, 1, { scratchBytes });
+}
+
+function wordsOf(options: AttentionForwardOptions, more: Partial<Record<AttentionWord, number>>): number[] {
+  const { batch, queryLength, keyLength, heads, keyHeads, headDim, causal } = options;
+  return writeWords(attentionWords, {
+    ...{ batch, queryLength, keyLength, heads, keyHeads, headDim },
+    group: heads / keyHeads,
+    reach: causal ? keyLength - queryLength + 1 : keyLength,
+    keyLengths: options.keyLengths ?? 0,
+    scale: floatBits(options.scale ?? 1 / Math.sqrt(headDim)),
+    statistics: options.statistics,
+    ...operandWords('query', options.query),
+    ...operandWords('key', options.key),
+    ...operandWords('value', options.value),
+    ...operandWords('output', options.output),
+    ...more,
+  });
+}
+
+function operandWords(name: OperandName, operand: AttentionOperand): Partial<Record<AttentionWord, number>> {
+  return {
+    [name]: operand.pointer,
+    [`${name}Batch`]: 4 * operand.batchStride,
+    [`${name}Time`]: 4 * operand.timeStride,
+    [`${name}Head`]: 4 * operand.headStride,
+  };
+}

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { logSoftmax, type RowFunction, rowFunction, softmax, solu } from '../../src/activations/index.js';
+import { evaluateRowExpression } from '../../src/activations/properties/rows.js';
+import { stabilizeRows } from '../../src/activations/stable-rows.js';
+import { gradient } from '../../src/scalar/differentiate.js';
+import { type Expression, variable } from '../../src/scalar/expression.js';
+import { simplify } from '../../src/scalar/simplify.js';
+
+/** At half the temperature: the weights are powers of the softmax's. */
+const sharp = rowFunction('sharp', (x) => {
+  const weights = x.sub(x.maximum()).mul(2).exp();
+  return weights.div(weights.sum());
+});
+const elements = new Set(['x', 'cotangent']);
+const pulledBack = ({ expression }: RowFunction): Expression => {
+  const seed = { output: expression, cotangent: variable('cotangent') };
+  return gradient([seed], ['x'], elements)[0] ?? expression;
+};
+
+/** Rows of small whole numbers have ties at their maximum often. */
+const row = fc.array(
+  fc.tuple(
+    fc.oneof(fc.integer({ min: -3, max: 3 }), fc.double({ min: -20, max: 20, noNaN: true })),
+    fc.double({ min: -2, max: 2, noNaN: true }),
+  ),
+  { minLength: 1, maxLength: 6 },
+);
+
+describe.each([softmax, logSoftmax, solu, sharp])('the stable form of $name', (formula) => {
+  test.each([
+    ['value', simplify(formula.expression)],
+    ['gradient', pulledBack(formula)],
+  ])('has the same %s on any row, ties or not', (_, plain) => {
+    const stable = stabilizeRows(plain, elements);
+    fc.assert(
+      fc.property(row, (pairs) => {
+        const values = { x: pairs.map(([x]) => x), cotangent: pairs.map(([, cotangent]) => cotangent) };
+        const expected = evaluateRowExpression(plain, values);
+        const actual = evaluateRowExpression(stable, values);
+        actual.forEach((y, i) => {
+          expect(Math.abs(y - (expected[i] ?? Number.NaN))).toBeLessThan(1e-11 * Math.max(1, Math.abs(y)));
+        });
+      }),
+    );
+  });
+
+  test('keeps the gradient of a nearly certain row', () => {
+    const x = [0, -40];
+    const at = (cotangent: readonly number[]): number[] =>
+      evaluateRowExpression(stabilizeRows(pulledBack(formula), elements), { x, cotangent });
+    const probability = Math.exp(formula === sharp ? -80 : -40);
+    const slope = formula === sharp ? 2 : 1;
+    const expected = formula === solu ? 1 : slope * probability;
+    expect((at([1, 0])[0] ?? 0) / expected).toBeCloseTo(1, 12);
+  });
+});
+
+describe('other row expressions', () => {
+  const x = variable('x');
+
+  test.each([
+    ['a mean of squares', x.mul(x).sum().div(4)],
+    ['a sum of exponentials without their maximum', x.exp().sum().log()],
+    ['what has no reduction', x.mul(x.sigmoid())],
+  ])('%s stays as it is', (_, expression) => {
+    const plain = simplify(expression);
+    expect(stabilizeRows(plain, elements)).toBe(plain);
+  });
+
+  test('what is the same along a row leaves a sum', () => {
+    const total = x.exp().sum();
+    const values = { x: [0.5, -1, 2] };
+    const inside = x.mul(total).sum();
+    const outside = stabilizeRows(inside, elements);
+    expect(outside).toBe(total.mul(x.sum()));
+    expect(evaluateRowExpression(outside, values)[0]).toBeCloseTo(evaluateRowExpression(inside, values)[0] ?? 0, 12);
+  });
+});

@@ -1,0 +1,236 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { catalogue } from '../../src/activations/index.js';
+import { sluice } from '../support/terminal.js';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const activations = (...args: string[]) => sluice(['activations', ...args]);
+const evaluated = async (...args: string[]) => (await activations('eval', ...args, '--json')).json();
+const devices = ['reference', 'wasm'];
+
+describe('activations list', () => {
+  test('--json is an array of every formula with exactly the keys of the contract', async () => {
+    const { code, json } = await activations('list', '--json');
+    const listed = json() as Record<string, unknown>[];
+    expect(code).toBe(0);
+    expect(listed.map(({ name }) => name)).toEqual(catalogue().map(({ name }) => name));
+    const keys = ['name', 'kind', 'aliases', 'formula', 'source', 'parameters', 'properties', 'cost'];
+    for (const entry of listed) expect(Object.keys(entry)).toEqual(keys);
+  });
+
+  test('gives parameters as numbers and says which are learned', async () => {
+    const listed = (await activations('list', '--json')).json() as Record<string, unknown>[];
+    const prelu = listed.find(({ name }) => name === 'prelu');
+    expect(prelu).toMatchObject({ parameters: { slope: 0.25 }, properties: { learned: ['slope'] } });
+  });
+
+  test('--kind takes one kind alone', async () => {
+    const listed = (await activations('list', '--kind', 'row', '--json')).json() as { kind: string }[];
+    expect(listed.map(({ kind }) => kind)).toEqual(['row', 'row', 'row']);
+  });
+
+  test('for people is a line for each formula', async () => {
+    const { out } = await activations('list', '--kind', 'gate');
+    for (const { name } of catalogue().filter(({ kind }) => kind === 'gate'))
+      expect(out).toMatch(new RegExp(`^${name} `, 'm'));
+  });
+});
+
+describe('activations show', () => {
+  test('tells formula, derivative, source, kinks and cost, and draws', async () => {
+    const { out } = await activations('show', 'hardSwish');
+    for (const part of [
+      'LaTeX',
+      'derivative by x',
+      'arXiv:1905.02244',
+      'kink at -3',
+      'kink at 3',
+      'special functions',
+    ]) {
+      expect(out).toContain(part);
+    }
+    expect(out).toContain("f'(x) of hardSwish");
+  });
+
+  test('takes aliases and parameters', async () => {
+    const shown = (await activations('show', 'leaky_relu', '--param', 'slope=0.2', '--json')).json();
+    expect(shown).toMatchObject({ name: 'leakyRelu', parameters: { slope: 0.2 }, latex: expect.any(String) });
+  });
+
+  test('takes a formula by its text', async () => {
+    const shown = (await activations('show', 'x*tanh(softplus(x))', '--json')).json();
+    expect(shown).toMatchObject({ kind: 'activation', formula: 'x*tanh(softplus(x))', parameters: {} });
+  });
+
+  test.each(catalogue().map(({ name }) => name))('knows %s', async (name) => {
+    expect(await activations('show', name)).toMatchObject({ code: 0, error: '' });
+  });
+});
+
+describe.each(devices)('activations eval on %s', (device) => {
+  const on = ['--device', device];
+
+  test('gives x as rounded to float32, y and dy as exact float32 widened', async () => {
+    const result = (await evaluated('gelu', '--x=-1,0.1,2', ...on)) as Record<string, number[]>;
+    expect(Object.keys(result)).toEqual(['name', 'device', 'parameters', 'x', 'y', 'dy']);
+    expect(result).toMatchObject({ name: 'gelu', device, parameters: {} });
+    expect(result['x']).toEqual([-1, Math.fround(0.1), 2]);
+    for (const key of ['y', 'dy']) expect(result[key]?.map(Math.fround)).toEqual(result[key]);
+    expect(result['y']?.[0]).toBeCloseTo(-0.15865525393, 7);
+  });
+
+  test('writes what JSON has no number for as strings, and reads them', async () => {
+    const { x, y } = (await evaluated('identity', '--x=NaN,Infinity,-Infinity,-0,1e39', ...on)) as Record<
+      string,
+      unknown
+    >;
+    expect(x).toEqual(['NaN', 'Infinity', '-Infinity', '-0', 'Infinity']);
+    expect(y).toEqual(x);
+  });
+
+  test('reads inputs from a file, and its own output again', async () => {
+    const first = (await evaluated('silu', '--x=0.3,-0,NaN,-1e-30', ...on)) as Record<string, unknown>;
+    const path = join(folder, `${device}.json`);
+    await writeFile(path, JSON.stringify(first['x']));
+    expect(await evaluated('silu', `--x=@${path}`, ...on)).toEqual(first);
+  });
+
+  test('of a gate takes both inputs and gives both derivatives', async () => {
+    const result = (await evaluated('bilinear', '--gate=2,3', '--value=5,-7', ...on)) as Record<string, unknown>;
+    expect(Object.keys(result)).toEqual(['name', 'device', 'parameters', 'gate', 'value', 'y', 'dGate', 'dValue']);
+    expect(result).toMatchObject({ gate: [2, 3], value: [5, -7], y: [10, -21], dGate: [5, -7], dValue: [2, 3] });
+  });
+
+  test('of a row function gives the Jacobian, of several rows several', async () => {
+    const result = (await evaluated('softmax', '--x=0,0', ...on)) as Record<string, unknown>;
+    expect(Object.keys(result)).toEqual(['name', 'device', 'parameters', 'x', 'y', 'jacobian']);
+    expect(result).toMatchObject({ x: [0, 0], y: [0.5, 0.5] });
+    expect(result['jacobian']).toEqual([
+      [0.25, -0.25],
+      [-0.25, 0.25],
+    ]);
+    const path = join(folder, 'rows.json');
+    await writeFile(path, '[[0,0],[7]]');
+    expect(await evaluated('softmax', `--x=@${path}`, ...on)).toMatchObject({ y: [[0.5, 0.5], [1]] });
+  });
+
+  test('takes parameters, learned ones as float32 holds them', async () => {
+    expect(await evaluated('elu', '--x=1', '--param', 'alpha=0.2', ...on)).toMatchObject({
+      parameters: { alpha: 0.2 },
+    });
+    const { parameters, y } = (await evaluated('prelu', '--x=-1', '--param=slope=0.1', ...on)) as Record<
+      string,
+      unknown
+    >;
+    expect(parameters).toEqual({ slope: Math.fround(0.1) });
+    expect(y).toEqual([-Math.fround(0.1)]);
+  });
+});
+
+describe('activations eval refuses', () => {
+  test.each([
+    ['inputs that are not numbers', ['relu', '--x=1,a'], 'a list of numbers'],
+    ['an empty input', ['relu', '--x='], 'a list of numbers'],
+    ['no input', ['relu'], 'relu takes --x'],
+    ['the inputs of another kind', ['relu', '--gate=1'], 'relu takes --x'],
+    ['half a gate', ['glu', '--gate=1'], 'glu takes --gate and --value'],
+    ['gates and values of unequal number', ['glu', '--gate=1,2', '--value=1'], 'received 2 and 1'],
+    ['an unknown parameter', ['elu', '--x=1', '--param', 'aplha=1'], 'Did you mean "alpha"?'],
+    ['a parameter that is not a number', ['elu', '--x=1', '--param', 'alpha=big'], '--param gives a name and a number'],
+    ['an infinite parameter', ['elu', '--x=1', '--param', 'alpha=Infinity'], 'a finite number'],
+    ['an unknown name', ['rely', '--x=1'], 'Did you mean "relu"?'],
+    ['a formula in another variable', ['y+1', '--x=1'], 'uses the variables x'],
+  ])('%s', async (_, args, message) => {
+    const { code, out, error } = await activations('eval', ...args);
+    expect([code, out]).toEqual([2, '']);
+    expect(error).toContain(message);
+  });
+
+  test.each([
+    ['a missing file', 'missing.json', undefined, 'can be read'],
+    ['a file that is not JSON', 'text.json', '1, 2', 'is JSON'],
+  ])('%s', async (_, name, content, message) => {
+    const path = join(folder, name);
+    if (content !== undefined) await writeFile(path, content);
+    const { code, error } = await activations('eval', 'relu', `--x=@${path}`);
+    expect(code).toBe(1);
+    expect(error).toContain(message);
+  });
+
+  test('a file of something else than numbers', async () => {
+    const path = join(folder, 'object.json');
+    await writeFile(path, '{"x": [1]}');
+    expect(await activations('eval', 'relu', `--x=@${path}`)).toMatchObject({ code: 2 });
+  });
+});
+
+describe('activations plot', () => {
+  test('writes an SVG file of several functions and says so', async () => {
+    const path = join(folder, 'plot.svg');
+    expect(await activations('plot', 'silu', 'gelu', 'x*x', '--out', path)).toMatchObject({
+      code: 0,
+      out: `wrote ${path}\n`,
+    });
+    const text = await readFile(path, 'utf8');
+    for (const name of ['silu', 'gelu', 'x*x']) expect(text).toContain(`>${name}</text>`);
+  });
+
+  test('draws in the terminal, with colours in one chart and without in one for each', async () => {
+    const plain = await activations('plot', 'silu', 'relu');
+    expect(plain.out.match(/^f\(x\) of \w+$/gm)).toHaveLength(2);
+    const colored = await sluice(['activations', 'plot', 'silu', 'relu'], { color: true });
+    expect(colored.out).toContain('f(x) of silu, relu (cyan, yellow)');
+  });
+
+  test('--json gives the points over the range', async () => {
+    const { json } = await activations('plot', 'relu', '--range', '-1:3', '--json');
+    expect(json()).toMatchObject({ names: ['relu'], range: [-1, 3], file: null });
+  });
+
+  test('to a folder that is not there fails with a reason', async () => {
+    const { code, error } = await activations('plot', 'relu', '--out', join(folder, 'none', 'a.svg'));
+    expect(code).toBe(1);
+    expect(error).toContain('can be written');
+  });
+
+  test.each([
+    [['relu', '--range', '1']],
+    [['relu', '--range', '2:1']],
+    [['softmax']],
+    [['silu', 'elu', '--param', 'alpha=1']],
+  ])('%j is wrong usage', async (args) => {
+    expect(await activations('plot', ...args)).toMatchObject({ code: 2, out: '' });
+  });
+});
+
+test('activations bench gives times for values and gradients beside a copy', async () => {
+  const { json, error } = await activations(
+    'bench',
+    'silu',
+    'swiglu',
+    'softmax',
+    '--elements',
+    '4096',
+    '--repetitions',
+    '1',
+    '--json',
+  );
+  expect(json()).toMatchObject({
+    device: 'wasm',
+    elements: 4096,
+    copy: { nanosecondsPerElement: expect.any(Number), gigabytesPerSecond: expect.any(Number) },
+    results: ['silu', 'swiglu', 'softmax'].map((name) => ({
+      name,
+      value: { nanosecondsPerElement: expect.any(Number), gigaelementsPerSecond: expect.any(Number) },
+      gradient: { nanosecondsPerElement: expect.any(Number) },
+    })),
+  });
+  expect(error).toContain('2/3 swiglu');
+});

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { openableDevices, openDevice } from '../../src/devices/open.js';
+
+test.each(openableDevices)('the %s device opens by its name', async (name) => {
+  const device = await openDevice(name, { threads: 1 });
+  expect(device.threads).toBe(1);
+  expect(device.name).toBe(name === 'auto' ? 'wasm' : name);
+  await device.close();
+});
+
+test('the device that is opened without a name is the automatic one', async () => {
+  const device = await openDevice();
+  expect(device.name).toBe('wasm');
+  await device.close();
+});
+
+test('an unknown device is refused with the nearest name', async () => {
+  await expect(openDevice('wsam')).rejects.toThrow('Did you mean "wasm"?');
+  await expect(openDevice('toString')).rejects.toMatchObject({ code: 'name' });
+});
+
+test.each(['native', 'webgpu'])('the %s device says that it is not there yet', async (name) => {
+  await expect(openDevice(name)).rejects.toMatchObject({ code: 'device' });
+});
+
+test.each([0, -1, 1.5, Number.NaN])('%s threads are refused', async (threads) => {
+  await expect(openDevice('wasm', { threads })).rejects.toMatchObject({ code: 'argument', received: threads });
+});
