@@ -2,6 +2,7 @@ export * from './catalogue.js';
 export * from './exponential.js';
 export * from './gates.js';
 export * from './kinds.js';
+export * from './properties.js';
 export * from './rectified.js';
 export * from './rows.js';
 export * from './saturating.js';

@@ -39,6 +39,11 @@ export class KeyValueCache {
     return { key: this.#key.slice(1, 0, end), value: this.#value.slice(1, 0, end) };
   }
 
+  /** Forgets all tokens, keeping the memory. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   dispose(): void {
     this.#key.dispose();
     this.#value.dispose();

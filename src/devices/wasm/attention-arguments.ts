@@ -1,4 +1,5 @@
 import type { FunctionBuilder, Local } from './assembler.js';
+import type { Integer } from './integers.js';
 import { integers } from './integers.js';
 
 /** The arguments of the attention kernels, in order; strides in bytes. */
@@ -49,7 +50,7 @@ export function pushVector(
   f: FunctionBuilder,
   words: AttentionLocals,
   name: OperandName,
-  at: { readonly batch: Local<'i32'>; readonly time: Local<'i32'> | (() => void); readonly head: Local<'i32'> },
+  at: { readonly batch: Local<'i32'>; readonly time: Integer; readonly head: Local<'i32'> },
 ): () => void {
   const i = integers(f);
   return i.add(
@@ -79,9 +80,37 @@ export function setKeyLength(
 export function visibleKeys(
   f: FunctionBuilder,
   words: AttentionLocals,
-  position: Local<'i32'> | (() => void),
+  position: Integer,
   length: Local<'i32'>,
 ): () => void {
   const i = integers(f);
   return i.most(i.least(i.add(position, words.reach), length), 0);
 }
+
+/** Where the statistics of a query are. */
+export function statisticsAddress(
+  f: FunctionBuilder,
+  words: AttentionLocals,
+  at: { readonly batch: Local<'i32'>; readonly head: Local<'i32'> },
+  position: Integer,
+): () => void {
+  const i = integers(f);
+  const sequence = i.add(i.multiply(at.batch, words.heads), at.head);
+  return i.add(words.statistics, i.multiply(i.add(i.multiply(sequence, words.queryLength), position), 8));
+}
+
+/** Where a chunk's part of the gradient of query `first` is: dense rows of `line` bytes, `length` for each head. */
+export function workspaceAddress(
+  f: FunctionBuilder,
+  words: AttentionLocals,
+  at: Readonly<Record<'chunk' | 'batch' | 'head' | 'first', Local<'i32'>>>,
+  length: Integer,
+  line: number,
+): () => void {
+  const i = integers(f);
+  const sequence = i.add(i.multiply(i.add(i.multiply(at.chunk, words.batch), at.batch), words.heads), at.head);
+  return i.add(words.workspace, i.multiply(i.add(i.multiply(sequence, length), at.first), line));
+}
+
+/** The bits of 1. */
+export const floatOne = 0x3f80_0000;

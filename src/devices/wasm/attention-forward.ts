@@ -1,7 +1,16 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import type { AttentionLocals } from './attention-arguments.js';
-import { attentionWords, pushVector, setKeyLength, visibleKeys } from './attention-arguments.js';
+import {
+  attentionWords,
+  floatOne,
+  pushVector,
+  setKeyLength,
+  statisticsAddress,
+  visibleKeys,
+} from './attention-arguments.js';
 import type { Exponential } from './attention-exponential.js';
+import type { ForwardLayout } from './attention-layout.js';
+import { forwardLayout, keyBlock, panelWidth, queryBlock } from './attention-layout.js';
 import { emitCopyRows, emitSoftmaxRow, fillZero, lowestMaximum } from './attention-rows.js';
 import { integers } from './integers.js';
 import { emitPack } from './matmul-pack.js';
@@ -9,56 +18,17 @@ import type { Tile } from './matmul-tile.js';
 import { emitTile } from './matmul-tile.js';
 import { readWords } from './words.js';
 
-/** Keys that are taken at a time: two blocks of them fit the first-level cache for heads of 64. */
-export const keyBlock = 64;
-
-/** Queries of a work item. */
-export function queryBlock(tile: Tile): number {
-  return 16 * tile.rows;
-}
-
-/** Dense rows are as wide as whole panels. */
-export const panelWidth = 8;
-
-/** Scratch of one thread, in bytes from its start. */
-export function forwardLayout(tile: Tile, headDim: number) {
-  const line = 4 * Math.ceil(headDim / panelWidth) * panelWidth;
-  const rows = queryBlock(tile);
-  const queries = 0;
-  const sums = queries + rows * line;
-  const keys = sums + rows * line;
-  const values = keys + keyBlock * line;
-  const scores = values + keyBlock * line;
-  const state = scores + 4 * tile.rows * keyBlock;
-  return { line, queries, sums, keys, values, scores, state, bytes: state + 8 * rows };
-}
-
 type Index = Local<'i32'>;
 type Names =
-  | 'item'
-  | 'batch'
-  | 'head'
-  | 'keyHead'
-  | 'first'
-  | 'rows'
-  | 'length'
-  | 'seen'
-  | 'position'
-  | 'keys'
-  | 'row'
-  | 'count'
-  | 'line'
-  | 'queries'
-  | 'sums'
-  | 'packed'
-  | 'values'
-  | 'scores'
-  | 'state';
-type Locals = Readonly<Record<Names, Index>>;
+  | ('item' | 'batch' | 'head' | 'keyHead' | 'first' | 'rows' | 'length' | 'seen')
+  | ('position' | 'keys' | 'row' | 'line' | 'count' | 'column');
 
 interface Parts {
   readonly words: AttentionLocals;
-  readonly l: Locals;
+  readonly l: Readonly<Record<Names, Index>>;
+  /** Where the parts of the scratch are. */
+  readonly at: Readonly<Record<keyof ForwardLayout['offsets'], Index>>;
+  readonly line: number;
   readonly tile: Tile;
   readonly multiply: FunctionBuilder;
   readonly pack: FunctionBuilder;
@@ -77,7 +47,7 @@ export function emitAttentionForward(
   headDim: number,
   exponential: Exponential,
 ): void {
-  const layout = forwardLayout(tile, headDim);
+  const { line, offsets } = forwardLayout(tile, headDim);
   const emitted = {
     multiply: emitTile(module, tile, relaxed),
     pack: emitPack(module, panelWidth),
@@ -88,19 +58,15 @@ export function emitAttentionForward(
   const run = f.named('arguments', 'begin', 'end', 'scratch');
   const i = integers(f);
   const words = readWords(f, run.arguments, attentionWords);
-  const l: Locals = f.locals(
+  const l: Parts['l'] = f.locals(
     'i32',
-    ...(['item', 'batch', 'head', 'keyHead', 'first', 'rows', 'length', 'seen', 'position', 'keys', 'row'] as const),
-    ...(['count', 'line', 'queries', 'sums', 'packed', 'values', 'scores', 'state'] as const),
+    ...(['item', 'batch', 'head', 'keyHead', 'first', 'rows', 'length', 'seen'] as const),
+    ...(['position', 'keys', 'row', 'line', 'count', 'column'] as const),
   );
-  i.set(l.line, layout.line);
-  i.set(l.queries, i.add(run.scratch, layout.queries));
-  i.set(l.sums, i.add(run.scratch, layout.sums));
-  i.set(l.packed, i.add(run.scratch, layout.keys));
-  i.set(l.values, i.add(run.scratch, layout.values));
-  i.set(l.scores, i.add(run.scratch, layout.scores));
-  i.set(l.state, i.add(run.scratch, layout.state));
-  const parts = { ...emitted, words, l, tile };
+  const places = Object.keys(offsets) as (keyof typeof offsets)[];
+  const at = f.locals('i32', ...places);
+  for (const name of places) i.set(at[name], i.add(run.scratch, offsets[name]));
+  const parts: Parts = { ...emitted, words, l, at, line, tile };
   f.forRange(l.item, run.begin, run.end, 1, () => {
     emitBegin(f, parts);
     f.forRange(l.position, 0, l.seen, keyBlock, () => emitKeyBlock(f, parts));
@@ -109,7 +75,7 @@ export function emitAttentionForward(
 }
 
 /** Which block this is, its queries (times the scale), and empty sums. The blocks that see most keys come first. */
-function emitBegin(f: FunctionBuilder, { words, l, tile, copy }: Parts): void {
+function emitBegin(f: FunctionBuilder, { words, l, at, line, tile, copy }: Parts): void {
   const i = integers(f);
   const size = queryBlock(tile);
   const sequences = i.multiply(words.batch, words.heads);
@@ -123,10 +89,10 @@ function emitBegin(f: FunctionBuilder, { words, l, tile, copy }: Parts): void {
   i.set(l.seen, visibleKeys(f, words, i.add(l.first, i.subtract(l.rows, 1)), l.length));
   const source = pushVector(f, words, 'query', { ...l, time: l.first });
   i.set(l.count, i.roundUp(l.rows, tile.rows));
-  i.call(copy, source, words.queryTime, l.rows, words.headDim, words.scale, l.queries, l.line, l.count);
-  fillZero(f, l.sums, i.multiply(l.line, l.count));
+  i.call(copy, source, words.queryTime, l.rows, words.headDim, words.scale, at.queries, line, l.count);
+  fillZero(f, at.sums, i.multiply(line, l.count));
   f.forRange(l.row, 0, l.count, 1, () => {
-    const address = i.add(l.state, i.multiply(l.row, 8));
+    const address = i.add(at.state, i.multiply(l.row, 8));
     i.push(address);
     f.f32(lowestMaximum);
     f.store('f32.store');
@@ -137,56 +103,52 @@ function emitBegin(f: FunctionBuilder, { words, l, tile, copy }: Parts): void {
 }
 
 /** Takes the keys from `position` on into the sums of all rows that see them. */
-function emitKeyBlock(f: FunctionBuilder, { words, l, tile, multiply, pack, copy, softmax }: Parts): void {
+function emitKeyBlock(f: FunctionBuilder, { words, l, at, line, tile, multiply, pack, copy, softmax }: Parts): void {
   const i = integers(f);
-  const { column, line } = f.locals('i32', 'column', 'line');
-  const one = floatOne;
-  const at = { ...l, head: l.keyHead, time: l.position };
+  const here = { ...l, head: l.keyHead, time: l.position };
   i.set(l.keys, i.least(i.subtract(l.seen, l.position), keyBlock));
   const panels = i.parts(l.keys, panelWidth);
-  i.call(pack, pushVector(f, words, 'key', at), words.keyTime, 4, l.keys, panels, words.headDim, l.packed);
-  const values = pushVector(f, words, 'value', at);
+  i.call(pack, pushVector(f, words, 'key', here), words.keyTime, 4, l.keys, panels, words.headDim, at.packed);
+  const values = pushVector(f, words, 'value', here);
   const whole = i.roundUp(l.keys, panelWidth);
-  i.call(copy, values, words.valueTime, l.keys, words.headDim, one, l.values, l.line, whole);
+  i.call(copy, values, words.valueTime, l.keys, words.headDim, floatOne, at.values, line, whole);
   f.forRange(l.row, 0, l.rows, tile.rows, () => {
     const last = i.least(i.add(l.row, tile.rows - 1), i.subtract(l.rows, 1));
     const seen = visibleKeys(f, words, i.add(l.first, last), l.length);
     i.set(l.count, i.roundUp(i.most(i.least(i.subtract(seen, l.position), l.keys), 0), panelWidth));
     i.when(l.count, () => {
-      const query = i.add(l.queries, i.multiply(l.row, l.line));
-      const sum = i.add(l.sums, i.multiply(l.row, l.line));
+      const query = i.add(at.queries, i.multiply(l.row, line));
+      const sum = i.add(at.sums, i.multiply(l.row, line));
       const scoreLine = 4 * keyBlock;
-      f.forRange(column, 0, l.count, panelWidth, () => {
-        const panel = i.add(l.packed, i.multiply(column, words.headDim, 4));
-        const score = i.add(l.scores, i.multiply(column, 4));
-        i.call(multiply, query, l.line, 4, panel, 4 * panelWidth, score, scoreLine, words.headDim, one, 0);
+      f.forRange(l.column, 0, l.count, panelWidth, () => {
+        const panel = i.add(at.packed, i.multiply(l.column, words.headDim, 4));
+        const score = i.add(at.scores, i.multiply(l.column, 4));
+        i.call(multiply, query, line, 4, panel, 4 * panelWidth, score, scoreLine, words.headDim, floatOne, 0);
       });
-      f.forRange(line, 0, tile.rows, 1, () => {
-        const row = i.add(l.row, line);
+      f.forRange(l.line, 0, tile.rows, 1, () => {
+        const row = i.add(l.row, l.line);
         const visible = i.subtract(visibleKeys(f, words, i.add(l.first, row), l.length), l.position);
-        const scores = i.add(l.scores, i.multiply(line, scoreLine));
-        const state = i.add(l.state, i.multiply(row, 8));
-        i.call(softmax, scores, i.most(visible, 0), l.count, state, i.add(l.sums, i.multiply(row, l.line)), l.line);
+        const scores = i.add(at.scores, i.multiply(l.line, scoreLine));
+        const state = i.add(at.state, i.multiply(row, 8));
+        i.call(softmax, scores, i.most(visible, 0), l.count, state, i.add(at.sums, i.multiply(row, line)), line);
       });
-      f.forRange(column, 0, l.line, 4 * panelWidth, () =>
+      f.forRange(l.column, 0, line, 4 * panelWidth, () =>
         i.call(
           multiply,
-          ...[l.scores, scoreLine, 4, i.add(l.values, column), l.line],
-          ...[i.add(sum, column), l.line, l.count, one, 1],
+          ...[at.scores, scoreLine, 4, i.add(at.values, l.column), line],
+          ...[i.add(sum, l.column), line, l.count, floatOne, 1],
         ),
       );
     });
   });
 }
 
-const floatOne = 0x3f80_0000;
-
 /** Output rows are the sums over their weights; a row that saw no key is zero. Statistics: maximum and 1 / sum. */
-function emitEnd(f: FunctionBuilder, { words, l, copy }: Parts): void {
+function emitEnd(f: FunctionBuilder, { words, l, at, line, copy }: Parts): void {
   const i = integers(f);
   const { total, reciprocal } = f.locals('f32', 'total', 'reciprocal');
   f.forRange(l.row, 0, l.rows, 1, () => {
-    const state = i.add(l.state, i.multiply(l.row, 8));
+    const state = i.add(at.state, i.multiply(l.row, 8));
     i.push(state);
     f.load('f32.load', 4);
     f.set(total);
@@ -199,8 +161,7 @@ function emitEnd(f: FunctionBuilder, { words, l, copy }: Parts): void {
     f.op('f32.ne', 'select');
     f.set(reciprocal);
     const position = i.add(l.first, l.row);
-    const index = i.add(i.multiply(i.add(i.multiply(l.batch, words.heads), l.head), words.queryLength), position);
-    const statistics = i.add(words.statistics, i.multiply(index, 8));
+    const statistics = statisticsAddress(f, words, l, position);
     i.push(statistics);
     i.push(state);
     f.load('f32.load');
@@ -213,8 +174,8 @@ function emitEnd(f: FunctionBuilder, { words, l, copy }: Parts): void {
       f.op('i32.reinterpret_f32');
     };
     const bytes = i.multiply(words.headDim, 4);
-    const sums = i.add(l.sums, i.multiply(l.row, l.line));
+    const sums = i.add(at.sums, i.multiply(l.row, line));
     const output = pushVector(f, words, 'output', { ...l, time: position });
-    i.call(copy, sums, l.line, 1, words.headDim, factor, output, bytes, 1);
+    i.call(copy, sums, line, 1, words.headDim, factor, output, bytes, 1);
   });
 }

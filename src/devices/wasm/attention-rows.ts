@@ -204,3 +204,29 @@ export function emitGradientRow(module: ModuleBuilder, exponential: Exponential)
   emitMask(f, p.gradients, p.visible, p.end, 0);
   return f;
 }
+
+/** Emits `dotRow(left, right, count, out)`: the sum of left[i] * right[i], to `out`. */
+export function emitDotRow(module: ModuleBuilder): FunctionBuilder {
+  const f = module.function({ parameters: Array.from({ length: 4 }, () => 'i32' as const) });
+  const p = f.named('left', 'right', 'count', 'out');
+  const end = f.local('i32');
+  const sum = f.local('v128');
+  const i = integers(f);
+  const step = (load: 'v128.load' | 'v128.load32_zero', bytes: number) => () => {
+    f.get(sum, p.left);
+    f.load(load);
+    f.get(p.right);
+    f.load(load);
+    f.op('f32x4.mul', 'f32x4.add');
+    f.set(sum);
+    i.advance(p.right, bytes);
+  };
+  i.set(end, i.add(p.left, i.multiply(i.and(p.count, -4), 4)));
+  i.set(p.count, i.add(p.left, i.multiply(p.count, 4)));
+  f.forAddresses(p.left, p.left, end, 16, step('v128.load', 16));
+  f.forAddresses(p.left, p.left, p.count, 4, step('v128.load32_zero', 4));
+  i.push(p.out);
+  reduceLanes(f, sum, 'f32.add');
+  f.store('f32.store');
+  return f;
+}

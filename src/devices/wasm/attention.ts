@@ -1,12 +1,17 @@
 import type { AttentionWord, OperandName } from './attention-arguments.js';
 import { attentionWords } from './attention-arguments.js';
+import { emitAttentionBackward, emitAttentionReduce } from './attention-backward.js';
 import type { Exponential } from './attention-exponential.js';
 import { polynomialExponential } from './attention-exponential.js';
-import { emitAttentionForward, forwardLayout, queryBlock } from './attention-forward.js';
+import { emitAttentionForward } from './attention-forward.js';
+import { backwardLayout, forwardLayout, keyBlock, queryBlock } from './attention-layout.js';
 import type { Tile } from './matmul-tile.js';
 import type { WasmRuntime } from './runtime.js';
 import { floatBits } from './runtime.js';
 import { writeWords } from './words.js';
+
+const tile: Tile = { rows: 4, vectors: 2 };
+const fewestItems = 16; // of the backward pass, so that threads find work; a fixed number, since it shapes the sums
 
 /** Vectors of one sequence and head after the other; strides in elements, the numbers of a vector are neighbours. */
 export interface AttentionOperand {
@@ -53,7 +58,6 @@ export interface AttentionForwardOptions {
 export function attentionForward(runtime: WasmRuntime, options: AttentionForwardOptions): void {
   const { batch, heads, queryLength, headDim } = options;
   const exponential = options.exponential ?? polynomialExponential;
-  const tile: Tile = { rows: 4, vectors: 2 };
   const kernel = runtime.kernel(`attention forward ${headDim} ${exponential.name}`, (module) =>
     emitAttentionForward(module, tile, runtime.relaxed, headDim, exponential),
   );
@@ -61,6 +65,45 @@ export function attentionForward(runtime: WasmRuntime, options: AttentionForward
   const words = wordsOf(options, { queryBlocks });
   const scratchBytes = forwardLayout(tile, headDim).bytes;
   runtime.launch(kernel, words, batch * heads * queryBlocks, 1, { scratchBytes });
+}
+
+export interface AttentionBackwardOptions extends AttentionForwardOptions {
+  /** [batch, queryLength, heads, headDim] */
+  readonly outputGradient: AttentionOperand;
+  /** The gradients, written. */
+  readonly queryGradient: AttentionOperand;
+  readonly keyGradient: AttentionOperand;
+  readonly valueGradient: AttentionOperand;
+}
+
+/**
+ * The gradients of `attentionForward`, which has written `output` and `statistics`. Those of shared key heads are summed
+ * over their query heads. The bits do not depend on the number of threads.
+ */
+export function attentionBackward(runtime: WasmRuntime, options: AttentionBackwardOptions): void {
+  const { batch, heads, keyHeads, queryLength, keyLength, headDim } = options;
+  const exponential = options.exponential ?? polynomialExponential;
+  const { relaxed } = runtime;
+  const backward = runtime.kernel(`attention backward ${headDim} ${exponential.name}`, (module) =>
+    emitAttentionBackward(module, tile, relaxed, headDim, exponential),
+  );
+  const reduce = runtime.kernel(`attention reduce ${headDim}`, (module) => emitAttentionReduce(module, tile, headDim));
+  const { line, bytes } = backwardLayout(tile, headDim);
+  const queryBlocks = Math.ceil(queryLength / queryBlock(tile));
+  const wanted = Math.ceil(fewestItems / Math.max(1, batch * keyHeads));
+  const chunkKeys = keyBlock * Math.max(1, Math.ceil(Math.ceil(keyLength / keyBlock) / wanted));
+  const chunks = Math.ceil(keyLength / chunkKeys);
+  const workspace = runtime.workspace(chunks * batch * heads * queryBlocks * queryBlock(tile) * line);
+  const words = wordsOf(options, {
+    ...{ queryBlocks, chunks, chunkKeys, workspace },
+    ...operandWords('outputGradient', options.outputGradient),
+    ...operandWords('queryGradient', options.queryGradient),
+    ...operandWords('keyGradient', options.keyGradient),
+    ...operandWords('valueGradient', options.valueGradient),
+  });
+  runtime.launch(backward, words, chunks * batch * keyHeads, 1, { scratchBytes: bytes });
+  const rows = batch * heads * queryLength;
+  runtime.launch(reduce, words, rows, Math.ceil(8192 / headDim));
 }
 
 function wordsOf(options: AttentionForwardOptions, more: Partial<Record<AttentionWord, number>>): number[] {
