@@ -6,18 +6,22 @@
  * - projections that write to the residual stream start smaller, by 1 / sqrt(2 layers), as in GPT-2
  * - the head shares the embedding's weight when `tieWordEmbeddings` is set
  */
+import { swiglu } from '../activations/gates.js';
 import type { Activation, Gate } from '../activations/kinds.js';
+import { SluiceError } from '../base/errors.js';
+import type { Device } from '../devices/device.js';
 import { Attention } from '../layers/attention.js';
 import { dropout } from '../layers/dropout.js';
 import { Embedding } from '../layers/embedding.js';
 import { FeedForward, GatedFeedForward } from '../layers/feed-forward.js';
-import type { Initializer } from '../layers/initialization.js';
+import { Initializer } from '../layers/initialization.js';
 import { KeyValueCache } from '../layers/key-value-cache.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
 import { RmsNorm } from '../layers/normalization.js';
 import { RotaryEmbedding } from '../layers/rope.js';
+import { gatedWidth } from '../layers/widths.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import type { CausalModel } from './causal-model.js';
 
@@ -37,6 +41,63 @@ export interface LlamaConfig {
   /** A gate makes the gated block, an activation the plain one. */
   readonly feedForward: Gate | Activation;
   readonly dropout: number;
+}
+
+/** A LLaMA in the words of the command line; `llamaConfig` says the rest. */
+export interface LlamaOptions {
+  /** How many tokens there are. */
+  readonly vocabSize: number;
+  /** Width of the residual stream. */
+  readonly dim: number;
+  readonly layers: number;
+  /** Attention heads: they divide `dim` into even widths. */
+  readonly heads: number;
+  /** Heads of keys and values; they divide `heads`, which is the default. */
+  readonly kvHeads?: number;
+  /** The longest sequence, in tokens. */
+  readonly context: number;
+  /** Final width of the feed-forward block; 4 dim by default, for a gate two thirds of that. */
+  readonly hidden?: number;
+  /** A gate makes the gated block, an activation the plain one; `swiglu` by default. */
+  readonly feedForward?: Gate | Activation;
+  /** 0 by default. */
+  readonly dropout?: number;
+}
+
+/**
+ * The whole configuration. Embedding and head share a weight.
+ * @throws SluiceError `argument` for a size that is not a whole number from 1 on, or heads that do not divide.
+ */
+export function llamaConfig(options: LlamaOptions): LlamaConfig {
+  const { vocabSize, dim, layers, heads, kvHeads = heads, context, feedForward = swiglu, dropout = 0 } = options;
+  const { hidden = feedForward.kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim } = options;
+  for (const [name, size] of Object.entries({ vocabSize, dim, layers, heads, kvHeads, context, hidden })) {
+    if (Number.isInteger(size) && size >= 1) continue;
+    throw new SluiceError('argument', { rule: `${name} of a LLaMA is a whole number from 1 on`, received: size });
+  }
+  const headDim = dim / heads;
+  if (headDim % 2 !== 0) {
+    throw new SluiceError('argument', { rule: `heads divides dim ${dim} into even widths`, received: heads });
+  }
+  if (heads % kvHeads !== 0) {
+    throw new SluiceError('argument', { rule: `kvHeads divides heads ${heads}`, received: kvHeads });
+  }
+  return {
+    vocabSize,
+    hiddenSize: dim,
+    intermediateSize: hidden,
+    numHiddenLayers: layers,
+    numAttentionHeads: heads,
+    numKeyValueHeads: kvHeads,
+    headDim,
+    maxPositionEmbeddings: context,
+    rmsNormEps: 1e-5,
+    ropeTheta: 10_000,
+    tieWordEmbeddings: true,
+    initializerRange: 0.02,
+    feedForward,
+    dropout,
+  };
 }
 
 class LlamaLayer extends Layer {
@@ -137,4 +198,12 @@ export class Llama extends Layer implements CausalModel {
       () => new KeyValueCache(this.#init.device, { batch, positions, keyValueHeads, headDim }),
     );
   }
+}
+
+/**
+ * A new LLaMA with random weights that depend on the seed (0 by default) alone.
+ * @example const model = llama(device, { vocabSize: 257, dim: 128, layers: 4, heads: 4, context: 128 });
+ */
+export function llama(device: Device, { seed = 0, ...options }: LlamaOptions & { readonly seed?: number }): Llama {
+  return new Llama(new Initializer(device, seed), llamaConfig(options));
 }

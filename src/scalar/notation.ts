@@ -17,12 +17,9 @@ const closed = (write: Template['write']): Template => ({ level: 5, operands: []
 export function infix(symbol: string, level: number, latexSymbol = symbol): Notation {
   const leftAssociative = [level, level + 1];
   const spaced = symbol === '+' || symbol === '-' ? ` ${symbol} ` : symbol;
-  const power = symbol === '^';
   return {
-    text: { level, operands: power ? [5, 5] : leftAssociative, write: (a, b) => `${a}${spaced}${b}` },
-    latex: power
-      ? { level, operands: [5, 0], write: (a, b) => `${a}^{${b}}` }
-      : { level, operands: leftAssociative, write: (a, b) => `${a}${latexSymbol}${b}` },
+    text: { level, operands: leftAssociative, write: (a, b) => `${a}${spaced}${b}` },
+    latex: { level, operands: leftAssociative, write: (a, b) => `${a}${latexSymbol}${b}` },
   };
 }
 
@@ -40,6 +37,12 @@ export const call = (name: string, latexName: string): Notation => ({
   text: closed((...operands) => `${name}(${operands.join(', ')})`),
   latex: closed((...operands) => `${latexName}\\left(${operands.join(', ')}\\right)`),
 });
+
+/** As text a call, since the parser reads x^2 as x*x. */
+export const power: Notation = {
+  ...call('pow', 'pow'),
+  latex: { level: 4, operands: [5, 0], write: (a, b) => `${a}^{${b}}` },
+};
 
 /** A function whose LaTeX surrounds its operand. */
 export const wrap = (name: string, left: string, right: string): Notation => ({

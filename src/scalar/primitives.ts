@@ -5,7 +5,7 @@
 import * as expansions from './expansions.js';
 import * as short from './expansions32.js';
 import { constant, type Expression } from './expression.js';
-import { call, cases, fraction, infix, type Notation, prefix, wrap } from './notation.js';
+import { call, cases, fraction, infix, type Notation, power, prefix, wrap } from './notation.js';
 import * as special from './special.js';
 
 /** One step of a stack program on SIMD lanes: an operand by position, an instruction, or a constant. */
@@ -235,7 +235,7 @@ const functions = {
   pow: {
     evaluate: (x = 0, y = 0) => x ** y,
     derivative: binary((x, y, self) => [y.mul(x.pow(y.sub(1))), zero.whereLess(x, self.mul(x.log()), 0)]),
-    notation: infix('^', 4, '^'),
+    notation: power,
     lanes: { expand: expansions.pow },
     cost: 'special',
   },

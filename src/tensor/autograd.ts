@@ -1,6 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import type { View } from '../devices/device.js';
-import type { Shape } from './shape.js';
+import { packedStrides, type Shape } from './shape.js';
 import type { Release, Storage } from './storage.js';
 
 /**
@@ -73,7 +73,9 @@ export class GraphNode {
 
   constructor(operation: string, inputs: readonly Recordable[]) {
     this.operation = operation;
-    this.#parents = inputs.flatMap(({ source }) => source ?? []);
+    const parents: Source[] = [];
+    for (const { source } of inputs) if (source !== undefined) parents.push(source);
+    this.#parents = parents;
   }
 
   get parents(): readonly Source[] {
@@ -110,12 +112,20 @@ export class GraphNode {
   }
 
   run(): void {
-    const cotangents = this.#outputs.map(({ gradient: storage, shape }): Cotangent | undefined => {
-      if (storage === undefined) return undefined;
-      const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-      return { storage, view: { buffer: storage.buffer, offset: 0, shape, strides } };
-    });
-    if (cotangents.every((cotangent) => cotangent === undefined)) return;
+    const cotangents: (Cotangent | undefined)[] = [];
+    let reached = false;
+    for (const { gradient: storage, shape } of this.#outputs) {
+      if (storage === undefined) {
+        cotangents.push(undefined);
+        continue;
+      }
+      reached = true;
+      cotangents.push({
+        storage,
+        view: { buffer: storage.buffer, offset: 0, shape, strides: packedStrides(shape) },
+      });
+    }
+    if (!reached) return;
     for (const { storage, version } of this.#saved) {
       storage.touch();
       if (storage.version !== version) throw changedError(this.operation, storage.shape);

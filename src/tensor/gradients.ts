@@ -1,6 +1,6 @@
 import type { View } from '../devices/device.js';
 import type { Source } from './autograd.js';
-import { combine, fill, sumInto, viewOf } from './compute.js';
+import { combine, fill, sumInto } from './compute.js';
 import { areDisjoint, dropAxes, isPacked, type Layout, packed, repeats, sizeOf } from './shape.js';
 import { type Release, Storage, type Tracker } from './storage.js';
 
@@ -44,12 +44,21 @@ function allocateGradient(tracker: Tracker, source: Source): Storage {
   return storage;
 }
 
+/** The buffer that a kernel writes, and the one whose contents it adds. */
+interface OpenSlot {
+  readonly storage: Storage;
+  readonly previous: Storage | undefined;
+}
+
+const over = ({ buffer }: Storage, { shape, strides, offset }: Layout): View => ({ buffer, shape, strides, offset });
+
 const whole = (storage: Storage, source: Source): View => ({ buffer: storage.buffer, ...packed(source.shape) });
 
 /** The window of an input on its source's gradient. */
-const windowOf = ({ source, layout }: Differentiable): Layout => ({
-  ...layout,
-  offset: layout.offset - source.offset,
+const windowOf = ({ source, layout: { shape, strides, offset } }: Differentiable): Layout => ({
+  shape,
+  strides,
+  offset: offset - source.offset,
 });
 
 const coversInOrder = ({ source, layout }: Differentiable): boolean =>
@@ -75,36 +84,33 @@ export class Targets {
   constructor(tracker: Tracker, inputs: readonly Differentiable[], options: TargetOptions) {
     this.#tracker = tracker;
     const direct: Differentiable[] = [];
-    for (const input of inputs) {
-      const clashes = direct.some((other) => other.source === input.source && !areDisjoint(other.layout, input.layout));
-      const fits = options.fits?.(windowOf(input), input) ?? true;
-      const occupied = options.mode === 'overwrites' && currentGradient(input.source) !== undefined;
-      if (!clashes && fits && !occupied && !repeats(input.layout)) direct.push(input);
-    }
-    const opened = new Map<Source, { storage: Storage; previous: Storage | undefined }>();
-    for (const { source } of direct) {
-      if (opened.has(source)) continue;
-      const group = direct.filter((other) => other.source === source);
-      opened.set(source, this.#open(source, group, options));
-    }
+    for (const input of inputs) if (this.#isDirect(input, direct, options)) direct.push(input);
+    const opened: { readonly source: Source; readonly slot: OpenSlot }[] = [];
     this.all = inputs.map((input) => {
-      const open = direct.includes(input) ? opened.get(input.source) : undefined;
-      if (open === undefined) return this.#defer(input);
+      const { source } = input;
+      if (!direct.includes(input)) return this.#defer(input);
+      let slot = opened.find((one) => one.source === source)?.slot;
+      if (slot === undefined) {
+        const group = direct.length === 1 ? direct : direct.filter((other) => other.source === source);
+        slot = this.#open(source, group, options);
+        opened.push({ source, slot });
+      }
       const window = windowOf(input);
-      const output = viewOf(whole(open.storage, input.source), window);
-      if (open.previous === undefined) return { output, previous: undefined };
-      return {
-        output,
-        previous: open.previous === open.storage ? output : viewOf(whole(open.previous, input.source), window),
-      };
+      const output = over(slot.storage, window);
+      if (slot.previous === slot.storage) return { output, previous: output };
+      return { output, previous: slot.previous === undefined ? undefined : over(slot.previous, window) };
     });
   }
 
-  #open(
-    source: Source,
-    group: readonly Differentiable[],
-    options: TargetOptions,
-  ): { storage: Storage; previous: Storage | undefined } {
+  /** Whether the kernel can write this input's window, beside those of the inputs before it. */
+  #isDirect(input: Differentiable, before: readonly Differentiable[], options: TargetOptions): boolean {
+    if (repeats(input.layout)) return false;
+    if (options.fits !== undefined && !options.fits(windowOf(input), input)) return false;
+    if (options.mode === 'overwrites' && currentGradient(input.source) !== undefined) return false;
+    return before.every((other) => other.source !== input.source || areDisjoint(other.layout, input.layout));
+  }
+
+  #open(source: Source, group: readonly Differentiable[], options: TargetOptions): OpenSlot {
     const { device } = this.#tracker;
     const covered = group.reduce((sum, { layout }) => sum + sizeOf(layout.shape), 0) === sizeOf(source.shape);
     const current = currentGradient(source);

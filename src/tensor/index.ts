@@ -16,7 +16,15 @@ export { endStep, type Leak, leakReport, memory, openScope, scope, type TensorMe
 export { type AttentionOptions, attention } from './operations/attention.js';
 export { concat, stack } from './operations/copies.js';
 export type { ScalarFunction } from './operations/elementwise.js';
-export { type MapOptions, type Mapped, mapInto, mapTensors, type Scalars, type Tensors } from './operations/map.js';
+export {
+  type MapOptions,
+  type Mapped,
+  mapInto,
+  mapJoined,
+  mapTensors,
+  type Scalars,
+  type Tensors,
+} from './operations/map.js';
 export type { ReduceOptions } from './operations/reductions.js';
 export { type RowTensors, rowTensors } from './operations/rows.js';
 export { internal, type Scope } from './scopes.js';

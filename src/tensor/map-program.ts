@@ -34,6 +34,7 @@ export class MapProgram {
   readonly #extended: boolean;
   readonly #cotangents: readonly string[];
   readonly #gradients = new Map<number, Expression>();
+  readonly #operands = new Map<number, GradientOperands>();
   readonly #needs = new Map<string, readonly number[]>();
   readonly #mapKernels = new Map<string, MapGradient>();
   readonly #columnKernels = new Map<string, ColumnGradient>();
@@ -122,8 +123,13 @@ export class MapProgram {
     return made;
   }
 
+  /** What the gradient of one input reads. */
   operandsOf(input: number): GradientOperands {
-    return this.#operandsOf([this.gradientOf(input)]);
+    const known = this.#operands.get(input);
+    if (known !== undefined) return known;
+    const operands = this.#operandsOf([this.gradientOf(input)]);
+    this.#operands.set(input, operands);
+    return operands;
   }
 
   /** The gradient of an input that repeats along rows, summed over them; roles by operand, inputs first. */
@@ -131,8 +137,7 @@ export class MapProgram {
     const key = `${input} ${roles.join()}`;
     const known = this.#columnKernels.get(key);
     if (known !== undefined) return known;
-    const gradientOfInput = this.gradientOf(input);
-    const operands = this.#operandsOf([gradientOfInput]);
+    const operands = this.operandsOf(input);
     const names = this.#names(operands);
     const named = (role: Role): string[] => names.filter((_, i) => roles[i] === role);
     const kernel = columnKernel({
@@ -140,7 +145,7 @@ export class MapProgram {
       columns: named('column'),
       rows: named('row'),
       scalars: this.scalars,
-      outputs: [gradientOfInput],
+      outputs: [this.gradientOf(input)],
     });
     const made = { ...operands, kernel };
     this.#columnKernels.set(key, made);

@@ -37,6 +37,8 @@ export interface RowOutput {
   readonly extent: Extent;
 }
 
+export type OperandKind = 'element' | 'column' | 'row';
+
 /** A fused operation along rows: its kernel, and the kernels of its gradient, made when first asked for. */
 export class RowProgram implements RowOperands {
   readonly elements: readonly string[];
@@ -45,6 +47,8 @@ export class RowProgram implements RowOperands {
   readonly scalars: readonly string[];
   readonly outputs: readonly Expression[];
   readonly kernel: RowKernel;
+  /** The tensors it takes, in order. */
+  readonly operands: readonly { readonly name: string; readonly kind: OperandKind }[];
   /** Whether each output has a value for each element, or one for the row. */
   readonly extents: readonly Extent[];
   /** The names of the outputs' gradients in backward's kernels. */
@@ -59,6 +63,8 @@ export class RowProgram implements RowOperands {
     this.rows = rows;
     this.scalars = scalars;
     this.outputs = outputs;
+    const named = (names: readonly string[], kind: OperandKind) => names.map((name) => ({ name, kind }));
+    this.operands = [...named(elements, 'element'), ...named(columns, 'column'), ...named(rows, 'row')];
     this.#definition = outputs.map(simplify);
     this.kernel = rowKernel({ elements, columns, rows, scalars, outputs: this.#definition });
     const extent = extents(this.#definition, elementVariables(this));

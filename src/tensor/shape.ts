@@ -10,16 +10,27 @@ export interface Layout {
   readonly offset: number;
 }
 
-export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
+export function sizeOf(shape: Shape): number {
+  let product = 1;
+  for (const size of shape) product *= size;
+  return product;
+}
 
-export const sameShape = (a: Shape, b: Shape): boolean =>
-  a.length === b.length && a.every((size, axis) => size === b[axis]);
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
 
 /** The strides of a tensor whose elements lie side by side in row-major order. */
 export function packedStrides(shape: Shape): number[] {
-  const strides = Array<number>(shape.length).fill(1);
-  for (let axis = shape.length - 2; axis >= 0; axis--)
-    strides[axis] = (strides[axis + 1] ?? 1) * (shape[axis + 1] ?? 1);
+  const strides: number[] = new Array(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis] ?? 1;
+  }
   return strides;
 }
 
@@ -36,8 +47,10 @@ export function isPacked({ shape, strides }: Layout): boolean {
 }
 
 /** Whether two indices name one element. */
-export const repeats = ({ shape, strides }: Layout): boolean =>
-  shape.some((size, axis) => size > 1 && strides[axis] === 0);
+export function repeats({ shape, strides }: Layout): boolean {
+  for (let axis = 0; axis < shape.length; axis++) if (strides[axis] === 0 && shape[axis] !== 1) return true;
+  return false;
+}
 
 /** Refuses sizes that are not positive integers. */
 export function checkShape(operation: string, shape: Shape): void {
@@ -67,28 +80,46 @@ export function toAxes(operation: string, axes: number | readonly number[] | und
  * The shape that all broadcast to: axes are matched from the right, and a size of 1 repeats.
  * @throws SluiceError `shape` where two sizes differ and neither is 1.
  */
-export function broadcastShapes(operation: string, ...shapes: readonly Shape[]): number[] {
-  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
-  return Array.from({ length: rank }, (_, axis) => {
-    const sizes = shapes.map((shape) => shape[axis - rank + shape.length] ?? 1);
-    const size = sizes.find((one) => one !== 1) ?? 1;
-    const other = sizes.find((one) => one !== 1 && one !== size);
-    if (other === undefined) return size;
-    throw new SluiceError('shape', {
-      rule: `${operation} expects shapes that are equal, or 1, axis by axis from the right`,
-      received: shapes,
-      remedy: `Axis ${axis - rank} is ${size} in one and ${other} in another: reshape, transpose or expand one of them.`,
-    });
+export function broadcastShapes(operation: string, ...shapes: readonly Shape[]): Shape {
+  const [first = []] = shapes;
+  if (shapes.every((shape) => sameShape(shape, first))) return first;
+  const rank = Math.max(...shapes.map((shape) => shape.length));
+  const result: number[] = new Array(rank).fill(1);
+  for (const shape of shapes) {
+    for (let axis = 0; axis < shape.length; axis++) {
+      const position = axis + rank - shape.length;
+      const [size = 1, known = 1] = [shape[axis], result[position]];
+      if (size === 1 || size === known) continue;
+      if (known !== 1) throw broadcastError(operation, shapes, position - rank, known, size);
+      result[position] = size;
+    }
+  }
+  return result;
+}
+
+function broadcastError(
+  operation: string,
+  shapes: readonly Shape[],
+  axis: number,
+  one: number,
+  other: number,
+): SluiceError {
+  return new SluiceError('shape', {
+    rule: `${operation} expects shapes that are equal, or 1, axis by axis from the right`,
+    received: shapes,
+    remedy: `Axis ${axis} is ${one} in one and ${other} in another: reshape, transpose or expand one of them.`,
   });
 }
 
 /** The layout with sizes of 1 (and missing axes in front) repeated; the shape must be one it broadcasts to. */
 export function expandLayout(layout: Layout, shape: Shape): Layout {
+  if (sameShape(layout.shape, shape)) return layout;
   const added = shape.length - layout.shape.length;
-  const strides = shape.map((size, axis) => {
-    const own = layout.shape[axis - added] ?? 1;
-    return own === 1 && size !== 1 ? 0 : (layout.strides[axis - added] ?? 0);
-  });
+  const strides: number[] = new Array(shape.length).fill(0);
+  for (let axis = Math.max(0, added); axis < shape.length; axis++) {
+    const repeated = layout.shape[axis - added] === 1 && shape[axis] !== 1;
+    if (!repeated) strides[axis] = layout.strides[axis - added] ?? 0;
+  }
   return { shape, strides, offset: layout.offset };
 }
 
@@ -124,8 +155,9 @@ export const insertAxis = (layout: Layout, axis: number): Layout => ({
 
 /** The same elements under another shape of equal size, or undefined where that takes a copy. */
 export function reshapeLayout(layout: Layout, shape: Shape): Layout | undefined {
+  if (isPacked(layout)) return packed(shape, layout.offset);
   const old = layout.shape.flatMap((size, axis) => (size === 1 ? [] : [{ size, stride: layout.strides[axis] ?? 0 }]));
-  const strides = Array<number>(shape.length).fill(1);
+  const strides: number[] = new Array(shape.length).fill(1);
   let axis = shape.length - 1;
   for (let group = old.length - 1; group >= 0; ) {
     // A group: neighbouring old axes that one stride walks through.

@@ -4,7 +4,7 @@ import { openReference } from '../../src/devices/reference/index.js';
 import type { MapKernel } from '../../src/kernels/kernel.js';
 import { Elementwise } from '../../src/scalar/elementwise.js';
 import { apply, variable } from '../../src/scalar/expression.js';
-import { gradcheck, mapInto, mapTensors, ones, type Tensor, tensor, zeros } from '../../src/tensor/index.js';
+import { gradcheck, mapInto, mapJoined, mapTensors, ones, type Tensor, tensor, zeros } from '../../src/tensor/index.js';
 import { onDevices, someValues } from './devices.js';
 
 const [a, b, x] = [variable('a'), variable('b'), variable('x')];
@@ -103,6 +103,19 @@ onDevices((on) => {
     await on.expectValues(product, [2, 2], [30, 60, 40, 80]);
   });
 
+  test('mapJoined puts its results side by side along an axis', async () => {
+    const [left, right] = [
+      tensor(on.device, [
+        [1, 2],
+        [3, 4],
+      ]),
+      tensor(on.device, [10, 100]),
+    ];
+    const joined = mapJoined([a.mul(b), a.sub(b)], { a: left, b: right }, -1);
+    await on.expectValues(joined, [2, 4], [10, 200, -9, -98, 30, 400, -7, -96]);
+    await on.expectValues(mapJoined([a, a.neg()], { a: left }, 0), [4, 2], [1, 2, 3, 4, -1, -2, -3, -4]);
+  });
+
   test('mapInto writes in place what broadcasts to its targets', async () => {
     const [weights, momentum] = [ones(on.device, [2, 2]), zeros(on.device, [2, 2])];
     const gradient = tensor(on.device, [1, 2]);
@@ -186,6 +199,24 @@ describe('gradients', async () => {
       return product.mul(sum);
     }, inputs);
     await gradcheck((l, r) => mapTensors(outputs, { a: l, b: r })[1], inputs);
+  });
+
+  test('joined outputs, as rotary embeddings use them, on the halves of one tensor', async () => {
+    const [c, s] = [variable('c'), variable('s')];
+    const rotated = [a.mul(c).sub(b.mul(s)), b.mul(c).add(a.mul(s))];
+    const rotate = (t: Tensor, cosine: Tensor, sine: Tensor): Tensor =>
+      mapJoined(rotated, { a: t.slice(-1, 0, 2), b: t.slice(-1, 2, 4), c: cosine, s: sine }, -1);
+    await gradcheck(
+      (t, cosine, sine) => rotate(t, cosine, sine).tanh(),
+      [leaf([2, 3, 4], 1), leaf([3, 2], 2), leaf([2], 3)],
+    );
+    await gradcheck(
+      (t) =>
+        rotate(t, ones(device, [1]), ones(device, [8, 1, 2]))
+          .sum(0)
+          .add(t.sum(0)),
+      [leaf([1, 3, 4], 4)],
+    );
   });
 
   test('a tensor used twice, also through a view, gets the sum', async () => {

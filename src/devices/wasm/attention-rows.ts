@@ -160,7 +160,7 @@ export function emitMask(f: FunctionBuilder, base: Index, from: Index, to: Index
 /**
  * Emits `gradientRow(scores, weightGradients, visible, count, end, statistics, delta)`: scores become the weights
  * p = e^(score - maximum) / sum, and the gradients of the weights those of the scores, p * (gradient - delta). Numbers
- * `visible` to `end` become zero; `count` is a multiple of 4. At `statistics`: the row's maximum and 1 / sum.
+ * `visible` to `end` become zero; `count` is a multiple of 8. At `statistics`: the row's maximum and 1 / sum.
  */
 export function emitGradientRow(module: ModuleBuilder, exponential: Exponential): FunctionBuilder {
   const f = module.function({ parameters: Array.from({ length: 7 }, () => 'i32' as const) });
@@ -179,26 +179,28 @@ export function emitGradientRow(module: ModuleBuilder, exponential: Exponential)
   }
   i.set(last, i.add(p.scores, i.multiply(p.count, 4)));
   i.set(other, p.gradients);
-  f.forAddresses(address, p.scores, last, 16, () => {
-    f.get(address);
-    f.load('v128.load');
-    f.get(maximum);
-    f.op('f32x4.sub');
-    f.set(vector);
-    exponential.emit(f, vector);
-    f.get(reciprocal);
-    f.op('f32x4.mul');
-    f.set(vector);
-    f.get(address, vector);
-    f.store('v128.store');
-    f.get(other, other);
-    f.load('v128.load');
-    f.get(delta);
-    f.op('f32x4.sub');
-    f.get(vector);
-    f.op('f32x4.mul');
-    f.store('v128.store');
-    i.advance(other, 16);
+  f.forAddresses(address, p.scores, last, 32, () => {
+    for (const offset of [0, 16]) {
+      f.get(address);
+      f.load('v128.load', offset);
+      f.get(maximum);
+      f.op('f32x4.sub');
+      f.set(vector);
+      exponential.emit(f, vector);
+      f.get(reciprocal);
+      f.op('f32x4.mul');
+      f.set(vector);
+      f.get(address, vector);
+      f.store('v128.store', offset);
+      f.get(other, other);
+      f.load('v128.load', offset);
+      f.get(delta);
+      f.op('f32x4.sub');
+      f.get(vector);
+      f.op('f32x4.mul');
+      f.store('v128.store', offset);
+    }
+    i.advance(other, 32);
   });
   emitMask(f, p.scores, p.visible, p.end, 0);
   emitMask(f, p.gradients, p.visible, p.end, 0);

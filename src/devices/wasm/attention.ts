@@ -5,6 +5,7 @@ import type { Exponential } from './attention-exponential.js';
 import { polynomialExponential } from './attention-exponential.js';
 import { emitAttentionForward } from './attention-forward.js';
 import { backwardLayout, forwardLayout, keyBlock, queryBlock } from './attention-layout.js';
+import { attentionStep } from './attention-step.js';
 import type { Tile } from './matmul-tile.js';
 import type { WasmRuntime } from './runtime.js';
 import { floatBits } from './runtime.js';
@@ -58,6 +59,10 @@ export interface AttentionForwardOptions {
 export function attentionForward(runtime: WasmRuntime, options: AttentionForwardOptions): void {
   const { batch, heads, queryLength, headDim } = options;
   const exponential = options.exponential ?? polynomialExponential;
+  if (queryLength === 1) {
+    attentionStep(runtime, options, exponential);
+    return;
+  }
   const kernel = runtime.kernel(`attention forward ${headDim} ${exponential.name}`, (module) =>
     emitAttentionForward(module, tile, runtime.relaxed, headDim, exponential),
   );

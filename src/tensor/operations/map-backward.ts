@@ -13,6 +13,7 @@ export class MapBackward {
   readonly #views: readonly View[];
   readonly #scalars: readonly number[];
   readonly #inputs: readonly (Differentiable | undefined)[];
+  readonly #wanted: readonly number[];
 
   constructor(
     program: MapProgram,
@@ -20,33 +21,45 @@ export class MapBackward {
     views: readonly View[],
     scalars: readonly number[],
     inputs: readonly (Differentiable | undefined)[],
+    wanted: readonly number[],
   ) {
     this.#program = program;
     this.#tracker = tracker;
     this.#views = views;
     this.#scalars = scalars;
     this.#inputs = inputs;
+    this.#wanted = wanted;
   }
 
   run(cotangents: readonly (Cotangent | undefined)[], shape: Shape): void {
-    if (cotangents.includes(undefined)) {
-      withTemporary(this.#tracker.device, [1], (zero) => {
-        fill(this.#tracker.device, zero, 0);
-        const zeros = viewOf(zero, expandLayout(zero, shape));
-        const views = cotangents.map((cotangent) => cotangent?.view ?? zeros);
-        this.#fused(this.#wanted(), views, undefined);
-      });
-      return;
-    }
-    const views = cotangents.map((cotangent) => cotangent?.view).filter((view) => view !== undefined);
-    // What sums over rows reads the cotangent, which the fused kernel may overwrite: it comes first.
-    const rest = this.#wanted().filter((i) => !this.#aliased(i, cotangents) && !this.#summed(i, views, shape));
     const [only] = cotangents;
-    this.#fused(rest, views, cotangents.length === 1 ? only : undefined);
+    const views = viewsOf(cotangents);
+    if (views === undefined) this.#runWithZeros(cotangents, shape);
+    else {
+      // What sums over rows reads the cotangent, which the fused kernel may overwrite: it comes first.
+      const rest = this.#wanted.filter((i) => !this.#aliased(i, cotangents) && !this.#summed(i, views, shape));
+      this.#fused(rest, views, cotangents.length === 1 ? only : undefined);
+    }
   }
 
-  #wanted(): number[] {
-    return this.#inputs.flatMap((input, i) => (input === undefined ? [] : [i]));
+  /** For cotangents that are windows: nothing is shared with them or written over them. */
+  runOnViews(cotangents: readonly View[], shape: Shape): void {
+    this.#fused(
+      this.#wanted.filter((i) => !this.#summed(i, cotangents, shape)),
+      cotangents,
+      undefined,
+    );
+  }
+
+  /** Some outputs were not used: their cotangents are 0. */
+  #runWithZeros(cotangents: readonly (Cotangent | undefined)[], shape: Shape): void {
+    const { device } = this.#tracker;
+    withTemporary(device, [1], (zero) => {
+      fill(device, zero, 0);
+      const zeros = viewOf(zero, expandLayout(zero, shape));
+      const views = cotangents.map((cotangent) => cotangent?.view ?? zeros);
+      this.#fused(this.#wanted, views, undefined);
+    });
   }
 
   /** The cotangent itself is the gradient: shared, not copied. */
@@ -90,27 +103,36 @@ export class MapBackward {
   }
 
   #fused(wanted: readonly number[], cotangents: readonly View[], reusable: Cotangent | undefined): void {
-    const inputs = wanted.flatMap((i) => this.#inputs[i] ?? []);
+    const inputs: Differentiable[] = [];
+    for (const i of wanted) {
+      const input = this.#inputs[i];
+      if (input !== undefined) inputs.push(input);
+    }
     if (inputs.length === 0) return;
     const targets = new Targets(this.#tracker, inputs, { mode: 'adds', reusable: reusable?.storage });
-    const previous = targets.all.map((target) => target.previous);
-    const gradient = this.#program.mapGradient(
-      wanted,
-      previous.map((view) => view !== undefined),
-    );
-    const views = [
-      ...gradient.inputs.map((i) => this.#views[i]),
-      ...gradient.cotangents.map((k) => cotangents[k]),
-      ...previous,
-    ].filter((view) => view !== undefined);
-    this.#tracker.device.map(
-      gradient.kernel,
-      views,
-      this.#scalars,
-      targets.all.map(({ output }) => output),
-    );
+    const adds = targets.all.map(({ previous }) => previous !== undefined);
+    const gradient = this.#program.mapGradient(wanted, adds);
+    const views: View[] = [];
+    const add = (view: View | undefined): void => {
+      if (view !== undefined) views.push(view);
+    };
+    for (const i of gradient.inputs) add(this.#views[i]);
+    for (const k of gradient.cotangents) add(cotangents[k]);
+    for (const { previous } of targets.all) add(previous);
+    const outputs = targets.all.map(({ output }) => output);
+    this.#tracker.device.map(gradient.kernel, views, this.#scalars, outputs);
     targets.close();
   }
+}
+
+/** The views of all cotangents, if all are there. */
+function viewsOf(cotangents: readonly (Cotangent | undefined)[]): View[] | undefined {
+  const views: View[] = [];
+  for (const cotangent of cotangents) {
+    if (cotangent === undefined) return undefined;
+    views.push(cotangent.view);
+  }
+  return views;
 }
 
 /** How many leading axes only repeat; 0 where none of them is longer than 1. */

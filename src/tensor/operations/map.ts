@@ -1,10 +1,12 @@
 import { SluiceError } from '../../base/errors.js';
+import type { View } from '../../devices/device.js';
 import type { Expression } from '../../scalar/expression.js';
 import { startNode } from '../autograd.js';
 import { viewOf } from '../compute.js';
 import type { Differentiable } from '../gradients.js';
 import { MapProgram, ProgramCache, sameItems } from '../map-program.js';
-import { broadcastShapes, expandLayout, repeats, sameShape } from '../shape.js';
+import { broadcastShapes, expandLayout, repeats, type Shape, sameShape, sliceLayout, toAxis } from '../shape.js';
+import type { Storage } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { MapBackward } from './map-backward.js';
 
@@ -106,19 +108,64 @@ export function checkDevice(operation: string, first: Tensor, others: readonly T
   });
 }
 
-export function runMap(
-  program: MapProgram,
-  tensors: readonly Tensor[],
-  scalars: readonly number[],
-  operation: string,
-): Tensor[] {
+/** As `mapTensors`, with the results side by side along an axis of one tensor: what a `concat` of them would give. */
+export function mapJoined(
+  outputs: readonly Expression[],
+  inputs: Tensors,
+  axis: number,
+  scalars: Scalars = {},
+  { operation = 'map', extended = false }: MapOptions = {},
+): Tensor {
+  const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
+  const { first, tensors, shape, views } = place(operation, Object.values(inputs));
+  const along = toAxis(operation, axis, shape.length);
+  const size = shape[along] ?? 1;
+  const whole = shape.with(along, size * outputs.length);
+  const parts = (view: View): View[] =>
+    outputs.map((_, k) => viewOf(view, sliceLayout(view, along, k * size, (k + 1) * size)));
+  const node = startNode(operation, tensors);
+  const result = first.make('float32', whole, node?.output(whole));
+  first.device.map(program.kernel, views, Object.values(scalars), parts(result.strided()));
+  if (node !== undefined) {
+    const backward = backwardOf(program, tensors, views, Object.values(scalars));
+    node.finish(backward.saved, ([cotangent]) => {
+      if (cotangent !== undefined) backward.gradient.runOnViews(parts(cotangent.view), shape);
+    });
+  }
+  return result;
+}
+
+interface Placed {
+  readonly first: Tensor;
+  readonly tensors: readonly Tensor[];
+  /** What the inputs broadcast to. */
+  readonly shape: Shape;
+  readonly views: readonly View[];
+}
+
+function place(operation: string, tensors: readonly Tensor[]): Placed {
   const [first] = tensors;
   if (first === undefined) {
     throw new SluiceError('argument', { rule: `${operation} takes at least one tensor`, received: 'none' });
   }
   checkDevice(operation, first, tensors);
   const shape = broadcastShapes(operation, ...tensors.map((tensor) => tensor.shape));
-  const views = tensors.map((tensor) => viewOf(tensor.strided(), expandLayout(tensor, shape)));
+  return {
+    first,
+    tensors,
+    shape,
+    views: tensors.map((tensor) => viewOf(tensor.strided(), expandLayout(tensor, shape))),
+  };
+}
+
+/** Runs a program on tensors in the order of its inputs. */
+export function runMap(
+  program: MapProgram,
+  inputs: readonly Tensor[],
+  scalars: readonly number[],
+  operation: string,
+): Tensor[] {
+  const { first, tensors, shape, views } = place(operation, inputs);
   const node = startNode(operation, tensors);
   const results = program.outputs.map(() => first.make('float32', shape, node?.output(shape)));
   first.device.map(
@@ -128,15 +175,30 @@ export function runMap(
     results.map((result) => result.strided()),
   );
   if (node !== undefined) {
-    const sources = tensors.map(({ source }) => source);
-    const wanted = sources.flatMap((source, i) => (source === undefined ? [] : [i]));
-    const saved = program.needs(wanted).flatMap((i) => tensors[i]?.storage ?? []);
-    const inputs = views.map((layout, i): Differentiable | undefined => {
-      const source = sources[i];
-      return source === undefined ? undefined : { source, layout };
-    });
-    const gradient = new MapBackward(program, first.storage.tracker, views, scalars, inputs);
+    const { gradient, saved } = backwardOf(program, tensors, views, scalars);
     node.finish(saved, (cotangents) => gradient.run(cotangents, shape));
   }
   return results;
+}
+
+/** What backward() runs for a program, and the storages it reads then. */
+function backwardOf(
+  program: MapProgram,
+  tensors: readonly Tensor[],
+  views: readonly View[],
+  scalars: readonly number[],
+): { readonly gradient: MapBackward; readonly saved: readonly Storage[] } {
+  const wanted: number[] = [];
+  const inputs = tensors.map(({ source }, i): Differentiable | undefined => {
+    const layout = views[i];
+    if (source === undefined || layout === undefined) return undefined;
+    wanted.push(i);
+    return { source, layout };
+  });
+  const [first] = tensors;
+  if (first === undefined) throw new SluiceError('internal', { rule: 'a map has an input' });
+  return {
+    gradient: new MapBackward(program, first.storage.tracker, views, scalars, inputs, wanted),
+    saved: program.needs(wanted).flatMap((i) => tensors[i]?.storage ?? []),
+  };
 }

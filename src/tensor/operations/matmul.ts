@@ -10,7 +10,6 @@ import {
   insertAxis,
   type Layout,
   packed,
-  permuteLayout,
   reshapeLayout,
   type Shape,
   sizeOf,
@@ -97,10 +96,15 @@ function product(left: Tensor, leftLayout: Layout, right: Tensor, rightLayout: L
 }
 
 /** The last two axes exchanged. */
-function swapped(view: View): View {
-  const rank = view.shape.length;
-  const axes = Array.from({ length: rank }, (_, axis) => axis);
-  return viewOf(view, permuteLayout(view, [...axes.slice(0, -2), rank - 1, rank - 2]));
+function swapped({ buffer, offset, shape, strides }: View): View {
+  const exchange = (items: readonly number[]): number[] => {
+    const exchanged = [...items];
+    const last = items.length - 1;
+    exchanged[last] = items[last - 1] ?? 1;
+    exchanged[last - 1] = items[last] ?? 1;
+    return exchanged;
+  };
+  return { buffer, offset, shape: exchange(shape), strides: exchange(strides) };
 }
 
 const stepsByOne = ({ shape, strides }: Layout, axis: number): boolean =>
@@ -115,12 +119,11 @@ function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean
     multiply(device, swapped(b), swapped(a), swapped(c), accumulate);
     return;
   }
-  const views = [a, b, c];
   if (c.shape.length === 2) {
-    const [x = a, y = b, z = c] = views.map((view) => viewOf(view, insertAxis(view, 0)));
-    device.matmul(x, y, z, accumulate);
+    device.matmul(asBatch(a), asBatch(b), asBatch(c), accumulate);
     return;
   }
+  const views = [a, b, c];
   const batches = collapse(
     views.map((view) =>
       viewOf(view, { shape: view.shape.slice(0, -2), strides: view.strides.slice(0, -2), offset: view.offset }),
@@ -132,6 +135,14 @@ function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean
     device.matmul(x, y, z, accumulate);
   }
 }
+
+/** A matrix as a batch of one. */
+const asBatch = ({ buffer, offset, shape, strides }: View): View => ({
+  buffer,
+  offset,
+  shape: [1, ...shape],
+  strides: [0, ...strides],
+});
 
 /** The innermost batch axis at one index of those around it, as [batch, rows, columns]. */
 function batchAt(view: View, batches: Layout, outer: Shape, index: number): View {

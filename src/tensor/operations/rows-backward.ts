@@ -2,14 +2,14 @@ import type { DeviceBuffer, RowArguments, View } from '../../devices/device.js';
 import type { Cotangent } from '../autograd.js';
 import { fill, viewOf } from '../compute.js';
 import { contribute, type Differentiable, Targets } from '../gradients.js';
-import type { RowGradient, RowOutput, RowProgram } from '../row-program.js';
+import type { OperandKind, RowGradient, RowOutput, RowProgram } from '../row-program.js';
 import { asMatrix, expandLayout, isPacked, packed, sizeOf } from '../shape.js';
 import type { Storage, Tracker } from '../storage.js';
 
 /** An operand of a row operation as its kernels read it. */
 export interface RowInput {
   readonly name: string;
-  readonly kind: 'element' | 'column' | 'row';
+  readonly kind: OperandKind;
   /** [rows, length], [length] or [rows]. */
   readonly view: View;
   /** For gradients: its source, and its layout in its own shape. */

@@ -4,7 +4,7 @@ import type { Expression } from '../../scalar/expression.js';
 import { startNode } from '../autograd.js';
 import { viewOf } from '../compute.js';
 import { ProgramCache, sameItems } from '../map-program.js';
-import { RowProgram } from '../row-program.js';
+import { type OperandKind, RowProgram } from '../row-program.js';
 import { asMatrix, broadcastShapes, expandLayout, isPacked, packed, type Shape, sameShape, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, temporary, withSuited } from './copies.js';
@@ -61,12 +61,14 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
   checkDevice(operation, first, all);
   const shape = broadcastShapes(operation, ...operands.elements.map((tensor) => tensor.shape));
   checkOperands(operation, shape, columns, rows);
-  const isElement = (i: number): boolean => i < operands.elements.length;
   const suits = (tensor: Tensor, i: number): boolean =>
-    isElement(i) ? asMatrix(expandLayout(tensor, shape)) !== undefined : isPacked(tensor);
-  return withAllSuited(all, shape, operands.elements.length, suits, (suited) =>
-    run(program, operation, shape, suited, operands.scalars),
-  ) as Mapped<Outputs>;
+    i < operands.elements.length ? asMatrix(expandLayout(tensor, shape)) !== undefined : isPacked(tensor);
+  const results = all.every(suits)
+    ? run(program, operation, shape, all, operands.scalars)
+    : withAllSuited(all, shape, operands.elements.length, suits, (suited) =>
+        run(program, operation, shape, suited, operands.scalars),
+      );
+  return results as Mapped<Outputs>;
 }
 
 function checkOperands(operation: string, shape: Shape, columns: Tensors, rows: Tensors): void {
@@ -118,17 +120,13 @@ function run(
   const { device } = first;
   const [length, leading] = [shape.at(-1) ?? 1, shape.slice(0, -1)];
   const rows = sizeOf(leading);
-  const names = [...program.elements, ...program.columns, ...program.rows];
-  const kinds = names.map((_, i) =>
-    i < program.elements.length ? 'element' : i < program.elements.length + program.columns.length ? 'column' : 'row',
-  );
   const inputs = tensors.map((tensor, i): RowInput => {
-    const view = tensor.strided();
-    const kind = kinds[i] ?? 'element';
-    const wide = kind === 'element' ? expandLayout(tensor, shape) : layoutOf(tensor);
+    const { name = '', kind = 'element' } = program.operands[i] ?? {};
+    const wide = kind === 'element' ? expandLayout(tensor, shape) : tensor;
     const flat = kind === 'element' ? (asMatrix(wide) ?? wide) : packed([tensor.size], tensor.offset);
-    const input = tensor.source === undefined ? undefined : { source: tensor.source, layout: wide };
-    return { name: names[i] ?? '', kind, view: viewOf(view, flat), input, storage: tensor.storage };
+    const { source, storage } = tensor;
+    const input = source === undefined ? undefined : { source, layout: layoutOf(wide) };
+    return { name, kind, view: viewOf(tensor.strided(), flat), input, storage };
   });
   const node = startNode(operation, tensors);
   const wanted = inputs.flatMap(({ name, input }) => (input === undefined ? [] : [name]));
@@ -142,7 +140,7 @@ function run(
     const view = result.strided();
     return viewOf(view, program.extents[k] === 'element' ? packed([rows, length]) : packed([rows]));
   });
-  const view = (kind: RowInput['kind']): View[] => inputs.flatMap((one) => (one.kind === kind ? [one.view] : []));
+  const view = (kind: OperandKind): View[] => inputs.flatMap((one) => (one.kind === kind ? [one.view] : []));
   const operands: RowArguments = {
     rows,
     length,

@@ -1,0 +1,20 @@
+/** `sluice/layers`: what models are made of. */
+export { Attention, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
+export { dropout } from './layers/dropout.js';
+export { Embedding } from './layers/embedding.js';
+export {
+  FeedForward,
+  type FeedForwardOptions,
+  GatedFeedForward,
+  type Packing,
+  unpackGate,
+} from './layers/feed-forward.js';
+export { FormulaLayer } from './layers/formula-layer.js';
+export { Initializer } from './layers/initialization.js';
+export { type CacheShape, KeyValueCache } from './layers/key-value-cache.js';
+export { Layer, type NamedParameter } from './layers/layer.js';
+export { Linear, type LinearOptions } from './layers/linear.js';
+export { Mode } from './layers/mode.js';
+export { LayerNorm, RmsNorm } from './layers/normalization.js';
+export { RotaryEmbedding } from './layers/rope.js';
+export { type GatedWidthOptions, gatedWidth } from './layers/widths.js';

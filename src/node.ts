@@ -1,0 +1,25 @@
+/** `sluice/node`: runs, text, tokens and weights in files. */
+export { loadTokenizer, saveTokenizer } from './data/load-tokenizer.js';
+export { splitCorpus } from './data/split-corpus.js';
+export { type Corpus, openCorpus, openFiles } from './data/text.js';
+export { TokenFile, type TokenFileDescription, type TokenizeOptions, tokenizeToFile } from './data/token-file.js';
+export { JsonLinesWriter } from './formats/json-lines.js';
+export { SafetensorsFile, type TensorReader } from './formats/safetensors-file.js';
+export { openSafetensors } from './formats/safetensors-sharded.js';
+export { loadWeights, weightEntries } from './runs/checkpointing.js';
+export { type OpenRun, openRun } from './runs/open-run.js';
+export type { Plan } from './runs/plan.js';
+export { complete as completeSettings, type PresetName, presetNamed, presetNames } from './runs/presets.js';
+export type { RunRecord } from './runs/run-folder.js';
+export { checkSettings, type PartialSettings, type Settings } from './runs/settings.js';
+export { type ResumeOptions, resumeRun, type StartOptions, startRun } from './runs/start-run.js';
+export type { ActiveRun, RunEvent } from './runs/train-run.js';
+export {
+  type CheckpointPart,
+  jsonPart,
+  type SaveCheckpointOptions,
+  type SavedCheckpoint,
+  saveCheckpoint,
+  tensorsPart,
+} from './training/checkpoints.js';
+export { Checkpoint, type LatestCheckpoint, latestCheckpoint, listCheckpoints } from './training/checkpoints-read.js';

@@ -1,0 +1,9 @@
+/** `sluice/scalar`: expressions over numbers and rows, their derivatives, parser and printers. */
+export { derivative, gradient, type Seed } from './scalar/differentiate.js';
+export { constant, Expression, substitute, variable, variablesOf } from './scalar/expression.js';
+export { type Evaluator, evaluate as evaluateExpression, interpreter } from './scalar/interpret.js';
+export { type Cost, cost } from './scalar/lower.js';
+export { parse as parseExpression } from './scalar/parse.js';
+export type { Primitive } from './scalar/primitives.js';
+export { toLatex, toText } from './scalar/print.js';
+export { simplify } from './scalar/simplify.js';
