@@ -3,8 +3,6 @@ import { openJax, openSluice, openTensorflow } from './lib/contenders.js';
 import { noise } from './lib/measure.js';
 import { main, target } from './lib/question.js';
 
-const checked = 512;
-
 /** x [tokens, dim], the gradient of the output, and gate, up [dim, hidden] and down [hidden, dim]. */
 function operands({ tokens, dim, hidden }) {
   const shapes = { x: [tokens, dim], dy: [tokens, dim], gate: [dim, hidden], up: [dim, hidden], down: [hidden, dim] };
@@ -53,7 +51,7 @@ async function sluice() {
         const y = pass();
         const gradients = [y, x.grad, block.gateProj.weight.grad.transpose(0, 1), block.downProj.weight.grad.transpose(0, 1)];
         const parts = [];
-        for (const tensor of gradients) parts.push(...(await tensor.toArray()).slice(0, checked));
+        for (const tensor of gradients) parts.push(...(await tensor.toArray()).slice(0, item.dim));
         return parts;
       });
     return { run, check };
@@ -74,7 +72,7 @@ async function tensorflow() {
     const check = async () => {
       const made = pass();
       const [dx, dGate, , dDown] = made.grads;
-      const parts = [made.value, dx, dGate, dDown].flatMap((tensor) => [...tensor.dataSync().slice(0, checked)]);
+      const parts = [made.value, dx, dGate, dDown].flatMap((tensor) => [...tensor.dataSync().slice(0, item.dim)]);
       tf.dispose(made);
       return parts;
     };
@@ -103,7 +101,7 @@ async function jaxjs() {
       const [y, dx, dGate, dUp, dDown] = pass();
       dUp.dispose();
       const parts = [];
-      for (const array of [y, dx, dGate, dDown]) parts.push(...(await array.data()).slice(0, checked));
+      for (const array of [y, dx, dGate, dDown]) parts.push(...(await array.data()).slice(0, item.dim));
       return parts;
     };
     const run = async () => {
@@ -142,7 +140,7 @@ function expected(item) {
   const dx = back.map((at, i) => at + through[i]);
   const dGate = product(1, tokens, hidden, (_, l) => x[l * dim], (l, j) => du[l * hidden + j]);
   const dDown = product(1, tokens, dim, (_, l) => h[l * hidden], (l, j) => dy[l * dim + j]);
-  return [y, dx, dGate, dDown].flatMap((values) => [...values.slice(0, checked)]);
+  return [y, dx, dGate, dDown].flatMap((values) => [...values.slice(0, item.dim)]);
 }
 
 main(import.meta.url, {

@@ -1,5 +1,9 @@
-/** Compiles src/ to dist/. With --if-possible a missing compiler is one line and success: installs must not fail. */
+/**
+ * Compiles src/ to dist/. With --if-possible a missing compiler is one line and success: installs must not fail.
+ * With --clean nothing of an earlier build is left, as a package needs it.
+ */
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,9 +11,12 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const optional = process.argv.includes('--if-possible');
 
+/** TypeScript keeps its compiler in an optional package per platform: either of the two may be missing. */
 function compiler() {
   try {
-    return join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
+    const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
+    createRequire(typescript).resolve(`@typescript/typescript-${process.platform}-${process.arch}/package.json`);
+    return join(dirname(typescript), 'bin', 'tsc');
   } catch {
     return undefined;
   }
@@ -17,8 +24,11 @@ function compiler() {
 
 const tsc = compiler();
 if (tsc === undefined) {
-  console.error('sluice: not built, since the TypeScript compiler is not installed. Install with development and optional dependencies, then: npm run build');
+  console.error(
+    'sluice: not built, since the TypeScript compiler is not installed: npm ci --include=dev --include=optional',
+  );
   process.exit(optional ? 0 : 1);
 }
+if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: true, force: true });
 const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' });
 process.exit(optional ? 0 : (status ?? 1));

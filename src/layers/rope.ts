@@ -1,7 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { variable } from '../scalar/expression.js';
-import { concat, mapTensors, type Tensor, tensor } from '../tensor/index.js';
+import { mapJoined, type Tensor, tensor } from '../tensor/index.js';
 
 const [first, second, cosine, sine] = ['first', 'second', 'cosine', 'sine'].map(variable) as [X, X, X, X];
 type X = ReturnType<typeof variable>;
@@ -52,6 +52,6 @@ export class RotaryEmbedding {
       cosine: this.#cosine.slice(0, start, start + time),
       sine: this.#sine.slice(0, start, start + time),
     };
-    return concat(mapTensors(rotated, operands), -1);
+    return mapJoined(rotated, operands, -1);
   }
 }

@@ -6,10 +6,12 @@ import {
   type Expression,
   Expression as Node,
   type Reduction,
+  reachable,
   reductions,
   variable,
 } from './expression.js';
 import { arity, type Primitive, primitives } from './primitives.js';
+import { wholePower } from './sums.js';
 
 const constants: Readonly<Record<string, number>> = {
   pi: Math.PI,
@@ -34,7 +36,6 @@ const hidden: readonly Primitive[] = [
   'mul',
   'div',
   'neg',
-  'pow',
   'scale',
   'scale32',
   'exponent',
@@ -50,7 +51,11 @@ function tokenize(text: string): Token[] {
   while (at < text.trimEnd().length) {
     pattern.lastIndex = at;
     const match = pattern.exec(text);
-    if (match === null) throw unexpected(text, { kind: 'symbol', text: text.slice(at).trim().slice(0, 1), at });
+    if (match === null) {
+      const start = at + text.slice(at).search(/\S/);
+      throw unexpected(text, { kind: 'symbol', text: [...text.slice(start, start + 2)][0] ?? '', at: start });
+    }
+    if (tokens.length === longest) throw tooLong(text);
     const [whole, number, name, symbol] = match;
     const kind = number !== undefined ? 'number' : name !== undefined ? 'name' : 'symbol';
     const body = number ?? name ?? symbol ?? '';
@@ -70,8 +75,24 @@ function unexpected(text: string, token: Token): SluiceError {
   });
 }
 
-/** Deep nesting would overflow the stack before it means anything. */
+/** Deep nesting would overflow the stack before it means anything, and repeated powers the memory. */
 const deepest = 200;
+const longest = 4000;
+
+const tooLong = (text: string): SluiceError =>
+  new SluiceError('expression', { rule: `an expression has at most ${longest} parts, powers written out`, received: text });
+
+/** Operations, numbers and variables when nothing is shared. */
+function sizeOf(root: Expression): number {
+  const sizes = new Map<Expression, number>();
+  for (const expression of reachable([root])) {
+    sizes.set(
+      expression,
+      expression.operands.reduce((size, operand) => size + (sizes.get(operand) ?? 1), 1),
+    );
+  }
+  return sizes.get(root) ?? 1;
+}
 
 class Parser {
   readonly #text: string;
@@ -89,6 +110,7 @@ class Parser {
   parse(): Expression {
     const result = this.#sum();
     if (this.#peek.kind !== 'end') throw unexpected(this.#text, this.#peek);
+    if (sizeOf(result) > longest) throw tooLong(this.#text);
     return result;
   }
 
@@ -107,18 +129,23 @@ class Parser {
     if (this.#accept(symbol) === undefined) throw unexpected(this.#text, this.#peek);
   }
 
-  #sum(): Expression {
+  #nested(read: () => Expression): Expression {
     if (++this.#depth > deepest) {
       throw new SluiceError('expression', {
         rule: `an expression nests at most ${deepest} deep`,
         received: this.#text,
       });
     }
+    const result = read();
+    this.#depth--;
+    return result;
+  }
+
+  #sum(): Expression {
     let left = this.#product();
     for (let symbol = this.#accept('+', '-'); symbol !== undefined; symbol = this.#accept('+', '-')) {
       left = symbol === '+' ? left.add(this.#product()) : left.sub(this.#product());
     }
-    this.#depth--;
     return left;
   }
 
@@ -131,10 +158,11 @@ class Parser {
   }
 
   #signed(): Expression {
-    if (this.#accept('+') !== undefined) return this.#signed();
-    if (this.#accept('-') === undefined) return this.#power();
-    const negated = this.#signed();
-    return negated.value === undefined ? negated.neg() : constant(-negated.value);
+    if (this.#accept('+') !== undefined) return this.#nested(() => this.#signed());
+    if (this.#accept('-') === undefined) return this.#nested(() => this.#power());
+    const isNumber = this.#peek.kind !== 'symbol';
+    const negated = this.#nested(() => this.#signed());
+    return isNumber && negated.value !== undefined ? constant(-negated.value) : negated.neg();
   }
 
   #power(): Expression {
@@ -173,6 +201,7 @@ class Parser {
   #call({ text: name }: Token): Expression {
     this.#expect('(');
     if (name === 'where') return this.#where();
+    checkFunction(name);
     const operands = [this.#sum()];
     while (this.#accept(',') !== undefined) operands.push(this.#sum());
     this.#expect(')');
@@ -195,13 +224,20 @@ class Parser {
   }
 }
 
-function integerPower(base: Expression, exponent: number): Expression {
-  if (exponent < 0) return constant(1).div(integerPower(base, -exponent));
-  if (exponent === 0) return constant(1);
-  const half = integerPower(base, Math.floor(exponent / 2));
-  const square = exponent < 2 ? constant(1) : half.mul(half);
-  if (exponent % 2 === 0) return square;
-  return exponent === 1 ? base : square.mul(base);
+const integerPower = (base: Expression, exponent: number): Expression =>
+  exponent < 0 ? constant(1).div(wholePower(base, -exponent)) : wholePower(base, exponent);
+
+const callable = (Object.keys(primitives) as Primitive[]).filter((primitive) => !hidden.includes(primitive));
+
+/** Ahead of the operands: an error in them may come from the wrong name. */
+function checkFunction(name: string): void {
+  const names: readonly string[] = [...callable, ...Object.keys(spellings), ...Object.keys(reductions), 'where'];
+  if (names.includes(name)) return;
+  throw new SluiceError('expression', {
+    rule: 'a function is one of the primitives',
+    received: name,
+    remedy: didYouMean(name, names, `They are: ${names.join(', ')}.`),
+  });
 }
 
 function callFunction(name: string, operands: readonly Expression[]): Expression {
@@ -221,16 +257,7 @@ function callFunction(name: string, operands: readonly Expression[]): Expression
     wants(1);
     return Node.of({ kind: 'reduce', reduction: name as Reduction, operands: [operand(operands[0])] });
   }
-  const known = (Object.keys(primitives) as Primitive[]).filter((primitive) => !hidden.includes(primitive));
-  const primitive = known.find((candidate) => candidate === name);
-  if (primitive === undefined) {
-    const names = [...known, ...Object.keys(spellings), 'where'];
-    throw new SluiceError('expression', {
-      rule: 'a function is one of the primitives',
-      received: name,
-      remedy: didYouMean(name, names, `They are: ${names.join(', ')}.`),
-    });
-  }
+  const primitive = name as Primitive;
   wants(arity(primitive));
   return apply(primitive, ...operands);
 }

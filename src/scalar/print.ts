@@ -15,7 +15,7 @@ function print(expression: Expression, style: Style): string {
     if (known !== undefined) return known;
     const { node } = current;
     let printed: { text: string; level: number };
-    if (node.kind === 'constant') printed = { text: style.number(node.value), level: node.value < 0 ? 3 : 5 };
+    if (node.kind === 'constant') printed = { text: style.number(node.value), level: isSigned(node.value) ? 3 : 5 };
     else if (node.kind === 'variable') printed = { text: style.variable(node.name), level: 5 };
     else if (node.kind === 'reduce')
       printed = { text: style.reduce(node.reduction, visit(node.operands[0]).text), level: 5 };
@@ -23,7 +23,9 @@ function print(expression: Expression, style: Style): string {
       const template = primitives[node.primitive].notation[style.primitive];
       const operands = node.operands.map((operand, i) => {
         const { text, level } = visit(operand);
-        return level < (template.operands[i] ?? 0) ? bracket(text, style) : text;
+        // The parser reads -3 as a number and -(3) as its negation.
+        const bare = node.primitive === 'neg' && operand.value !== undefined && !isSigned(operand.value);
+        return bare || level < (template.operands[i] ?? 0) ? bracket(text, style) : text;
       });
       printed = { text: template.write(...operands), level: template.level };
     }
@@ -33,6 +35,8 @@ function print(expression: Expression, style: Style): string {
   return visit(expression).text;
 }
 
+const isSigned = (value: number): boolean => value < 0 || Object.is(value, -0);
+
 const bracket = (text: string, style: Style): string =>
   style.primitive === 'latex' ? `\\left(${text}\\right)` : `(${text})`;
 
@@ -40,7 +44,10 @@ const bracket = (text: string, style: Style): string =>
 export const toText = (expression: Expression): string =>
   print(expression, {
     primitive: 'text',
-    number: (value) => (Number.isFinite(value) ? String(value) : value > 0 ? 'inf' : value < 0 ? '-inf' : 'nan'),
+    number: (value) => {
+      if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value);
+      return value > 0 ? 'inf' : value < 0 ? '-inf' : 'nan';
+    },
     variable: (name) => name,
     reduce: (reduction, operand) => `${reduction}(${operand})`,
   });

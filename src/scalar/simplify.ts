@@ -1,7 +1,7 @@
 import { constant, type Expression, transform, withOperands } from './expression.js';
 import { type Primitive, primitives } from './primitives.js';
 import { stableCall, stableProduct, stableSum } from './stable.js';
-import { fromProduct, fromSum, type Product, type Sum, toProduct, toSum } from './sums.js';
+import { fromProduct, fromSum, type Product, type Sum, toProduct, toSum, wholePower } from './sums.js';
 
 const memo = new Map<Expression, Expression>();
 
@@ -93,9 +93,17 @@ function simplifyReduction(expression: Expression): Expression {
   const { coefficient, divisor, factors } = toProduct(node.operands[0]);
   if (coefficient === 0) return constant(0);
   if ((coefficient === 1 && divisor === 1) || factors.size === 0) return expression;
-  return constant(coefficient)
-    .mul(fromProduct({ coefficient: 1, divisor: 1, factors }).sum())
-    .div(divisor);
+  const rest = fromProduct({ coefficient: 1, divisor: 1, factors }).sum();
+  return simplify(constant(coefficient).mul(rest).div(divisor));
+}
+
+/** By products or of the absolute value: lanes compute a power by the logarithm, which a negative base has not. */
+function integerPower(x: Expression, exponent: number): Expression | undefined {
+  if (Math.abs(exponent) <= 16) {
+    return exponent < 0 ? constant(1).div(wholePower(x, -exponent)) : wholePower(x, exponent);
+  }
+  if (x.node.kind === 'apply' && x.node.primitive === 'abs') return undefined;
+  return exponent % 2 === 0 ? x.abs().pow(exponent) : x.mul(x.abs().pow(exponent - 1));
 }
 
 type Rule = (expression: Expression, operands: readonly Expression[]) => Expression | undefined;
@@ -122,10 +130,10 @@ const rules: Partial<Record<Primitive, Rule>> = {
     return inner === then && outer === otherwise ? undefined : simplify(a.whereLess(b, inner, outer));
   },
   pow: (_, [x, y]) => {
-    if (x === undefined || y?.value === undefined) return undefined;
-    if (y.value === 0) return constant(1);
-    if (y.value === 1) return x;
-    if (y.value === 2) return x.mul(x);
-    return y.value === 0.5 ? x.sqrt() : undefined;
+    const exponent = y?.value;
+    if (x === undefined || exponent === undefined) return undefined;
+    if (exponent === 0.5) return x.sqrt();
+    const power = Number.isInteger(exponent) ? integerPower(x, exponent) : undefined;
+    return power === undefined ? undefined : simplify(power);
   },
 };

@@ -189,8 +189,7 @@ export function stableCall(primitive: Primitive, u: Expression): Expression | un
 const calls: Partial<Record<Primitive, (u: Expression) => Expression | undefined>> = {
   abs: (u) => {
     const { coefficient } = toProduct(u);
-    if (coefficient >= 0) return undefined;
-    return negate(u).abs();
+    return coefficient < 0 ? negate(u).abs() : undefined;
   },
   exp: (u) => inside(u, 'log'),
   log: (u) => {

@@ -73,24 +73,37 @@ export function toProduct(expression: Expression): Product {
   return product;
 }
 
-function gather(product: Product, expression: Expression, power: 1 | -1): void {
+function gather(product: Product, expression: Expression, power: number): void {
   const { node } = expression;
   const [a, b] = expression.operands;
-  if (node.kind === 'constant' && power === 1) product.coefficient *= node.value;
-  else if (node.kind === 'constant') product.divisor *= node.value;
+  if (node.kind === 'constant' && power > 0) product.coefficient *= node.value ** power;
+  else if (node.kind === 'constant') product.divisor *= node.value ** -power;
   else if (node.kind === 'apply' && node.primitive === 'neg' && a !== undefined) {
-    product.coefficient *= -1;
+    if (power % 2 !== 0) product.coefficient *= -1;
     gather(product, a, power);
   } else if (node.kind === 'apply' && /^(mul|div)$/.test(node.primitive) && a !== undefined && b !== undefined) {
+    // A square in one visit, else powers of powers would take as many as they have factors.
+    if (node.primitive === 'mul' && a === b) return gather(product, a, 2 * power);
     gather(product, a, power);
-    gather(product, b, (node.primitive === 'mul') === (power === 1) ? 1 : -1);
+    gather(product, b, node.primitive === 'mul' ? power : -power);
   } else count(product.factors, expression, power);
+}
+
+/** As few products as squaring needs; the parser reads x^n the same way. */
+export function wholePower(base: Expression, exponent: number): Expression {
+  if (exponent <= 1) return exponent === 1 ? base : constant(1);
+  const half = wholePower(base, Math.floor(exponent / 2));
+  const square = half.mul(half);
+  return exponent % 2 === 0 ? square : square.mul(base);
 }
 
 export function fromProduct({ coefficient, divisor, factors }: Product): Expression {
   if (coefficient === 0) return constant(0);
   const repeated = (sign: 1 | -1): Expression | undefined => {
-    const all = [...factors].flatMap(([factor, power]) => Array<Expression>(Math.max(0, sign * power)).fill(factor));
+    const all = [...factors].flatMap(([factor, power]) => {
+      const times = Math.max(0, sign * power);
+      return times > 3 ? [wholePower(factor, times)] : Array<Expression>(times).fill(factor);
+    });
     return all.length === 0 ? undefined : all.reduce((left, right) => left.mul(right));
   };
   const numerator = repeated(1);

@@ -11,6 +11,9 @@ export interface TrainOptions extends Partial<TrainerOptions>, Partial<ScheduleO
   readonly signal?: AbortSignal;
 }
 
+/** Milliseconds between looks at the event loop, so that timers, messages and signals are heard. */
+const pauseEvery = 50;
+
 /**
  * Trains a model in place to predict the next token of `source`: tokens in memory, or a source such as a `TokenFile`.
  * @example for await (const { step, loss } of train(device, model, tokens, { steps: 1000 })) console.log(step, loss);
@@ -27,6 +30,16 @@ export async function* train(
   const defaults = { batch: 16, context: Math.min(128, model.maxPositions), accumulate: 1, seed: 0 };
   const trainer = new Trainer(device, model, tokens, { ...defaults, ...options });
   const schedule = { schedule: 'cosine', lr, minLr: lr / 10, warmup: Math.min(100, steps / 10), ...options } as const;
-  while (trainer.done < steps && signal?.aborted !== true)
-    yield await trainer.step(learningRate(trainer.done, schedule));
+  let paused = performance.now();
+  try {
+    while (trainer.done < steps && signal?.aborted !== true) {
+      yield await trainer.step(learningRate(trainer.done, schedule));
+      if (performance.now() - paused < pauseEvery) continue;
+      // A step on wasm awaits nothing but promises that are settled, so no timer would ever fire.
+      await new Promise((resolve) => setTimeout(resolve));
+      paused = performance.now();
+    }
+  } finally {
+    for (const tensor of trainer.optimizer.state().values()) tensor.dispose();
+  }
 }

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { concat, noGrad, ones, type Tensor, tensor } from '../../src/tensor/index.js';
+import { openReference } from '../../src/devices/reference/index.js';
+import { concat, gradcheck, internal, noGrad, ones, type Tensor, tensor } from '../../src/tensor/index.js';
 import { onDevices, someValues } from './devices.js';
 
 onDevices((on) => {
@@ -202,6 +204,48 @@ onDevices((on) => {
     };
     chain().backward();
     await on.expectValues(gradientOf(x), [1], [3001]);
-    chain().dispose();
+    internal(chain).dispose();
   });
+});
+
+/** Operations on square matrices; results are square too, so that any order of them fits. */
+const moves: readonly ((x: Tensor, y: Tensor) => Tensor)[] = [
+  (x, y) => x.add(y),
+  (x, y) => x.mul(y),
+  (x, y) => x.sub(y.transpose(0, 1)),
+  (x, y) => x.matmul(y).mul(0.3),
+  (x, y) => x.matmul(y.transpose(0, 1)).tanh(),
+  (x, y) => concat([x.slice(0, 0, 1), y.slice(0, 1)]),
+  (x, y) =>
+    x
+      .slice(1, 0, 2)
+      .unsqueeze(0)
+      .sum(0)
+      .matmul(y.slice(0, 0, 2)),
+  (x, y) => x.add(y.sum(0)),
+  (x, y) => x.softmax().mul(y.mean(1, { keepdim: true })),
+  (x, y) => x.select(0, 1).expand([3, 3]).add(y.contiguous()),
+  (x) => x.reshape([9]).clone().view([3, 3]).sigmoid(),
+];
+
+test('graphs of any shape have the gradients that central differences give', async () => {
+  const device = await openReference();
+  const step = fc.tuple(fc.nat(moves.length - 1), fc.nat(20), fc.nat(20));
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 9 }), async (recipe) => {
+      const leaves = [1, 2].map((seed) => tensor(device, someValues(9, seed), [3, 3], { requiresGrad: true }));
+      const run = (...start: Tensor[]): Tensor =>
+        internal(() => {
+          const known = [...start];
+          for (const [move, first, second] of recipe) {
+            const [x, y] = [known[first % known.length], known[second % known.length]];
+            const result = x === undefined || y === undefined ? undefined : moves[move]?.(x, y);
+            if (result !== undefined) known.push(result);
+          }
+          return known.slice(2).reduce((sum, one) => sum.add(one));
+        });
+      await gradcheck((x, y) => run(x, y).select(0, 0), leaves);
+    }),
+    { numRuns: 30 },
+  );
 });

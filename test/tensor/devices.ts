@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { Device } from '../../src/devices/device.js';
 import { openReference } from '../../src/devices/reference/index.js';
+import { openWasm } from '../../src/devices/wasm/device.js';
 import type { Tensor } from '../../src/tensor/index.js';
 
 interface TestedDevice {
@@ -11,7 +12,10 @@ interface TestedDevice {
 }
 
 /** Every device that must pass the tests of this folder. */
-export const devices: readonly TestedDevice[] = [{ name: 'reference', open: openReference, tolerance: 1e-9 }];
+export const devices: readonly TestedDevice[] = [
+  { name: 'reference', open: openReference, tolerance: 1e-9 },
+  { name: 'wasm', open: () => openWasm({ threads: 2 }), tolerance: 2e-6 },
+];
 
 export interface OnDevice {
   readonly device: Device;

@@ -191,6 +191,25 @@ describe('gradients', async () => {
     },
   );
 
+  test('the gradient of a bias is summed as it is computed: no buffer of the full size', () => {
+    const sizes: number[] = [];
+    const original = device.allocate;
+    const loss = leaf([16, 8], 1)
+      .detach()
+      .mul(leaf([8], 2))
+      .sum();
+    Object.assign(device, {
+      allocate: (...args: Parameters<typeof original>) => {
+        sizes.push(args[1]);
+        return original.apply(device, args);
+      },
+    });
+    loss.backward();
+    Object.assign(device, { allocate: original });
+    // Of the loss, of the product, of the bias.
+    expect(sizes).toEqual([1, 128, 8]);
+  });
+
   test('several outputs share one backward kernel, whether or not all of them are used', async () => {
     const outputs = [a.mul(b), a.add(b.tanh())] as const;
     const inputs = [leaf([2, 2], 1), leaf([2], 2)];

@@ -1,6 +1,6 @@
 import type { ModuleBuilder } from './assembler.js';
-import type { AttentionForwardOptions } from './attention.js';
 import type { Exponential } from './attention-exponential.js';
+import type { AttentionForwardOptions } from './attention-options.js';
 import { emitSoftmaxRow, lowestMaximum } from './attention-rows.js';
 import { integers } from './integers.js';
 import { matmul } from './matmul.js';

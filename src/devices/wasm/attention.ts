@@ -1,56 +1,20 @@
 import type { AttentionWord, OperandName } from './attention-arguments.js';
 import { attentionWords } from './attention-arguments.js';
 import { emitAttentionBackward, emitAttentionReduce } from './attention-backward.js';
-import type { Exponential } from './attention-exponential.js';
 import { polynomialExponential } from './attention-exponential.js';
 import { emitAttentionForward } from './attention-forward.js';
 import { backwardLayout, forwardLayout, keyBlock, queryBlock } from './attention-layout.js';
+import type { AttentionBackwardOptions, AttentionForwardOptions, AttentionOperand } from './attention-options.js';
 import { attentionStep } from './attention-step.js';
 import type { Tile } from './matmul-tile.js';
 import type { WasmRuntime } from './runtime.js';
 import { floatBits } from './runtime.js';
 import { writeWords } from './words.js';
 
+export type { AttentionBackwardOptions, AttentionForwardOptions, AttentionOperand } from './attention-options.js';
+
 const tile: Tile = { rows: 4, vectors: 2 };
 const fewestItems = 16; // of the backward pass, so that threads find work; a fixed number, since it shapes the sums
-
-/** Vectors of one sequence and head after the other; strides in elements, the numbers of a vector are neighbours. */
-export interface AttentionOperand {
-  /** Address in bytes. */
-  readonly pointer: number;
-  readonly batchStride: number;
-  readonly timeStride: number;
-  readonly headStride: number;
-}
-
-export interface AttentionForwardOptions {
-  readonly batch: number;
-  readonly queryLength: number;
-  readonly keyLength: number;
-  readonly heads: number;
-  /** Heads of keys and values; each serves heads / keyHeads neighbouring query heads. */
-  readonly keyHeads: number;
-  readonly headDim: number;
-  /** Query i sees keys up to number i + keyLength - queryLength: the last query sees all. */
-  readonly causal: boolean;
-  /** Factor of the scores; 1 / sqrt(headDim) by default. */
-  readonly scale?: number;
-  /** Address of an int32 for each sequence: how many of its keys count. */
-  readonly keyLengths?: number;
-  /** [batch, queryLength, heads, headDim] */
-  readonly query: AttentionOperand;
-  /** [batch, keyLength, keyHeads, headDim] */
-  readonly key: AttentionOperand;
-  readonly value: AttentionOperand;
-  /** [batch, queryLength, heads, headDim]; written. */
-  readonly output: AttentionOperand;
-  /**
-   * Address of float32 [batch, heads, queryLength, 2]; written: the largest score of each query, and 1 / the sum of
-   * e^(score - largest), or 0 where a query sees no key. The backward pass reads them.
-   */
-  readonly statistics: number;
-  readonly exponential?: Exponential;
-}
 
 /**
  * softmax(scale * query @ key^T) @ value for every head, without ever holding the scores: memory is linear in length.
@@ -70,15 +34,6 @@ export function attentionForward(runtime: WasmRuntime, options: AttentionForward
   const words = wordsOf(options, { queryBlocks });
   const scratchBytes = forwardLayout(tile, headDim).bytes;
   runtime.launch(kernel, words, batch * heads * queryBlocks, 1, { scratchBytes });
-}
-
-export interface AttentionBackwardOptions extends AttentionForwardOptions {
-  /** [batch, queryLength, heads, headDim] */
-  readonly outputGradient: AttentionOperand;
-  /** The gradients, written. */
-  readonly queryGradient: AttentionOperand;
-  readonly keyGradient: AttentionOperand;
-  readonly valueGradient: AttentionOperand;
 }
 
 /**

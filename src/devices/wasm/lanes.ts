@@ -2,6 +2,7 @@ import { type Expression, reachable } from '../../scalar/expression.js';
 import { expand } from '../../scalar/lower.js';
 import { float32Error, float32Tolerance } from '../../scalar/precision.js';
 import { type LaneStep, primitives } from '../../scalar/primitives.js';
+import type { StorageType } from '../device.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { PlainOp } from './opcodes.js';
 
@@ -9,9 +10,15 @@ import type { PlainOp } from './opcodes.js';
 export type LaneType = 'f32x4' | 'f64x2';
 export type Vector = Local<'v128'>;
 
-/** Expressions as lanes compute them: in float32 where that holds the accuracy contract, else in float64. */
-export function lowerToLanes(outputs: readonly Expression[]): { type: LaneType; outputs: Expression[] } {
-  const isCheap = float32Error(outputs) <= float32Tolerance;
+/**
+ * Expressions as lanes compute them: in float32 where that holds the accuracy contract, else in float64; int32 operands
+ * need float64, which holds them all.
+ */
+export function lowerToLanes(
+  outputs: readonly Expression[],
+  types: readonly StorageType[],
+): { type: LaneType; outputs: Expression[] } {
+  const isCheap = !types.includes('int32') && float32Error(outputs) <= float32Tolerance;
   return isCheap
     ? { type: 'f32x4', outputs: outputs.map((output) => expand(output, 'float32')) }
     : { type: 'f64x2', outputs: outputs.map((output) => expand(output)) };

@@ -88,7 +88,8 @@ class MapEmitter {
     this.#f = f;
     this.#kernel = kernel;
     this.#layout = layout;
-    const { type, outputs } = lowerToLanes(kernel.outputs);
+    const types = layout.slots.map((slot) => slot.type);
+    const { type, outputs } = lowerToLanes(kernel.outputs, types);
     this.#outputs = outputs;
     this.#printer = new LanePrinter(f, type, relaxed);
   }

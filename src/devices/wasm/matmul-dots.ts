@@ -1,8 +1,8 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
+import { integers } from './integers.js';
 import type { MatmulLocals } from './matmul-arguments.js';
 import { matmulWords } from './matmul-arguments.js';
-import { advance, pushAddress } from './matmul-pack.js';
-import { multiplyAdd } from './matmul-tile.js';
+import { emitOldValue, multiplyAdd } from './matmul-tile.js';
 import { readWords } from './words.js';
 
 /** Columns of C that one work item makes. */
@@ -21,29 +21,20 @@ export function emitMatmulDots(module: ModuleBuilder, rows: number, relaxed: boo
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
   const words = readWords(f, run.arguments, matmulWords);
-  const { item, column, whole, position, target } = f.locals('i32', 'item', 'column', 'whole', 'position', 'target');
+  const { item, column, whole, position } = f.locals('i32', 'item', 'column', 'whole', 'position');
   const left = Array.from({ length: rows }, () => f.local('i32'));
   const right = Array.from({ length: columns }, () => f.local('i32'));
   const sums = left.map(() => right.map(() => Array.from({ length: steps }, () => f.local('v128'))));
-  f.get(words.k);
-  f.i32(-4 * steps);
-  f.op('i32.and');
-  f.set(whole);
+  const i = integers(f);
+  i.set(whole, i.and(words.k, -4 * steps));
   f.forRange(item, run.begin, run.end, 1, () => {
-    f.get(item);
-    f.i32(columns);
-    f.op('i32.mul');
-    f.set(column);
+    i.set(column, i.multiply(item, columns));
     left.forEach((pointer, row) => {
-      pushAddress(f, words.a, words.aRowStride, row);
-      f.set(pointer);
+      i.set(pointer, i.add(words.a, i.multiply(words.aRowStride, row)));
     });
     right.forEach((pointer, index) => {
-      f.get(words.b);
-      pushColumn(f, column, index, words.n);
-      f.get(words.bColumnStride);
-      f.op('i32.mul', 'i32.add');
-      f.set(pointer);
+      const existing = i.least(i.add(column, index), i.subtract(words.n, 1)); // past the end: the last one again
+      i.set(pointer, i.add(words.b, i.multiply(existing, words.bColumnStride)));
     });
     for (const sum of sums.flat(2)) {
       f.f32x4(0);
@@ -51,43 +42,19 @@ export function emitMatmulDots(module: ModuleBuilder, rows: number, relaxed: boo
     }
     f.forRange(position, 0, whole, 4 * steps, () => {
       for (let step = 0; step < steps; step++) emitStep(f, { left, right, sums, step, relaxed });
-      for (const pointer of [...left, ...right]) advance(f, pointer, 16 * steps);
+      for (const pointer of [...left, ...right]) i.advance(pointer, 16 * steps);
     });
     const totals = sums.map((row) => row.map((parts) => horizontalSum(f, parts)));
     emitTail(f, { left, right, totals, position, whole, size: words.k });
     right.forEach((_, index) => {
-      f.get(column);
-      f.i32(index);
-      f.op('i32.add');
-      f.get(words.n);
-      f.op('i32.lt_s');
-      f.if(() =>
+      i.when(i.lessThan(i.add(column, index), words.n), () =>
         totals.forEach((totalsOfRow, row) => {
           const total = totalsOfRow[index];
-          if (total !== undefined) emitResult(f, words, { column, index, row, total, target });
+          if (total !== undefined) emitResult(f, words, { column, index, row, total });
         }),
       );
     });
   });
-}
-
-/** Pushes min(column + index, n - 1): a column past the end reads the last one again. */
-function pushColumn(f: FunctionBuilder, column: Local, index: number, n: Local): void {
-  const push = () => {
-    f.get(column);
-    f.i32(index);
-    f.op('i32.add');
-  };
-  const last = () => {
-    f.get(n);
-    f.i32(1);
-    f.op('i32.sub');
-  };
-  push();
-  last();
-  push();
-  last();
-  f.op('i32.lt_s', 'select');
 }
 
 interface Step {
@@ -120,7 +87,7 @@ function loadVector(f: FunctionBuilder, pointer: Local, offset: number): Local<'
 }
 
 /** The sum of all lanes, always in the same order. */
-export function horizontalSum(f: FunctionBuilder, parts: readonly Local[]): Local<'f32'> {
+function horizontalSum(f: FunctionBuilder, parts: readonly Local[]): Local<'f32'> {
   const vector = f.local('v128');
   parts.forEach((part, index) => {
     f.get(part);
@@ -149,6 +116,7 @@ interface Tail {
 
 /** What the vectors left over, one number at a time. */
 function emitTail(f: FunctionBuilder, { left, right, totals, position, whole, size }: Tail): void {
+  const i = integers(f);
   f.forRange(position, whole, size, 1, () => {
     left.forEach((pointer, row) => {
       right.forEach((other, index) => {
@@ -162,7 +130,7 @@ function emitTail(f: FunctionBuilder, { left, right, totals, position, whole, si
         f.set(total);
       });
     });
-    for (const pointer of [...left, ...right]) advance(f, pointer, 4);
+    for (const pointer of [...left, ...right]) i.advance(pointer, 4);
   });
 }
 
@@ -171,23 +139,15 @@ interface Result {
   readonly index: number;
   readonly row: number;
   readonly total: Local;
-  readonly target: Local<'i32'>;
 }
 
-function emitResult(f: FunctionBuilder, words: MatmulLocals, result: Result): void {
-  const { column, index, row, total, target } = result;
-  pushAddress(f, words.c, column, 4);
-  f.i32(4 * index);
-  f.get(words.cRowStride);
-  f.i32(row);
-  f.op('i32.mul', 'i32.add', 'i32.add');
-  f.tee(target);
-  f.get(total, words.alpha);
+function emitResult(f: FunctionBuilder, words: MatmulLocals, { column, index, row, total }: Result): void {
+  const target = f.local('i32');
+  const i = integers(f);
+  i.set(target, i.add(words.c, i.multiply(column, 4), 4 * index, i.multiply(words.cRowStride, row)));
+  f.get(target, total, words.alpha);
   f.op('f32.reinterpret_i32', 'f32.mul');
-  f.get(target);
-  f.load('f32.load');
-  f.f32(-0); // x + -0 is x for every x
-  f.get(words.accumulate);
-  f.op('select', 'f32.add');
+  emitOldValue(f, target, words.accumulate);
+  f.op('f32.add');
   f.store('f32.store');
 }

@@ -1,56 +1,47 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
+import { integers } from './integers.js';
 import type { MatmulLocals, MatmulWord } from './matmul-arguments.js';
 import { matmulWords, mode } from './matmul-arguments.js';
 import { emitBlock } from './matmul-block.js';
-import { emitPack, pushAddress, pushLeast } from './matmul-pack.js';
+import { emitPack } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';
 import { pushWord, readWords } from './words.js';
 
 type Index = Local<'i32'>;
 
 interface Parts {
+  readonly words: MatmulLocals;
   readonly block: FunctionBuilder;
   readonly packA: FunctionBuilder;
   readonly packB: FunctionBuilder;
   readonly tile: Tile;
+  readonly arguments: Index;
+  readonly begin: Index;
+  readonly end: Index;
+  readonly item: Index;
+  readonly scratch: Index;
 }
 
 /** Emits `run` for one shape of tile; `matmulWords` are its arguments, `mode` says what the work items are. */
 export function emitMatmul(module: ModuleBuilder, tile: Tile, relaxed: boolean): void {
-  const width = 4 * tile.vectors;
-  const parts: Parts = {
+  const emitted = {
     block: emitBlock(module, tile, relaxed),
     packA: emitPackPlaces(module, tile.rows, { line: 'aRowStride', step: 'aColumnStride', size: 'm', whole: 'packA' }),
-    packB: emitPackPlaces(module, width, { line: 'bColumnStride', step: 'bRowStride', size: 'n', whole: 'packB' }),
-    tile,
+    packB: emitPackPlaces(module, 4 * tile.vectors, {
+      ...{ line: 'bColumnStride', step: 'bRowStride', size: 'n', whole: 'packB' },
+    }),
   };
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
+  const i = integers(f);
   const words = readWords(f, run.arguments, matmulWords);
-  const item = f.local('i32');
-  const all = { ...parts, ...run, item };
-  const when = (value: number, then: () => void) => {
-    f.get(words.mode);
-    f.i32(value);
-    f.op('i32.eq');
-    f.if(then);
-  };
-  const each = (then: () => void) => () => f.forRange(item, run.begin, run.end, 1, then);
-  when(mode.pack, () => emitPackItems(f, words, all, run.begin, run.end));
-  when(
-    mode.multiply,
-    each(() => emitMultiplyItem(f, words, all)),
-  );
-  when(
-    mode.whole,
-    each(() => emitWholeItem(f, words, all)),
-  );
-}
-
-interface ItemParts extends Parts {
-  readonly arguments: Index;
-  readonly item: Index;
-  readonly scratch: Index;
+  const parts: Parts = { ...emitted, ...run, words, tile, item: f.local('i32') };
+  i.when(i.equal(words.mode, mode.pack), () => emitPackItems(f, parts));
+  for (const [value, emit] of [
+    [mode.multiply, emitMultiplyItem],
+    [mode.whole, emitWholeItem],
+  ] as const)
+    i.when(i.equal(words.mode, value), () => f.forRange(parts.item, run.begin, run.end, 1, () => emit(f, parts)));
 }
 
 /**
@@ -66,177 +57,100 @@ function emitPackPlaces(
   const f = module.function({ parameters: Array.from({ length: 6 }, () => 'i32' as const) });
   const p = f.named('arguments', 'matrix', 'first', 'last', 'depth', 'packed');
   const line = f.local('i32');
-  f.get(p.first);
-  pushWord(f, p.arguments, matmulWords, names.size);
-  f.i32(width);
-  f.op('i32.div_u');
-  pushWord(f, p.arguments, matmulWords, names.whole);
-  f.op('select');
-  f.i32(width);
-  f.op('i32.mul');
-  f.set(line);
-  f.get(p.matrix, line);
-  pushWord(f, p.arguments, matmulWords, names.line);
-  f.op('i32.mul', 'i32.add');
-  pushWord(f, p.arguments, matmulWords, names.line);
-  pushWord(f, p.arguments, matmulWords, names.step);
-  pushWord(f, p.arguments, matmulWords, names.size);
-  f.get(line);
-  f.op('i32.sub');
-  f.get(p.last, p.first);
-  f.op('i32.sub');
-  f.get(p.depth, p.packed, p.first, p.depth);
-  f.i32(4 * width);
-  f.op('i32.mul', 'i32.mul', 'i32.add');
-  f.call(pack);
+  const i = integers(f);
+  const word = (name: MatmulWord) => () => pushWord(f, p.arguments, matmulWords, name);
+  const panel = i.choose(word(names.whole), p.first, i.divide(word(names.size), width));
+  i.set(line, i.multiply(panel, width));
+  i.call(
+    pack,
+    i.add(p.matrix, i.multiply(line, word(names.line))),
+    word(names.line),
+    word(names.step),
+    i.subtract(word(names.size), line),
+    i.subtract(p.last, p.first),
+    p.depth,
+    i.add(p.packed, i.multiply(p.first, p.depth, 4 * width)),
+  );
   return f;
 }
 
 /** Places `begin` to `end`, those of A before those of B. */
-function emitPackItems(f: FunctionBuilder, words: MatmulLocals, parts: ItemParts, begin: Index, end: Index): void {
+function emitPackItems(f: FunctionBuilder, { words, arguments: block, begin, end, packA, packB }: Parts): void {
   const { first, last } = f.locals('i32', 'first', 'last');
-  pushLeast(f, end, words.aPanels);
-  f.set(last);
-  f.get(begin, last);
-  f.op('i32.lt_s');
-  f.if(() => {
-    f.get(parts.arguments, words.a, begin, last, words.k, words.packedA);
-    f.call(parts.packA);
-  });
-  f.get(begin, words.aPanels, begin, words.aPanels);
-  f.op('i32.gt_s', 'select');
-  f.set(first);
-  f.get(first, end);
-  f.op('i32.lt_s');
-  f.if(() => {
-    f.get(parts.arguments, words.b, first, words.aPanels);
-    f.op('i32.sub');
-    f.get(end, words.aPanels);
-    f.op('i32.sub');
-    f.get(words.k, words.packedB);
-    f.call(parts.packB);
-  });
+  const i = integers(f);
+  i.set(last, i.least(end, words.aPanels));
+  i.when(i.lessThan(begin, last), () => i.call(packA, block, words.a, begin, last, words.k, words.packedA));
+  i.set(first, i.subtract(i.most(begin, words.aPanels), words.aPanels));
+  i.set(last, i.subtract(end, words.aPanels));
+  i.when(i.lessThan(first, last), () => i.call(packB, block, words.b, first, last, words.k, words.packedB));
 }
 
 /** One block of C. */
-function emitMultiplyItem(f: FunctionBuilder, words: MatmulLocals, parts: ItemParts): void {
-  f.get(parts.arguments);
-  pushOperands(f, words, parts.tile, { ...words, depth: words.k });
-  f.get(words.c, words.k);
-  for (const [op, size] of [
-    ['i32.div_u', words.blockRows],
-    ['i32.rem_u', words.blockColumns],
-  ] as const) {
-    f.get(parts.item, words.columnBlocks);
-    f.op(op);
-    f.get(size);
-    f.op('i32.mul');
-  }
-  f.get(words.blockRows, words.blockColumns, words.accumulate, parts.scratch);
-  f.call(parts.block);
+function emitMultiplyItem(f: FunctionBuilder, parts: Parts): void {
+  const { words, item, scratch } = parts;
+  const i = integers(f);
+  i.call(
+    parts.block,
+    parts.arguments,
+    ...blockOperands(f, parts, { ...words, depth: words.k }),
+    ...[words.c, words.k],
+    i.multiply(i.divide(item, words.columnBlocks), words.blockRows),
+    i.multiply(i.remainder(item, words.columnBlocks), words.blockColumns),
+    ...[words.blockRows, words.blockColumns, words.accumulate, scratch],
+  );
 }
 
 /** A whole product of the batch, a slice of `depth` after the other. */
-function emitWholeItem(f: FunctionBuilder, words: MatmulLocals, parts: ItemParts): void {
-  const { tile, item } = parts;
+function emitWholeItem(f: FunctionBuilder, parts: Parts): void {
+  const { words, tile, item } = parts;
+  const width = 4 * tile.vectors;
   const l = f.locals('i32', 'a', 'b', 'c', 'packedA', 'packedB', 'position', 'depth', 'panels');
-  for (const name of ['a', 'b', 'c'] as const) {
-    pushAddress(f, words[name], item, words[`${name}BatchStride`]);
-    f.set(l[name]);
-  }
-  f.get(parts.scratch);
-  f.i32(16 * tile.rows * tile.vectors);
-  f.op('i32.add');
-  f.set(l.packedA);
+  const i = integers(f);
+  for (const name of ['a', 'b', 'c'] as const)
+    i.set(l[name], i.add(words[name], i.multiply(item, words[`${name}BatchStride`])));
+  i.set(l.packedA, i.add(parts.scratch, 4 * tile.rows * width));
   f.forRange(l.position, 0, words.k, words.depth, () => {
-    f.get(words.k, l.position);
-    f.op('i32.sub');
-    f.set(l.depth);
-    pushLeast(f, l.depth, words.depth);
-    f.set(l.depth);
-    pushPanels(f, words.m, words.packA, tile.rows);
-    f.set(l.panels);
-    f.get(parts.arguments, l.a);
-    f.i32(0);
-    f.get(l.panels, l.depth, l.packedA);
-    f.call(parts.packA);
-    f.get(l.packedA, l.panels, l.depth);
-    f.i32(4 * tile.rows);
-    f.op('i32.mul', 'i32.mul', 'i32.add');
-    f.set(l.packedB);
-    f.get(parts.arguments, l.b);
-    f.i32(0);
-    pushPanels(f, words.n, words.packB, 4 * tile.vectors);
-    f.get(l.depth, l.packedB);
-    f.call(parts.packB);
-    f.get(parts.arguments);
-    pushOperands(f, words, tile, l);
-    f.get(l.c, l.depth);
-    f.i32(0);
-    f.i32(0);
-    f.get(words.m, words.n, words.accumulate, l.position);
-    f.op('i32.or');
-    f.get(parts.scratch);
-    f.call(parts.block);
-    pushAddress(f, l.a, l.depth, words.aColumnStride);
-    f.set(l.a);
-    pushAddress(f, l.b, l.depth, words.bRowStride);
-    f.set(l.b);
+    i.set(l.depth, i.least(i.subtract(words.k, l.position), words.depth));
+    i.set(l.panels, packedPanels(f, words.m, words.packA, tile.rows));
+    i.call(parts.packA, parts.arguments, l.a, 0, l.panels, l.depth, l.packedA);
+    i.set(l.packedB, i.add(l.packedA, i.multiply(l.panels, l.depth, 4 * tile.rows)));
+    i.set(l.panels, packedPanels(f, words.n, words.packB, width));
+    i.call(parts.packB, parts.arguments, l.b, 0, l.panels, l.depth, l.packedB);
+    i.call(
+      parts.block,
+      parts.arguments,
+      ...blockOperands(f, parts, l),
+      ...[l.c, l.depth, 0, 0, words.m, words.n, i.or(words.accumulate, l.position), parts.scratch],
+    );
+    i.advance(l.a, i.multiply(l.depth, words.aColumnStride));
+    i.advance(l.b, i.multiply(l.depth, words.bRowStride));
   });
 }
 
-/** Pushes how many panels are packed: all, or the one over the edge if there is one. */
-function pushPanels(f: FunctionBuilder, size: Index, whole: Index, width: number): void {
-  f.get(size);
-  f.i32(width - 1);
-  f.op('i32.add');
-  f.i32(width);
-  f.op('i32.div_u');
-  f.get(size);
-  f.i32(width);
-  f.op('i32.rem_u');
-  f.i32(0);
-  f.op('i32.ne');
-  f.get(whole);
-  f.op('select');
+/** How many panels are packed: all, or the one over the edge if there is one. */
+function packedPanels(f: FunctionBuilder, size: Index, whole: Index, width: number): () => void {
+  const i = integers(f);
+  return i.choose(whole, i.parts(size, width), i.notEqual(i.remainder(size, width), 0));
 }
 
 type Sources = Readonly<Record<'a' | 'b' | 'packedA' | 'packedB' | 'depth', Index>>;
 
-/** Pushes the parameters of a block from `a` to `bEdge`. */
-function pushOperands(f: FunctionBuilder, words: MatmulLocals, tile: Tile, from: Sources): void {
+/** The parameters of a block from `a` to `bEdge`. */
+function blockOperands(f: FunctionBuilder, { words, tile }: Parts, from: Sources): readonly (() => void)[] {
   const width = 4 * tile.vectors;
-  const choose = (whole: Index, packed: () => void, unpacked: () => void) => {
-    packed();
-    unpacked();
-    f.get(whole);
-    f.op('select');
-  };
-  const scaled = (local: Index, factor: number) => () => {
-    f.get(local);
-    f.i32(factor);
-    f.op('i32.mul');
-  };
-  const constant = (value: number) => () => f.i32(value);
-  const push = (local: Index) => () => f.get(local);
+  const i = integers(f);
   /** The panel over the edge follows all full ones, or stands alone. */
-  const edge = (packed: Index, size: Index, lines: number, whole: Index) => {
-    f.get(packed, size);
-    f.i32(lines);
-    f.op('i32.div_u');
-    scaled(from.depth, 4 * lines)();
-    f.op('i32.mul');
-    f.i32(0);
-    f.get(whole);
-    f.op('select', 'i32.add');
-  };
-  choose(words.packA, push(from.packedA), push(from.a));
-  choose(words.packA, scaled(from.depth, 4 * tile.rows), scaled(words.aRowStride, tile.rows));
-  choose(words.packA, constant(4), push(words.aRowStride));
-  choose(words.packA, constant(4 * tile.rows), push(words.aColumnStride));
-  edge(from.packedA, words.m, tile.rows, words.packA);
-  choose(words.packB, push(from.packedB), push(from.b));
-  choose(words.packB, scaled(from.depth, 4 * width), constant(4 * width));
-  choose(words.packB, constant(4 * width), push(words.bRowStride));
-  edge(from.packedB, words.n, width, words.packB);
+  const edge = (packed: Index, size: Index, lines: number, whole: Index) =>
+    i.add(packed, i.choose(whole, i.multiply(i.divide(size, lines), from.depth, 4 * lines), 0));
+  return [
+    i.choose(words.packA, from.packedA, from.a),
+    i.choose(words.packA, i.multiply(from.depth, 4 * tile.rows), i.multiply(words.aRowStride, tile.rows)),
+    i.choose(words.packA, 4, words.aRowStride),
+    i.choose(words.packA, 4 * tile.rows, words.aColumnStride),
+    edge(from.packedA, words.m, tile.rows, words.packA),
+    i.choose(words.packB, from.packedB, from.b),
+    i.choose(words.packB, i.multiply(from.depth, 4 * width), 4 * width),
+    i.choose(words.packB, 4 * width, words.bRowStride),
+    edge(from.packedB, words.n, width, words.packB),
+  ];
 }

@@ -1,8 +1,8 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
+import { integers } from './integers.js';
 import type { MatmulLocals } from './matmul-arguments.js';
 import { matmulWords } from './matmul-arguments.js';
-import { advance, pushAddress, pushLeast } from './matmul-pack.js';
-import { multiplyAdd } from './matmul-tile.js';
+import { emitOldValue, multiplyAdd } from './matmul-tile.js';
 import { readWords } from './words.js';
 
 type Index = Local<'i32'>;
@@ -26,31 +26,21 @@ export function emitMatmulRows(module: ModuleBuilder, rows: number, relaxed: boo
   const run = f.named('arguments', 'begin', 'end', 'scratch');
   const words = readWords(f, run.arguments, matmulWords);
   const l = f.locals('i32', 'item', 'columns', 'position', 'whole', 'a', 'b', 'c');
-  f.get(words.k);
-  f.i32(-unroll);
-  f.op('i32.and');
-  f.set(l.whole);
+  const i = integers(f);
+  i.set(l.whole, i.and(words.k, -unroll));
   f.forRange(l.item, run.begin, run.end, 1, () => {
-    pushAddress(f, words.n, l.item, -rowColumns);
-    f.set(l.columns);
-    pushLeast(f, l.columns, rowColumns);
-    f.set(l.columns);
+    i.set(l.columns, i.least(i.subtract(words.n, i.multiply(l.item, rowColumns)), rowColumns));
     f.get(run.scratch);
     f.i32(0);
     f.i32(rowScratchBytes(rows));
     f.memoryFill();
-    pushAddress(f, words.b, l.item, 4 * rowColumns);
-    f.set(l.b);
-    pushAddress(f, words.c, l.item, 4 * rowColumns);
-    f.set(l.c);
-    f.get(words.a);
-    f.set(l.a);
+    i.set(l.a, words.a);
+    i.set(l.b, i.add(words.b, i.multiply(l.item, 4 * rowColumns)));
+    i.set(l.c, i.add(words.c, i.multiply(l.item, 4 * rowColumns)));
     const pass = (steps: number) => () => {
       emitPass(f, words, { a: l.a, b: l.b, sums: run.scratch, columns: l.columns, rows, steps, relaxed });
-      pushAddress(f, l.a, words.aColumnStride, steps);
-      f.set(l.a);
-      pushAddress(f, l.b, words.bRowStride, steps);
-      f.set(l.b);
+      i.advance(l.a, i.multiply(words.aColumnStride, steps));
+      i.advance(l.b, i.multiply(words.bRowStride, steps));
     };
     f.forRange(l.position, 0, l.whole, unroll, pass(unroll));
     f.forRange(l.position, l.whole, words.k, 1, pass(1));
@@ -72,19 +62,15 @@ interface Pass {
 function emitPass(f: FunctionBuilder, words: MatmulLocals, pass: Pass): void {
   const { rows, steps, relaxed } = pass;
   const { sum, end } = f.locals('i32', 'sum', 'end');
-  const lines = Array.from({ length: steps }, (_, step) => {
-    const line = f.local('i32');
-    pushAddress(f, pass.b, words.bRowStride, step);
-    f.set(line);
-    return line;
+  const i = integers(f);
+  const lines = Array.from({ length: steps }, () => f.local('i32'));
+  lines.forEach((line, step) => {
+    i.set(line, i.add(pass.b, i.multiply(words.bRowStride, step)));
   });
   const factors = lines.map((_, step) =>
     Array.from({ length: rows }, (__, row) => {
       const factor = f.local('v128');
-      pushAddress(f, pass.a, words.aColumnStride, step);
-      f.get(words.aRowStride);
-      f.i32(row);
-      f.op('i32.mul', 'i32.add');
+      i.push(i.add(pass.a, i.multiply(words.aColumnStride, step), i.multiply(words.aRowStride, row)));
       f.load('v128.load32_splat');
       f.set(factor);
       return factor;
@@ -106,7 +92,7 @@ function emitPass(f: FunctionBuilder, words: MatmulLocals, pass: Pass): void {
         multiplyAdd(f, value, factors[step]?.[row] ?? value, total, relaxed);
         f.set(total);
       });
-      advance(f, line, bytes);
+      i.advance(line, bytes);
     });
     totals.forEach((total, row) => {
       f.get(sum, total);
@@ -114,15 +100,9 @@ function emitPass(f: FunctionBuilder, words: MatmulLocals, pass: Pass): void {
       else f.laneMemory('v128.store32_lane', 0, 4 * rowColumns * row);
     });
   };
-  f.get(pass.sums, pass.columns);
-  f.i32(-4);
-  f.op('i32.and');
-  f.i32(2);
-  f.op('i32.shl', 'i32.add');
-  f.set(end);
+  i.set(end, i.add(pass.sums, i.multiply(i.and(pass.columns, -4), 4)));
   f.forAddresses(sum, pass.sums, end, 16, stretch('v128.load', 16));
-  pushAddress(f, pass.sums, pass.columns, 4);
-  f.set(end);
+  i.set(end, i.add(pass.sums, i.multiply(pass.columns, 4)));
   f.forAddresses(sum, sum, end, 4, stretch('v128.load32_zero', 4));
 }
 
@@ -136,25 +116,18 @@ interface WriteRow {
 /** C = alpha * sums, or C += alpha * sums, for one row. */
 function emitWriteRow(f: FunctionBuilder, words: MatmulLocals, { sums, c, columns, row }: WriteRow): void {
   const { from, to, end } = f.locals('i32', 'from', 'to', 'end');
-  f.get(sums);
-  f.i32(4 * rowColumns * row);
-  f.op('i32.add');
-  f.set(from);
-  pushAddress(f, c, words.cRowStride, row);
-  f.set(to);
-  pushAddress(f, to, columns, 4);
-  f.set(end);
+  const i = integers(f);
+  i.set(from, i.add(sums, 4 * rowColumns * row));
+  i.set(to, i.add(c, i.multiply(words.cRowStride, row)));
+  i.set(end, i.add(to, i.multiply(columns, 4)));
   f.forAddresses(to, to, end, 4, () => {
     f.get(to, from);
     f.load('f32.load');
     f.get(words.alpha);
     f.op('f32.reinterpret_i32', 'f32.mul');
-    f.get(to);
-    f.load('f32.load');
-    f.f32(-0); // x + -0 is x for every x
-    f.get(words.accumulate);
-    f.op('select', 'f32.add');
+    emitOldValue(f, to, words.accumulate);
+    f.op('f32.add');
     f.store('f32.store');
-    advance(f, from, 4);
+    i.advance(from, 4);
   });
 }

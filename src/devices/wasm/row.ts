@@ -58,7 +58,7 @@ class RowEmitter {
 
   constructor(f: FunctionBuilder, kernel: RowKernel, types: readonly StorageType[], relaxed: boolean) {
     this.#f = f;
-    const { type, outputs } = lowerToLanes(kernel.outputs);
+    const { type, outputs } = lowerToLanes(kernel.outputs, types);
     this.#outputs = outputs;
     this.#extent = extents(this.#outputs, elementVariables(kernel));
     this.#printer = new LanePrinter(f, type, relaxed);

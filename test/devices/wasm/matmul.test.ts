@@ -90,6 +90,13 @@ const plain = { batch: 1, a: 'rows', b: 'rows', gap: 0, alpha: 1, accumulate: fa
 const bound = (k: number, alpha: number) => 2e-6 + 2e-7 * (1 + Math.abs(alpha)) * k;
 
 const layouts: readonly Layout[] = ['rows', 'columns', 'strided', 'backwards'];
+const pairs: readonly [Layout, Layout][] = [
+  ['rows', 'rows'],
+  ['rows', 'columns'],
+  ['columns', 'rows'],
+  ['columns', 'columns'],
+  ['strided', 'backwards'],
+];
 const layout = fc.constantFrom(...layouts);
 
 describe.each([
@@ -128,22 +135,15 @@ describe.each([
 
   const large: [number, number, number][] = [
     [130, 140, 150],
-    [13, 1100, 400],
+    [13, 1100, 340],
     [1500, 9, 330],
-    [96, 96, 1300],
+    [50, 60, 1300],
     [5, 3000, 40],
     [300, 8, 8],
-    [2100, 10, 20],
-    [16, 4200, 16],
+    [2100, 10, 12],
+    [16, 4200, 9],
     [1, 700, 300],
     [700, 1, 300],
-  ];
-  const pairs: [Layout, Layout][] = [
-    ['rows', 'rows'],
-    ['rows', 'columns'],
-    ['columns', 'rows'],
-    ['columns', 'columns'],
-    ['strided', 'backwards'],
   ];
   test.each(large)('agrees with float64 for %i by %i by %i', (m, n, k) => {
     for (const [a, b] of pairs) {
@@ -217,23 +217,24 @@ test('the bits do not depend on the number of threads', async () => {
   expect(results[2]).toEqual(results[0]);
 });
 
+const bytesOf = (result: { got: Float32Array } | undefined) => Buffer.from(result?.got.buffer ?? new ArrayBuffer(0));
+
 test('the shape of the tile changes no bit', async () => {
   const runtime = await WasmRuntime.create({ threads: 2 });
   for (const [m, n, k] of [
     [13, 19, 23],
-    [150, 170, 400],
+    [100, 110, 330],
   ] as const)
-    for (const a of layouts)
-      for (const b of layouts) {
-        const values = { ...plain, m, n, k, a, b, accumulate: true };
-        const [first, ...others] = [
-          { rows: 4, vectors: 2 },
-          { rows: 6, vectors: 2 },
-          { rows: 3, vectors: 3 },
-        ].map((tile) => run(runtime, values, (options) => multiplyTiles(runtime, tile, options)));
-        expect(largestDifference(first?.got ?? [], first?.expected ?? [])).toBeLessThan(bound(k, 1));
-        for (const other of others) expect(other.got).toEqual(first?.got);
-      }
+    for (const [a, b] of pairs) {
+      const values = { ...plain, m, n, k, a, b, accumulate: true };
+      const [first, ...others] = [
+        { rows: 4, vectors: 2 },
+        { rows: 6, vectors: 2 },
+        { rows: 3, vectors: 3 },
+      ].map((tile) => run(runtime, values, (options) => multiplyTiles(runtime, tile, options)));
+      expect(largestDifference(first?.got ?? [], first?.expected ?? [])).toBeLessThan(bound(k, 1));
+      for (const other of others) expect(Buffer.compare(bytesOf(other), bytesOf(first))).toBe(0);
+    }
   await runtime.close();
 });
 

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vite';
+
+/** With these a page has shared memory, and so threads; without them everything works on one thread. */
+const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+export default defineConfig({
+  root: import.meta.dirname,
+  server: { headers: isolation },
+  preview: { headers: isolation },
+  build: { target: 'es2022' },
+  // A package that starts Workers of its own: bundled ahead of time for `vite dev`, it would not find them.
+  optimizeDeps: { exclude: ['sluice'] },
+});

@@ -1,0 +1,145 @@
+/**
+ * Sweeps every primitive and activation over float32: npm run accuracy -- [options]
+ *
+ *   --all            every one of the 2^32 inputs; else 2^24, spread over all exponents (see docs/accuracy.md)
+ *   --bits N         2^N inputs, spread
+ *   --lanes float32  only kernels that compute in these lanes (float32 or float64)
+ *   --only NAME      only these functions (repeatable)
+ *   --kind KIND      only primitives, activations or gates: primitive, activation, gate
+ *   --threads N      threads of the device; 1
+ *   --fresh          forget what an interrupted sweep has done
+ *
+ * Ctrl-C keeps what is done; the same command goes on from there. The table goes to docs/accuracy.md at the end.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      all: { type: 'boolean', default: false },
+      bits: { type: 'string', default: '24' },
+      lanes: { type: 'string' },
+      kind: { type: 'string' },
+      only: { type: 'string', multiple: true },
+      threads: { type: 'string', default: '1' },
+      fresh: { type: 'boolean', default: false },
+    },
+  });
+  const bits = values.all ? 32 : Number(values.bits);
+  if (!Number.isInteger(bits) || bits < 20 || bits > 32) throw new Error('--bits is a whole number from 20 to 32');
+  return { ...values, bits, threads: Number(values.threads) };
+}
+
+/** Changes with the built code that decides about results, so that a resumed sweep is of one version. */
+function fingerprint() {
+  const hash = createHash('sha256');
+  for (const folder of ['scalar', 'activations', 'kernels', 'devices/wasm']) {
+    const files = readdirSync(`${root}dist/${folder}`).filter((name) => name.endsWith('.js'));
+    for (const name of files.sort()) hash.update(readFileSync(`${root}dist/${folder}/${name}`));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** What is done of a sweep, kept in a file so that it can be interrupted. */
+function openState({ bits, fresh }) {
+  const folder = `${root}.cache`;
+  const file = `${folder}/accuracy-${bits}-${fingerprint()}.json`;
+  const known = !fresh && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const revive = (state) => ({ ...state, ulp: Number(state.ulp), at: state.at.map(Number), nanAt: state.nanAt?.map(Number) });
+  const states = new Map(Object.entries(known).map(([key, state]) => [key, revive(state)]));
+  const text = (_, value) => (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)) ? String(value) : value);
+  return {
+    of: (key) => {
+      const state = states.get(key) ?? { done: 0, ulp: 0, at: [], nanMismatches: 0, seconds: 0 };
+      states.set(key, state);
+      return state;
+    },
+    save: () => {
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(file, JSON.stringify(Object.fromEntries(states), text));
+    },
+  };
+}
+
+const clock = (seconds) =>
+  seconds < 90 ? `${Math.round(seconds)} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+
+/** What is left, by the pace of the subject under way and, for those to come, of those done. */
+function progress(states, total) {
+  const done = states.reduce((sum, state) => sum + state.done, 0);
+  const seconds = states.reduce((sum, state) => sum + state.seconds, 0);
+  const left = done === 0 ? Number.NaN : (seconds / done) * (total - done);
+  return `${((100 * done) / total).toFixed(1)}%, ${clock(left)} left`;
+}
+
+const keyOf = ({ kind, name, part }) => `${kind} ${name} ${part}`;
+
+/** Kernels that are the same (elu's and celu's, say) are swept once: each subject with the first that equals it. */
+function firstOfEach(subjects) {
+  const byKernel = new Map();
+  return new Map(
+    subjects.map((subject) => {
+      const { inputs, values, outputs } = subject;
+      const kernel = [inputs, values, outputs.map(({ id }) => id)].join(';');
+      if (!byKernel.has(kernel)) byKernel.set(kernel, subject);
+      return [subject, byKernel.get(kernel)];
+    }),
+  );
+}
+
+async function run() {
+  const chosen = options();
+  const { subjects } = await import('./accuracy/subjects.js');
+  const { sweep } = await import('./accuracy/sweep.js');
+  const { append, table } = await import('./accuracy/report.js');
+  const { openWasm } = await import('../dist/devices/wasm/device.js');
+  const { bits, threads, lanes, kind, only } = chosen;
+  const wanted = subjects().filter(
+    (subject) =>
+      (lanes === undefined || subject.lanes === lanes) &&
+      (kind === undefined || subject.kind === kind) &&
+      (only === undefined || only.includes(subject.name)) &&
+      (bits <= 24 || subject.inputs.length === 1),
+  );
+  if (wanted.length === 0) throw new Error('nothing to sweep: no function is of that name, kind and lanes');
+  const store = openState(chosen);
+  const devices = { fused: await openWasm({ threads }), plain: await openWasm({ threads, deterministic: true }) };
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  const firsts = firstOfEach(wanted);
+  const states = wanted.map((subject) => store.of(keyOf(firsts.get(subject))));
+  const unique = [...new Set(states)];
+  let said = 0;
+  for (const [i, subject] of wanted.entries()) {
+    const truth = bits > 24 && subject.lanes === 'float32' ? 'float64 lanes' : 'interpreter';
+    const tell = () => {
+      if (performance.now() - said < 2000) return;
+      said = performance.now();
+      store.save();
+      process.stderr.write(`\r${i + 1}/${wanted.length} ${subject.name} ${subject.part}: ${progress(unique, unique.length * 2 ** bits)}\x1b[K`);
+    };
+    Object.assign(states[i], { bits, truth });
+    await sweep(devices, subject, { bits, truth, state: states[i], tell, signal: stop.signal });
+    store.save();
+    if (stop.signal.aborted) break;
+  }
+  process.stderr.write('\n');
+  await devices.fused.close();
+  await devices.plain.close();
+  if (stop.signal.aborted) {
+    process.stderr.write('interrupted: the same command goes on from here\n');
+    process.exitCode = 130;
+    return;
+  }
+  const results = wanted.map((subject, i) => ({ ...subject, ...states[i] }));
+  console.log(table(results));
+  const minutes = unique.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
+  append(results, { devices: [devices.fused.description, devices.plain.description], minutes });
+}
+
+run();

@@ -1,0 +1,178 @@
+/** Runs a kernel over blocks of inputs and compares it with the truth. */
+import { mapKernel } from '../../dist/kernels/kernel.js';
+import { interpreter } from '../../dist/scalar/interpret.js';
+
+/** Inputs at a time: few enough for the caches, enough to hide what a launch costs. */
+const block = 2 ** 17;
+
+/** A number that looks random, of an index. */
+function hash(index) {
+  let h = Math.imul(index ^ 0x9e3779b9, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/**
+ * Bit patterns of float32: all of them (`bits` 32), or one at random of every 2^(32 - bits) neighbours, the first of
+ * them where it is a power of two, zero or infinity.
+ * @param {Uint32Array} into the block's patterns
+ */
+function fillPatterns(into, first, bits) {
+  const width = 32 - bits;
+  if (width === 0) {
+    for (let i = 0; i < into.length; i++) into[i] = first + i;
+    return;
+  }
+  for (let i = 0; i < into.length; i++) {
+    const low = ((first + i) << width) >>> 0;
+    into[i] = (low & 0x7fffff) === 0 ? low : (low | (hash(first + i) & (2 ** width - 1))) >>> 0;
+  }
+}
+
+/** The second input of a gate: the patterns of the same sample in another order. */
+function fillPartners(into, first, bits) {
+  const count = 2 ** bits;
+  for (let i = 0; i < into.length; i++) {
+    const place = Number((BigInt(first + i) * 0x9e3779b1n + 12345n) % BigInt(count));
+    into[i] = ((place << (32 - bits)) | (hash(place + 7) & (2 ** (32 - bits) - 1))) >>> 0;
+  }
+}
+
+const viewOf = (device, length) => ({ buffer: device.allocate('float32', length), offset: 0, shape: [length], strides: [1] });
+
+/** One subject on one device: gives the outputs of a block of inputs. */
+export function runner(device, { inputs, scalars, values, outputs }) {
+  const kernel = mapKernel({ inputs, scalars, outputs });
+  const from = inputs.map(() => viewOf(device, block));
+  const to = outputs.map(() => viewOf(device, block));
+  return {
+    run: async (arrays) => {
+      arrays.forEach((array, i) => {
+        device.write(array, from[i]);
+      });
+      device.map(kernel, from, values, to);
+      return Promise.all(to.map((view) => device.read(view)));
+    },
+    free: () => {
+      for (const { buffer } of [...from, ...to]) device.free(buffer);
+    },
+  };
+}
+
+/** The truth by the interpreter, in float64. */
+function interpretedTruth({ inputs, scalars, values, outputs }) {
+  const evaluate = interpreter(outputs, [...inputs, ...scalars]);
+  const results = outputs.map(() => new Float64Array(block));
+  const point = [...inputs.map(() => 0), ...values];
+  return {
+    at: async (arrays) => {
+      for (let i = 0; i < block; i++) {
+        for (let k = 0; k < arrays.length; k++) point[k] = arrays[k][i];
+        const found = evaluate(point);
+        for (let k = 0; k < found.length; k++) results[k][i] = found[k];
+      }
+      return results;
+    },
+    free: () => {},
+  };
+}
+
+/** What splits a float64 into a float32 and the rest (Veltkamp). */
+const splitter = 2 ** 29 + 1;
+
+/**
+ * The truth by the device's own float64 lanes: each output leaves as a float32 and what that lacks. Asking for the
+ * difference of rounded numbers is what keeps the kernel out of float32 lanes.
+ */
+function laneTruth(device, subject) {
+  const outputs = subject.outputs.flatMap((exact) => {
+    const scaled = exact.mul(splitter);
+    const high = scaled.sub(scaled.sub(exact));
+    return [exact.abs().whereLess(2 ** 128, high, exact), exact.abs().whereLess(2 ** 128, exact.sub(high), 0)];
+  });
+  const { run, free } = runner(device, { ...subject, outputs });
+  const results = subject.outputs.map(() => new Float64Array(block));
+  return {
+    at: async (arrays) => {
+      const parts = await run(arrays);
+      results.forEach((result, k) => {
+        const [high, low] = [parts[2 * k], parts[2 * k + 1]];
+        for (let i = 0; i < block; i++) result[i] = high[i] + low[i];
+      });
+      return results;
+    },
+    free,
+  };
+}
+
+/** The distance between neighbouring float32 numbers at the size of x, at least 2^-128. */
+function unit(x) {
+  const size = Math.abs(x);
+  return size < 2 ** -105 ? 2 ** -128 : 2 ** (Math.floor(Math.log2(size)) - 23);
+}
+
+/** Holds results against the truth; `worst` is changed. */
+function compare(actual, exact, arrays, worst) {
+  let known = worst.ulp * 2 ** -24;
+  for (let i = 0; i < block; i++) {
+    const wanted = exact[i];
+    const difference = Math.abs(actual[i] - wanted);
+    // Within what is known already, by a unit that is too small by at most 2; a NaN is never within.
+    const size = Math.abs(wanted);
+    if (difference <= known * (size > 2 ** -104 ? size : 2 ** -104)) continue;
+    note(actual[i], wanted, arrays, i, worst);
+    known = worst.ulp * 2 ** -24;
+  }
+}
+
+function note(got, wanted, arrays, i, worst) {
+  if (got === wanted) return;
+  if (Number.isNaN(got) || Number.isNaN(wanted)) {
+    if (Number.isNaN(got) !== Number.isNaN(wanted)) noteNan(worst, arrays, i);
+    return;
+  }
+  const rounded = Math.fround(wanted);
+  if (got === rounded && !Number.isFinite(rounded)) return;
+  const isFinite = Number.isFinite(got) && Number.isFinite(rounded);
+  const ulp = isFinite ? Math.abs(got - wanted) / unit(wanted) : Number.POSITIVE_INFINITY;
+  if (ulp > worst.ulp) Object.assign(worst, { ulp, at: arrays.map((array) => array[i]) });
+}
+
+function noteNan(worst, arrays, i) {
+  worst.nanMismatches++;
+  const at = arrays.map((array) => array[i]);
+  // A number is the better example.
+  if (worst.nanAt === undefined || (worst.nanAt.some(Number.isNaN) && !at.some(Number.isNaN))) worst.nanAt = at;
+}
+
+/**
+ * Sweeps a subject from a block on.
+ * @param {{ fused: object, plain: object }} devices with and without fused multiply-add
+ * @param {{ bits: number, truth: 'interpreter' | 'float64 lanes', state: object, tell: (state: object) => void, signal: AbortSignal }} options
+ */
+export async function sweep(devices, subject, { bits, truth, state, tell, signal }) {
+  const runners = [runner(devices.fused, subject), runner(devices.plain, subject)];
+  const exact = truth === 'interpreter' ? interpretedTruth(subject) : laneTruth(devices.plain, subject);
+  const patterns = subject.inputs.map(() => new Uint32Array(block));
+  const arrays = patterns.map((array) => new Float32Array(array.buffer));
+  try {
+    while (state.done < 2 ** bits && !signal.aborted) {
+      const began = performance.now();
+      patterns.forEach((array, k) => {
+        (k === 0 ? fillPatterns : fillPartners)(array, state.done, bits);
+      });
+      const wanted = await exact.at(arrays);
+      for (const { run } of runners) {
+        const results = await run(arrays);
+        results.forEach((result, k) => {
+          compare(result, wanted[k], arrays, state);
+        });
+      }
+      state.done += block;
+      state.seconds += (performance.now() - began) / 1000;
+      tell(state);
+    }
+  } finally {
+    for (const { free } of [...runners, exact]) free();
+  }
+}

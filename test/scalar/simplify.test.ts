@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { catalogue } from '../../src/activations/catalogue.js';
+import { gradient } from '../../src/scalar/differentiate.js';
+import { constant, variable } from '../../src/scalar/expression.js';
+import { evaluate } from '../../src/scalar/interpret.js';
+import { parse } from '../../src/scalar/parse.js';
+import { toText } from '../../src/scalar/print.js';
+import { simplify } from '../../src/scalar/simplify.js';
+import { expressionsOf } from './random-expressions.js';
+import { measure } from './running-error.js';
+
+const [x, y] = [variable('x'), variable('y')];
+/** Of sizes that float32 has: what float64 loses in subnormal numbers is no matter here. */
+const within = (bound: number) => fc.integer({ min: -bound * 1e4, max: bound * 1e4 }).map((count) => count / 1e4);
+const points = fc.record({ x: fc.oneof(within(4), within(200)), y: within(4) });
+const constants = fc.oneof(fc.constantFrom(0, 1, 2, 3, 0.5, -1, -2, 4, -4), within(8));
+
+describe('simplification', () => {
+  test('preserves the value of every expression, within the rounding of the two', () => {
+    let compared = 0;
+    fc.assert(
+      fc.property(expressionsOf({ variables: ['x', 'y'], constants }), fc.array(points, { minLength: 4, maxLength: 4 }), (e, at) => {
+        const simple = simplify(e);
+        for (const values of at) {
+          const [before, after] = [measure(e, values), measure(simple, values)];
+          const tolerance = 4 * (before.error + after.error) + 1e-25;
+          // Where the original lost its digits there is nothing to compare with.
+          if (!(before.error < 1e-9 * (1 + Math.abs(before.value)) && Math.abs(before.value) < 1e100)) continue;
+          compared++;
+          if (Number.isFinite(tolerance) && Math.abs(before.value - after.value) <= tolerance) continue;
+          expect({ from: toText(e), to: toText(simple), values, value: after.value }).toEqual({
+            from: toText(e),
+            to: toText(simple),
+            values,
+            value: before.value,
+          });
+        }
+      }),
+      { numRuns: 3000 },
+    );
+    expect(compared).toBeGreaterThan(2000);
+  });
+
+  test('of a simplified formula of the catalogue or its derivative changes nothing', () => {
+    const formulas = catalogue().flatMap(({ expression, inputs, kind }) =>
+      kind === 'row' ? [expression] : [expression, ...gradient([{ output: expression, cotangent: 1 }], inputs)],
+    );
+    expect(formulas.length).toBeGreaterThan(80);
+    for (const simple of formulas.map(simplify)) expect(toText(simplify(simple))).toBe(toText(simple));
+  });
+
+  test.each([
+    ['2*3 + 4', '10'],
+    ['x + x', '2*x'],
+    ['x - x', '0'],
+    ['3*x - 2*x', 'x'],
+    ['0*x', '0'],
+    ['x*x/x', 'x'],
+    ['x/x', '1'],
+    ['-(-x)', 'x'],
+    ['-(x - y)', 'y - x'],
+    ['x/6', 'x/6'],
+    ['(x/2)*4', '2*x'],
+    ['x*2/3', '2*x/3'],
+    ['exp(0)', '1'],
+    ['where(1 < 2, x, y)', 'x'],
+    ['where(x < y, x, x)', 'x'],
+    ['where(x < y, where(x < y, 1, 2), 3)', 'where(x < y, 1, 3)'],
+    ['where(x < y, 1, 0) + where(x < y, 2, 5)', 'where(x < y, 3, 5)'],
+    ['y*where(x < 0, x, 0)', 'where(x < 0, y*x, 0)'],
+    ['pow(x, 2)', 'x*x'],
+    ['pow(x, 3)', 'x*x*x'],
+    ['pow(x, -1)', '1/x'],
+    ['pow(x, 0.5)', 'sqrt(x)'],
+    ['pow(x, 1)', 'x'],
+    ['pow(x, 0)', '1'],
+  ])('%s becomes %s', (from, to) => {
+    expect(toText(simplify(parse(from, ['x', 'y'])))).toBe(to);
+  });
+
+  test('takes a constant factor out of a sum along the row', () => {
+    expect(toText(simplify(x.mul(3).sum()))).toBe('3*sum(x)');
+    expect(simplify(x.mul(0).sum())).toBe(constant(0));
+    expect(simplify(x.maximum())).toBe(x.maximum());
+  });
+
+  test.each([3, 4, 7, 16, 17, 18, 31, -3, -8, -17])('a power of %i holds for a negative base too', (exponent) => {
+    const power = simplify(x.pow(exponent));
+    for (const value of [-1.5, -1, 1.25, 2]) {
+      expect(evaluate(power, { x: value }) / value ** exponent).toBeCloseTo(1, 12);
+    }
+  });
+
+  test('writes powers of powers with as few products as squaring needs', () => {
+    const e = x.pow(16).pow(16).pow(16);
+    expect(simplify(e).operands[0]).toBe(simplify(e).operands[1]);
+    let [square, depth] = [simplify(e), 0];
+    for (; square !== x; depth++) square = square.operands[0] ?? x;
+    expect(depth).toBe(12);
+    expect(evaluate(simplify(e), { x: 1.0001 })).toBeCloseTo(1.0001 ** 4096, 9);
+  });
+
+  test('leaves 1/3 unrounded until it is used', () => {
+    expect(evaluate(simplify(x.div(3).mul(3)), { x: 0.1 })).toBe(0.1);
+    expect(evaluate(simplify(constant(1).div(3).mul(y).mul(3)), { y: 0.7 })).toBe(0.7);
+  });
+});
