@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { randomKey } from '../../src/base/random.js';
 import type { Device, View } from '../../src/devices/device.js';
 import { columnKernel, mapKernel, rowKernel } from '../../src/kernels/kernel.js';
 import { variable } from '../../src/scalar/expression.js';
@@ -130,6 +131,18 @@ describe.each(others.map((device) => [device.description, device] as const))('%s
           },
           1e-5,
         );
+      }
+    }
+  });
+
+  test('random numbers depend on the key and the index alone', async () => {
+    for (const distribution of ['uniform', 'normal'] as const) {
+      for (const count of [1, 7, 8, 9, 100, 40_003]) {
+        await agrees(device, (on) => {
+          const output = place(on, [count], zeros(count));
+          on.random(distribution, randomKey(7, 'dropout', count), output);
+          return [output];
+        });
       }
     }
   });

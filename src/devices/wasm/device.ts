@@ -19,6 +19,7 @@ import { gather, scatterAdd } from './index-kernels.js';
 import { MapLauncher } from './map.js';
 import { type MatrixOperand, matmul } from './matmul.js';
 import { addressOf, WasmBuffer } from './memory.js';
+import { fillUniform, uniformsPerItem } from './random.js';
 import { RowLauncher } from './row.js';
 import { WasmRuntime, type WasmRuntimeOptions } from './runtime.js';
 
@@ -132,7 +133,9 @@ class WasmDevice implements Device {
   random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void {
     const values = this.#host(output);
     const draw = distribution === 'uniform' ? randomUniform : randomNormal;
-    for (let i = 0; i < values.length; i++) values[i] = draw(key, i);
+    const items = distribution === 'uniform' ? Math.floor(values.length / uniformsPerItem) : 0;
+    if (items > 0) fillUniform(this.#runtime, key, addressOf(output), items);
+    for (let i = items * uniformsPerItem; i < values.length; i++) values[i] = draw(key, i);
   }
 
   async close(): Promise<void> {
