@@ -9,8 +9,8 @@ const checked = 4096;
 const inputs = ({ elements }) => [noise(elements, 4, 1), noise(elements, 1, 2)];
 const shapeOf = ({ elements }) => [elements / rowLength, rowLength];
 
-async function sluice() {
-  const { device, tensors, description } = await openSluice();
+async function sluice(threads) {
+  const { device, tensors, description } = await openSluice(threads);
   const { find } = await import('../dist/activations/catalogue.js');
   const prepare = async (item) => {
     const formula = find(item.function);
@@ -123,17 +123,21 @@ function rows(name, x, dy) {
     const weights = row.map((at) => Math.exp(at) / sum);
     const total = cotangent.reduce((all, d, i) => all + (name === 'softmax' ? d * weights[i] : d), 0);
     values.push(...(name === 'softmax' ? weights : row.map((at) => at - Math.log(sum))));
-    gradients.push(...cotangent.map((d, i) => (name === 'softmax' ? weights[i] * (d - total) : d - weights[i] * total)));
+    gradients.push(
+      ...cotangent.map((d, i) => (name === 'softmax' ? weights[i] * (d - total) : d - weights[i] * total)),
+    );
   }
   return [values, gradients];
 }
 
 function report(answers) {
   const better = ({ ratios }) => Math.min(...Object.values(ratios));
-  const rate = ({ item }, milliseconds) => (milliseconds === undefined ? undefined : (milliseconds * 1e6) / item.elements);
+  const rate = ({ item }, milliseconds) =>
+    milliseconds === undefined ? undefined : (milliseconds * 1e6) / item.elements;
   const rows = answers.map((answer) => ({
     function: answer.name,
     'sluice ns': rate(answer, answer.milliseconds.sluice),
+    'sluice, 1 thread': rate(answer, answer.milliseconds.single),
     'tensorflow ns': rate(answer, answer.milliseconds.tensorflow),
     'jax ns': rate(answer, answer.milliseconds.jax),
     'x better peer': better(answer),
@@ -142,12 +146,17 @@ function report(answers) {
     'jax ULP': answer.ulps.jax,
   }));
   const findings = [true, false].map((gradient) => {
-    const ratios = answers.filter(({ item }) => item.gradient === gradient).map(better).filter(Number.isFinite);
+    const ratios = answers
+      .filter(({ item }) => item.gradient === gradient)
+      .map(better)
+      .filter(Number.isFinite);
     const value = median(ratios);
     const what = `${gradient ? 'Value and gradient' : 'Value alone'}: times as fast as the better peer, median of ${ratios.length} functions`;
     return gradient ? { what, value, wanted: `${target(3)} or more`, met: value >= target(3) } : { what, value };
   });
-  const failed = answers.flatMap(({ name, wrong }) => Object.entries(wrong).map(([peer, by]) => `${peer} ${name} by ${by}`));
+  const failed = answers.flatMap(({ name, wrong }) =>
+    Object.entries(wrong).map(([peer, by]) => `${peer} ${name} by ${by}`),
+  );
   if (failed.length > 0) findings.push({ what: 'Wrong results, left out', value: failed.join('; ') });
   return { rows, findings };
 }
@@ -159,14 +168,14 @@ main(import.meta.url, {
   cases: (quick) =>
     functionNames.flatMap((name) =>
       [true, false].map((gradient) => ({
-        name: `${name}${gradient ? ", y and dx" : ''}`,
+        name: `${name}${gradient ? ', y and dx' : ''}`,
         function: name,
         gradient,
         elements: quick ? 2 ** 16 : 2 ** 22,
         timing: { repetitions: 3, minimum: 60 },
       })),
     ),
-  contenders: { sluice, tensorflow, jax: jaxjs },
+  contenders: { sluice: () => sluice(2), single: () => sluice(1), tensorflow, jax: jaxjs },
   truth,
   report,
 });

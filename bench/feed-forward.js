@@ -21,8 +21,8 @@ function transposed({ shape: [rows, columns], values }) {
   return result;
 }
 
-async function sluice() {
-  const { device, tensors, description } = await openSluice();
+async function sluice(threads) {
+  const { device, tensors, description } = await openSluice(threads);
   const { GatedFeedForward } = await import('../dist/layers/feed-forward.js');
   const { Initializer } = await import('../dist/layers/initialization.js');
   const { Mode } = await import('../dist/layers/mode.js');
@@ -49,7 +49,12 @@ async function sluice() {
     const check = () =>
       tensors.scope(device, async () => {
         const y = pass();
-        const gradients = [y, x.grad, block.gateProj.weight.grad.transpose(0, 1), block.downProj.weight.grad.transpose(0, 1)];
+        const gradients = [
+          y,
+          x.grad,
+          block.gateProj.weight.grad.transpose(0, 1),
+          block.downProj.weight.grad.transpose(0, 1),
+        ];
         const parts = [];
         for (const tensor of gradients) parts.push(...(await tensor.toArray()).slice(0, item.dim));
         return parts;
@@ -84,8 +89,7 @@ async function tensorflow() {
 async function jaxjs() {
   const { jax, description } = await openJax();
   const { numpy: np, nn, jit, vjp, blockUntilReady } = jax;
-  const block = (x, gate, up, down) =>
-    np.matmul(nn.silu(np.matmul(x.ref, gate)).mul(np.matmul(x, up)), down);
+  const block = (x, gate, up, down) => np.matmul(nn.silu(np.matmul(x.ref, gate)).mul(np.matmul(x, up)), down);
   const both = jit((x, gate, up, down, dy) => {
     const [y, pull] = vjp(block, [x, gate, up, down]);
     const gradients = pull(dy);
@@ -127,19 +131,67 @@ function product(m, k, n, a, b) {
 function expected(item) {
   const { tokens, dim, hidden } = item;
   const { x, dy, gate, up, down } = Object.fromEntries(Object.entries(operands(item)).map(([n, o]) => [n, o.values]));
-  const u = product(tokens, dim, hidden, (i, l) => x[i * dim + l], (l, j) => gate[l * hidden + j]);
-  const v = product(tokens, dim, hidden, (i, l) => x[i * dim + l], (l, j) => up[l * hidden + j]);
+  const u = product(
+    tokens,
+    dim,
+    hidden,
+    (i, l) => x[i * dim + l],
+    (l, j) => gate[l * hidden + j],
+  );
+  const v = product(
+    tokens,
+    dim,
+    hidden,
+    (i, l) => x[i * dim + l],
+    (l, j) => up[l * hidden + j],
+  );
   const s = u.map((at) => 1 / (1 + Math.exp(-at)));
   const h = u.map((at, i) => at * s[i] * v[i]);
-  const y = product(1, hidden, dim, (_, l) => h[l], (l, j) => down[l * dim + j]);
-  const dh = product(tokens, dim, hidden, (i, l) => dy[i * dim + l], (l, j) => down[j * dim + l]);
+  const y = product(
+    1,
+    hidden,
+    dim,
+    (_, l) => h[l],
+    (l, j) => down[l * dim + j],
+  );
+  const dh = product(
+    tokens,
+    dim,
+    hidden,
+    (i, l) => dy[i * dim + l],
+    (l, j) => down[j * dim + l],
+  );
   const du = dh.map((at, i) => at * v[i] * (s[i] * (1 + u[i] * (1 - s[i]))));
   const dv = dh.map((at, i) => at * u[i] * s[i]);
-  const back = product(1, hidden, dim, (_, l) => du[l], (l, j) => gate[j * hidden + l]);
-  const through = product(1, hidden, dim, (_, l) => dv[l], (l, j) => up[j * hidden + l]);
+  const back = product(
+    1,
+    hidden,
+    dim,
+    (_, l) => du[l],
+    (l, j) => gate[j * hidden + l],
+  );
+  const through = product(
+    1,
+    hidden,
+    dim,
+    (_, l) => dv[l],
+    (l, j) => up[j * hidden + l],
+  );
   const dx = back.map((at, i) => at + through[i]);
-  const dGate = product(1, tokens, hidden, (_, l) => x[l * dim], (l, j) => du[l * hidden + j]);
-  const dDown = product(1, tokens, dim, (_, l) => h[l * hidden], (l, j) => dy[l * dim + j]);
+  const dGate = product(
+    1,
+    tokens,
+    hidden,
+    (_, l) => x[l * dim],
+    (l, j) => du[l * hidden + j],
+  );
+  const dDown = product(
+    1,
+    tokens,
+    dim,
+    (_, l) => h[l * hidden],
+    (l, j) => dy[l * dim + j],
+  );
   return [y, dx, dGate, dDown].flatMap((values) => [...values.slice(0, item.dim)]);
 }
 
@@ -147,20 +199,22 @@ main(import.meta.url, {
   name: 'feed-forward',
   title: 'SwiGLU feed-forward block, forward and backward: gradients by the input and all weights',
   rounds: 9,
-  cases: (quick) => [
-    quick
-      ? { name: 'd 64, h 96, 64 tokens', tokens: 64, dim: 64, hidden: 96 }
-      : { name: 'd 512, h 1376, 512 tokens', tokens: 512, dim: 512, hidden: 1376 },
-  ].map((item) => ({ ...item, timing: { repetitions: 3, minimum: 150 } })),
-  contenders: { sluice, tensorflow, jax: jaxjs },
+  cases: (quick) =>
+    [
+      quick
+        ? { name: 'd 64, h 96, 64 tokens', tokens: 64, dim: 64, hidden: 96 }
+        : { name: 'd 512, h 1376, 512 tokens', tokens: 512, dim: 512, hidden: 1376 },
+    ].map((item) => ({ ...item, timing: { repetitions: 3, minimum: 150 } })),
+  contenders: { sluice: () => sluice(2), single: () => sluice(1), tensorflow, jax: jaxjs },
   truth: async () => expected,
   report: (answers) => {
     const rows = answers.map(({ name, item, milliseconds, ratios }) => {
       const speed = (time) => (18 * item.tokens * item.dim * item.hidden) / (time * 1e6);
-      const { sluice, tensorflow, jax } = milliseconds;
+      const { sluice, single, tensorflow, jax } = milliseconds;
       return {
         block: name,
         'sluice ms': sluice,
+        'sluice, 1 thread': single,
         'tensorflow ms': tensorflow,
         'jax ms': jax,
         'sluice GFLOP/s': speed(sluice),

@@ -27,6 +27,13 @@ solo('generate', 'Generation, one sequence, temperature 0.8, top-p 0.95', async 
     }
   }
   await device.close();
-  const rows = [{ model: size, 'ms to the first token': median(first), 'ms a token': median(later), 'tokens/s': 1000 / median(later) }];
+  const rows = [
+    {
+      model: size,
+      'ms to the first token': median(first),
+      'ms a token': median(later),
+      'tokens/s': 1000 / median(later),
+    },
+  ];
   return { description, rows, findings: [{ what: 'Tokens per second', value: 1000 / median(later) }] };
 });

@@ -7,6 +7,21 @@ import { main, target } from './lib/question.js';
 const checkedRows = 3;
 const operands = (size) => [noise(size * size, 1, 1), noise(size * size, 1, 2)];
 
+async function sluice(threads) {
+  const { device, tensors, description } = await openSluice(threads);
+  const prepare = async ({ size }) => {
+    const [a, b] = operands(size).map((values) => tensors.tensor(device, values, [size, size]).keep());
+    const check = () => tensors.scope(device, () => a.matmul(b).slice(0, 0, checkedRows).toArray());
+    const run = () =>
+      tensors.scope(device, () => {
+        a.matmul(b);
+        return device.synchronize();
+      });
+    return { run, check, dispose: () => [a, b].map((tensor) => tensor.dispose()) };
+  };
+  return { description, prepare };
+}
+
 /** @type {import('./lib/question.js').Question} */
 const question = {
   name: 'matmul',
@@ -20,20 +35,8 @@ const question = {
       timing: { repetitions: 3, minimum: 150 },
     })),
   contenders: {
-    sluice: async () => {
-      const { device, tensors, description } = await openSluice();
-      const prepare = async ({ size }) => {
-        const [a, b] = operands(size).map((values) => tensors.tensor(device, values, [size, size]).keep());
-        const product = () => tensors.scope(device, () => a.matmul(b).slice(0, 0, checkedRows).toArray());
-        const run = () =>
-          tensors.scope(device, () => {
-            a.matmul(b);
-            return device.synchronize();
-          });
-        return { run, check: product, dispose: () => [a, b].map((tensor) => tensor.dispose()) };
-      };
-      return { description, prepare };
-    },
+    sluice: () => sluice(2),
+    single: () => sluice(1),
     tensorflow: async () => {
       const { tf, description } = await openTensorflow();
       const prepare = async ({ size }) => {
@@ -61,21 +64,24 @@ const question = {
       return { description, prepare };
     },
   },
-  truth: async () => ({ size }) => {
-    const [a, b] = operands(size);
-    const rows = new Float64Array(checkedRows * size);
-    for (let i = 0; i < checkedRows; i++) {
-      for (let k = 0; k < size; k++) {
-        for (let j = 0; j < size; j++) rows[i * size + j] += a[i * size + k] * b[k * size + j];
+  truth:
+    async () =>
+    ({ size }) => {
+      const [a, b] = operands(size);
+      const rows = new Float64Array(checkedRows * size);
+      for (let i = 0; i < checkedRows; i++) {
+        for (let k = 0; k < size; k++) {
+          for (let j = 0; j < size; j++) rows[i * size + j] += a[i * size + k] * b[k * size + j];
+        }
       }
-    }
-    return rows;
-  },
+      return rows;
+    },
   report: (answers) => {
     const speed = (size, milliseconds) => (2 * size ** 3) / (milliseconds * 1e6);
     const rows = answers.map(({ name, item, milliseconds, ratios }) => ({
       product: name,
       'sluice GFLOP/s': speed(item.size, milliseconds.sluice),
+      'sluice, 1 thread': speed(item.size, milliseconds.single),
       'tensorflow GFLOP/s': speed(item.size, milliseconds.tensorflow),
       'jax GFLOP/s': speed(item.size, milliseconds.jax),
       'x tensorflow': ratios.tensorflow,

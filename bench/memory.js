@@ -35,7 +35,9 @@ async function attentionPeak(length) {
   const { device, tensors } = await openSluice();
   const [batch, heads, keyValueHeads, headDim] = [1, 4, 2, 32];
   const make = (count, seed) => {
-    const made = tensors.tensor(device, noise(length * count * headDim, 1, seed), [batch, length, count, headDim]).keep();
+    const made = tensors
+      .tensor(device, noise(length * count * headDim, 1, seed), [batch, length, count, headDim])
+      .keep();
     made.requiresGrad = true;
     return made;
   };
@@ -51,7 +53,10 @@ async function attentionPeak(length) {
 
 solo('memory', 'Memory', async (quick) => {
   const steps = quick ? 40 : 1000;
-  const { description, size, live, resident } = await training(steps, quick ? { batch: 2, context: 32, layers: 1 } : {});
+  const { description, size, live, resident } = await training(
+    steps,
+    quick ? { batch: 2, context: 32, layers: 1 } : {},
+  );
   const [least, most] = [Math.min(...live), Math.max(...live)];
   const growth = (resident.at(-1) - resident[0]) / (resident.length - 1);
   const second = slope(resident.slice(Math.floor(resident.length / 2)));
@@ -65,13 +70,32 @@ solo('memory', 'Memory', async (quick) => {
     { what: `live tensors after step ${steady}, most`, bytes: most },
     { what: `resident after step ${steady}`, bytes: resident[0] },
     { what: `resident after step ${steps}`, bytes: resident.at(-1) },
-    ...lengths.map((length, i) => ({ what: `attention's peak, forward and backward, ${length} tokens`, bytes: peaks[i] })),
+    ...lengths.map((length, i) => ({
+      what: `attention's peak, forward and backward, ${length} tokens`,
+      bytes: peaks[i],
+    })),
   ];
   const findings = [
-    { what: `Live tensor bytes from step ${steady} to ${steps} differ by`, value: most - least, wanted: '0', met: most === least },
-    { what: 'Resident memory grows by', value: growth, unit: ' bytes a step', wanted: '1024 or less', met: growth <= 1024 },
+    {
+      what: `Live tensor bytes from step ${steady} to ${steps} differ by`,
+      value: most - least,
+      wanted: '0',
+      met: most === least,
+    },
+    {
+      what: 'Resident memory grows by',
+      value: growth,
+      unit: ' bytes a step',
+      wanted: '1024 or less',
+      met: growth <= 1024,
+    },
     { what: 'The same, slope over the second half', value: second, unit: ' bytes a step' },
-    { what: `Attention's peak at ${lengths.at(-1)} tokens to that at ${lengths[0]}`, value: ratio, wanted: `${bound} or less`, met: ratio <= bound },
+    {
+      what: `Attention's peak at ${lengths.at(-1)} tokens to that at ${lengths[0]}`,
+      value: ratio,
+      wanted: `${bound} or less`,
+      met: ratio <= bound,
+    },
   ];
   return { description: `${description}; ${steps} steps of the demo's model (${size})`, rows, findings };
 });

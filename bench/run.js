@@ -17,7 +17,10 @@ const results = here('results/');
 function install() {
   if (existsSync(here('node_modules/.package-lock.json'))) return;
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const { status } = spawnSync(npm, ['ci', '--prefix', here('.')], { stdio: 'inherit', shell: process.platform === 'win32' });
+  const { status } = spawnSync(npm, ['ci', '--prefix', here('.')], {
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -50,13 +53,16 @@ function page() {
 Written by \`bench/run.js\`. Each library runs in a process of its own; they take turns within a round, a ratio is taken
 within a round, and medians over the rounds are shown. A result is compared with the same in float64 before it is timed.
 Peers run as they do in Node: neither has threads there (in pages both have), so ours on two threads meet one of theirs;
-"1 thread" rows show ours on one. Ratios are wanted of the newest Node, two thirds of them of Node 20.
+"1 thread" is ours on one. Ratios are wanted of the newest Node, two thirds of them of Node 20.
 
 ${runs.map(section).join('\n')}`;
 }
 
 function section({ date, node, machine, load, answers }) {
-  const busy = Math.max(...Object.values(load)) > 3 ? ' **The machine was busy with other work: read the ratios, not the times.**' : '';
+  const busy =
+    Math.max(...Object.values(load)) > 3
+      ? ' **The machine was busy with other work: read the ratios, not the times.**'
+      : '';
   const text = answers.map((answer) => markdown(answer).replaceAll(/^## /gm, '### ')).join('\n');
   return `## Node ${node.slice(1)}, ${date}
 
@@ -93,7 +99,10 @@ function run() {
   const all = questions.flatMap((name) => [...answers, ...known].find(({ question }) => question === name) ?? []);
   const date = new Date().toISOString().slice(0, 10);
   const load = { before, after: loadNow() };
-  writeFileSync(file, `${JSON.stringify({ date, node: process.version, machine: machine(), load, answers: all }, null, 1)}\n`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ date, node: process.version, machine: machine(), load, answers: all }, null, 1)}\n`,
+  );
   writeFileSync(here('RESULTS.md'), page());
 }
 

@@ -61,21 +61,30 @@ function benchMatmul({ m, n, k, batch = 1, transposeA = false, transposeB = fals
   for (const pointer of [a, b, c]) runtime.arena.free(pointer);
 }
 
-function benchAttention({ batch, length, heads, keyHeads = heads, headDim, causal }) {
+function benchAttention({ batch, length, heads, keyValueHeads = heads, headDim, causal }) {
   const queries = batch * length * heads * headDim;
   const operand = (count) => ({
     pointer: block(batch * length * count * headDim),
     ...{ batchStride: length * count * headDim, timeStride: count * headDim, headStride: headDim },
   });
   const options = {
-    ...{ batch, queryLength: length, keyLength: length, heads, keyHeads, headDim, causal },
-    ...{ query: operand(heads), key: operand(keyHeads), value: operand(keyHeads), output: operand(heads) },
+    ...{
+      batch,
+      queryLength: length,
+      keyLength: length,
+      heads,
+      keyValueHeads,
+      headDim,
+      causal,
+      scale: 1 / Math.sqrt(headDim),
+    },
+    ...{ query: operand(heads), key: operand(keyValueHeads), value: operand(keyValueHeads), output: operand(heads) },
     ...{ outputGradient: operand(heads), queryGradient: operand(heads) },
-    ...{ keyGradient: operand(keyHeads), valueGradient: operand(keyHeads) },
-    statistics: block(2 * batch * heads * length),
+    ...{ keyGradient: operand(keyValueHeads), valueGradient: operand(keyValueHeads) },
+    logSumExp: block(batch * heads * length),
   };
   const flops = 4 * queries * (causal ? (length + 1) / 2 : length);
-  const shape = `${batch} x ${length}, ${heads}/${keyHeads} heads of ${headDim}${causal ? ', causal' : ''}`;
+  const shape = `${batch} x ${length}, ${heads}/${keyValueHeads} heads of ${headDim}${causal ? ', causal' : ''}`;
   report(
     `attention forward ${shape}`,
     flops,
@@ -117,7 +126,7 @@ benchMatmul({ batch: 48, m: 64, n: 64, k: 64 });
 for (const m of [1, 4, 8]) for (const transposeB of [false, true]) benchMatmul({ m, n: 4096, k: 2048, transposeB });
 for (const causal of [true, false])
   for (const headDim of [32, 48, 64]) benchAttention({ batch: 8, length: 256, heads: 6, headDim, causal });
-benchAttention({ batch: 1, length: 2048, heads: 6, keyHeads: 2, headDim: 48, causal: true });
+benchAttention({ batch: 1, length: 2048, heads: 6, keyValueHeads: 2, headDim: 48, causal: true });
 await runtime.close();
 
 const setup = { node: process.version, threads: runtime.threads, relaxed: runtime.relaxed };

@@ -50,9 +50,15 @@ function openState({ bits, fresh }) {
   const folder = `${root}.cache`;
   const file = `${folder}/accuracy-${bits}-${fingerprint()}.json`;
   const known = !fresh && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
-  const revive = (state) => ({ ...state, ulp: Number(state.ulp), at: state.at.map(Number), nanAt: state.nanAt?.map(Number) });
+  const revive = (state) => ({
+    ...state,
+    ulp: Number(state.ulp),
+    at: state.at.map(Number),
+    nanAt: state.nanAt?.map(Number),
+  });
   const states = new Map(Object.entries(known).map(([key, state]) => [key, revive(state)]));
-  const text = (_, value) => (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)) ? String(value) : value);
+  const text = (_, value) =>
+    typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)) ? String(value) : value;
   return {
     of: (key) => {
       const state = states.get(key) ?? { done: 0, ulp: 0, at: [], nanMismatches: 0, seconds: 0 };
@@ -67,7 +73,11 @@ function openState({ bits, fresh }) {
 }
 
 const clock = (seconds) =>
-  seconds < 90 ? `${Math.round(seconds)} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+  seconds < 90
+    ? `${Math.round(seconds)} s`
+    : seconds < 5400
+      ? `${Math.round(seconds / 60)} min`
+      : `${(seconds / 3600).toFixed(1)} h`;
 
 /** What is left, by the pace of the subject under way and, for those to come, of those done. */
 function progress(states, total) {
@@ -121,7 +131,9 @@ async function run() {
       if (performance.now() - said < 2000) return;
       said = performance.now();
       store.save();
-      process.stderr.write(`\r${i + 1}/${wanted.length} ${subject.name} ${subject.part}: ${progress(unique, unique.length * 2 ** bits)}\x1b[K`);
+      process.stderr.write(
+        `\r${i + 1}/${wanted.length} ${subject.name} ${subject.part}: ${progress(unique, unique.length * 2 ** bits)}\x1b[K`,
+      );
     };
     Object.assign(states[i], { bits, truth });
     await sweep(devices, subject, { bits, truth, state: states[i], tell, signal: stop.signal });

@@ -11,10 +11,12 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const optional = process.argv.includes('--if-possible');
 
-/** TypeScript keeps its compiler in an optional package per platform: either of the two may be missing. */
+/** TypeScript keeps its compiler in an optional package per platform; each part may be missing. */
 function compiler() {
+  const { resolve } = createRequire(import.meta.url);
   try {
-    const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
+    resolve('@types/node/package.json');
+    const typescript = resolve('typescript/package.json');
     createRequire(typescript).resolve(`@typescript/typescript-${process.platform}-${process.arch}/package.json`);
     return join(dirname(typescript), 'bin', 'tsc');
   } catch {
@@ -24,9 +26,7 @@ function compiler() {
 
 const tsc = compiler();
 if (tsc === undefined) {
-  console.error(
-    'sluice: not built, since the TypeScript compiler is not installed: npm ci --include=dev --include=optional',
-  );
+  console.error('sluice: not built, since TypeScript is not all installed: npm ci --include=dev --include=optional');
   process.exit(optional ? 0 : 1);
 }
 if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: true, force: true });

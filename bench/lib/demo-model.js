@@ -14,7 +14,9 @@ export async function demoTrainer(device, changes = {}) {
   const { seed, batch, context } = settings;
   const config = configOf(settings, vocabulary);
   const model = new Llama(new Initializer(device, seed), config);
-  const tokens = new MemoryTokens(Array.from({ length: 65_536 }, (_, i) => Math.imul(i * i, 40_503) & (vocabulary - 1)));
+  const tokens = new MemoryTokens(
+    Array.from({ length: 65_536 }, (_, i) => Math.imul(i * i, 40_503) & (vocabulary - 1)),
+  );
   const trainer = new Trainer(device, model, tokens, { batch, context, accumulate: 1, seed });
   const size = `${settings.dim} wide, ${settings.layers} layers, vocabulary ${vocabulary}, batch ${batch} x ${context}`;
   return { trainer, model, settings, size, summary: summarize(config, context) };

@@ -31,8 +31,7 @@ export function worstDifference(actual, expected) {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let [worst, size] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
-    const difference = Math.abs(actual[i] - expected[i]);
-    worst = difference <= worst ? worst : difference; // a NaN stays
+    worst = Math.max(worst, Math.abs(actual[i] - expected[i])); // a NaN stays
     size = Math.max(size, Math.abs(expected[i]));
   }
   return worst / size;

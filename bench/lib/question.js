@@ -19,7 +19,7 @@ import { printTable } from './table.js';
  * @property {number} [tolerance] of results, by the size of the largest
  * @property {object} [timing] as `timed` takes it
  *
- * @typedef {object} Question
+ * @typedef {object} Question its contenders are `sluice`, `single` (ours on one thread) and peers
  * @property {string} name
  * @property {string} title
  * @property {(quick: boolean) => Case[]} cases
@@ -35,7 +35,12 @@ export const target = (ratio) => (Number.parseInt(process.versions.node, 10) >= 
 /** Runs a question's file: as one contender when it was forked as such, else asking them all. */
 export async function main(url, question) {
   const { values } = parseArgs({
-    options: { contender: { type: 'string' }, quick: { type: 'boolean' }, json: { type: 'boolean' }, rounds: { type: 'string' } },
+    options: {
+      contender: { type: 'string' },
+      quick: { type: 'boolean' },
+      json: { type: 'boolean' },
+      rounds: { type: 'string' },
+    },
   });
   const quick = values.quick === true;
   if (values.contender !== undefined) return serve(question, values.contender, quick);
@@ -121,7 +126,7 @@ async function askCase(item, expected, contenders, rounds) {
   const milliseconds = Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
   const ratios = Object.fromEntries(
     Object.keys(times)
-      .filter((name) => name !== 'sluice')
+      .filter((name) => name !== 'sluice' && name !== 'single')
       .map((name) => [name, median(times[name].map((time, round) => time / times.sluice[round]))]),
   );
   return { name: item.name, item, milliseconds, ratios, ulps, wrong };

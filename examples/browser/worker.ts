@@ -17,7 +17,10 @@ async function run({ text, steps }: Request): Promise<void> {
     tell({ kind: 'sample', step, text: written });
   };
   tell({ kind: 'started', device: device.description, threads: device.threads, parameters: model.parameterCount });
-  for await (const { step, loss, tokensPerSecond } of train(device, model, tokenizer.encode(text), { steps, lr: 3e-3 })) {
+  for await (const { step, loss, tokensPerSecond } of train(device, model, tokenizer.encode(text), {
+    steps,
+    lr: 3e-3,
+  })) {
     tell({ kind: 'step', step, loss, tokensPerSecond });
     if (step % sampleEvery === 0 || step === steps) await write(step);
   }

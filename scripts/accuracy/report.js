@@ -21,7 +21,8 @@ result, of which the smallest counts as 2^-128, so that the accuracy contract, m
 - "NaN": inputs where one of the two is NaN and the other is not.
 `;
 
-const number = (value) => (Object.is(value, -0) ? '-0' : Number.isFinite(value) ? String(Number(value.toPrecision(9))) : String(value));
+const number = (value) =>
+  Object.is(value, -0) ? '-0' : Number.isFinite(value) ? String(Number(value.toPrecision(9))) : String(value);
 const place = (at) => (at.length === 0 ? '' : at.map(number).join(', '));
 const inputsText = (bits) => (bits === 32 ? 'all 2^32' : `2^${bits}`);
 

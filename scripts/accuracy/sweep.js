@@ -38,7 +38,12 @@ function fillPartners(into, first, bits) {
   }
 }
 
-const viewOf = (device, length) => ({ buffer: device.allocate('float32', length), offset: 0, shape: [length], strides: [1] });
+const viewOf = (device, length) => ({
+  buffer: device.allocate('float32', length),
+  offset: 0,
+  shape: [length],
+  strides: [1],
+});
 
 /** One subject on one device: gives the outputs of a block of inputs. */
 export function runner(device, { inputs, scalars, values, outputs }) {
@@ -119,7 +124,7 @@ function compare(actual, exact, arrays, worst) {
     const difference = Math.abs(actual[i] - wanted);
     // Within what is known already, by a unit that is too small by at most 2; a NaN is never within.
     const size = Math.abs(wanted);
-    if (difference <= known * (size > 2 ** -104 ? size : 2 ** -104)) continue;
+    if (difference <= known * Math.max(size, 2 ** -104)) continue;
     note(actual[i], wanted, arrays, i, worst);
     known = worst.ulp * 2 ** -24;
   }
@@ -133,8 +138,8 @@ function note(got, wanted, arrays, i, worst) {
   }
   const rounded = Math.fround(wanted);
   if (got === rounded && !Number.isFinite(rounded)) return;
-  const isFinite = Number.isFinite(got) && Number.isFinite(rounded);
-  const ulp = isFinite ? Math.abs(got - wanted) / unit(wanted) : Number.POSITIVE_INFINITY;
+  const comparable = Number.isFinite(got) && Number.isFinite(rounded);
+  const ulp = comparable ? Math.abs(got - wanted) / unit(wanted) : Number.POSITIVE_INFINITY;
   if (ulp > worst.ulp) Object.assign(worst, { ulp, at: arrays.map((array) => array[i]) });
 }
 

@@ -45,7 +45,11 @@ async function bench(device: Device, size: Sizes, output: Output): Promise<void>
   ]);
   output.progress(`${device.description}: ceilings`);
   const copy = await copySpeed(device, size);
-  const exponential = await formulaSpeed(device, activation('exp', (x) => x.exp()), size);
+  const exponential = await formulaSpeed(
+    device,
+    activation('exp', (x) => x.exp()),
+    size,
+  );
   const product = await timeProduct(device, size);
   const activations: FormulaSpeed[] = [];
   for (const formula of catalogue()) {
@@ -64,11 +68,25 @@ async function bench(device: Device, size: Sizes, output: Output): Promise<void>
   const tokensPerSecond = (1000 * tokens) / trainingStep.milliseconds;
   showCeilings(output, device, ceilings, size);
   showActivations(output, activations, copy.nanosecondsPerElement);
-  showSteps(output, { 'SwiGLU block, forward and backward': feedForward, 'training step of the demo': trainingStep }, product);
+  showSteps(
+    output,
+    { 'SwiGLU block, forward and backward': feedForward, 'training step of the demo': trainingStep },
+    product,
+  );
   output.lines('', `The training step is ${tokensPerSecond.toFixed(0)} tokens per second.`);
   const { name, description, threads } = device;
   const steps = { feedForward, trainingStep: { ...trainingStep, tokensPerSecond } };
-  output.result({ device: name, description, threads, size, ceilings, copy, exponential: exponential.value, activations, ...steps });
+  output.result({
+    device: name,
+    description,
+    threads,
+    size,
+    ceilings,
+    copy,
+    exponential: exponential.value,
+    activations,
+    ...steps,
+  });
 }
 
 /** The median time of a call in milliseconds, after one that is not timed. */
@@ -86,7 +104,10 @@ async function median(device: Device, repetitions: number, call: () => unknown):
 const work = (milliseconds: number, flops: number): Work => ({ milliseconds, gigaflops: flops / (milliseconds * 1e6) });
 
 async function timeProduct(device: Device, { product, repetitions }: Sizes): Promise<Work> {
-  const [{ rand, scope }, { randomKey }] = await Promise.all([import('../tensor/index.js'), import('../base/random.js')]);
+  const [{ rand, scope }, { randomKey }] = await Promise.all([
+    import('../tensor/index.js'),
+    import('../base/random.js'),
+  ]);
   const [a, b] = [0, 1].map((step) => rand(device, [product, product], randomKey(0, 'evaluation', step)));
   if (a === undefined || b === undefined) throw new TypeError('a product has two operands');
   const milliseconds = await median(device, repetitions, () => scope(device, () => void a.matmul(b)));
@@ -95,14 +116,15 @@ async function timeProduct(device: Device, { product, repetitions }: Sizes): Pro
 }
 
 async function timeFeedForward(device: Device, { tokens, dim, hidden, repetitions }: Sizes): Promise<Work> {
-  const [{ rand, scope }, { randomKey }, { GatedFeedForward }, { Initializer }, { Mode }, { swiglu }] = await Promise.all([
-    import('../tensor/index.js'),
-    import('../base/random.js'),
-    import('../layers/feed-forward.js'),
-    import('../layers/initialization.js'),
-    import('../layers/mode.js'),
-    import('../activations/gates.js'),
-  ]);
+  const [{ rand, scope }, { randomKey }, { GatedFeedForward }, { Initializer }, { Mode }, { swiglu }] =
+    await Promise.all([
+      import('../tensor/index.js'),
+      import('../base/random.js'),
+      import('../layers/feed-forward.js'),
+      import('../layers/initialization.js'),
+      import('../layers/mode.js'),
+      import('../activations/gates.js'),
+    ]);
   const block = new GatedFeedForward(new Initializer(device, 0), dim, hidden, swiglu);
   const [x, gradient] = [0, 1].map((step) => rand(device, [tokens, dim], randomKey(0, 'evaluation', step)));
   if (x === undefined || gradient === undefined) throw new TypeError('a pass has an input and a gradient');
@@ -118,17 +140,27 @@ async function timeFeedForward(device: Device, { tokens, dim, hidden, repetition
   return work(milliseconds, 18 * tokens * dim * hidden);
 }
 
-async function timeTrainingStep(device: Device, { layers, batch, repetitions }: Sizes): Promise<Work & { tokens: number }> {
-  const [{ complete, presetNamed }, { configOf }, { Initializer }, { Llama }, { summarize }, { Trainer }, { MemoryTokens }] =
-    await Promise.all([
-      import('../runs/presets.js'),
-      import('../runs/model.js'),
-      import('../layers/initialization.js'),
-      import('../models/llama.js'),
-      import('../models/summary.js'),
-      import('../training/trainer.js'),
-      import('../data/token-source.js'),
-    ]);
+async function timeTrainingStep(
+  device: Device,
+  { layers, batch, repetitions }: Sizes,
+): Promise<Work & { tokens: number }> {
+  const [
+    { complete, presetNamed },
+    { configOf },
+    { Initializer },
+    { Llama },
+    { summarize },
+    { Trainer },
+    { MemoryTokens },
+  ] = await Promise.all([
+    import('../runs/presets.js'),
+    import('../runs/model.js'),
+    import('../layers/initialization.js'),
+    import('../models/llama.js'),
+    import('../models/summary.js'),
+    import('../training/trainer.js'),
+    import('../data/token-source.js'),
+  ]);
   const settings = complete({ ...presetNamed('demo'), layers, batch });
   const config = configOf(settings, 2048);
   const { context, seed } = settings;

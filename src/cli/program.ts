@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { SluiceError } from '../base/errors.js';
 import { registerActivations } from './activations.js';
+import { registerBench } from './bench.js';
 import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
 import { registerGenerate } from './generate.js';
@@ -23,6 +24,7 @@ const commands: readonly Register[] = [
   registerGenerate,
   registerEvaluate,
   registerActivations,
+  registerBench,
   registerDoctor,
 ];
 

@@ -80,7 +80,10 @@ const deepest = 200;
 const longest = 4000;
 
 const tooLong = (text: string): SluiceError =>
-  new SluiceError('expression', { rule: `an expression has at most ${longest} parts, powers written out`, received: text });
+  new SluiceError('expression', {
+    rule: `an expression has at most ${longest} parts, powers written out`,
+    received: text,
+  });
 
 /** Operations, numbers and variables when nothing is shared. */
 function sizeOf(root: Expression): number {

@@ -24,7 +24,7 @@ export interface Expansion {
     /** The largest error in ULP, over all float32. */
     readonly ulp: number;
     /** Bounds of the result that the analysis of rounding errors uses. */
-    readonly range: 'unit' | 'positive' | 'any';
+    readonly range: 'unit' | 'signedUnit' | 'positive' | 'any';
   };
 }
 
@@ -101,7 +101,7 @@ const arithmetic = {
     evaluate: (x = 0) => Math.sign(x),
     derivative: unary(() => 0),
     notation: call('sign', '\\operatorname{sign}'),
-    lanes: { expand: expansions.sign, short: { expand: short.sign, ulp: 0, range: 'any' } },
+    lanes: { expand: expansions.sign, short: { expand: short.sign, ulp: 0, range: 'signedUnit' } },
     cost: 'operation',
   },
   min: {
@@ -215,7 +215,7 @@ const functions = {
     evaluate: (x = 0) => Math.expm1(x),
     derivative: unary((x) => x.exp()),
     notation: call('expm1', '\\operatorname{expm1}'),
-    lanes: { expand: expansions.expm1, short: { expand: short.expm1, ulp: 1.0, range: 'any' } },
+    lanes: { expand: expansions.expm1, short: { expand: short.expm1, ulp: 1.5, range: 'any' } },
     cost: 'special',
   },
   log: {
@@ -243,7 +243,7 @@ const functions = {
     evaluate: special.sigmoid,
     derivative: unary((x) => x.logisticPdf()),
     notation: call('sigmoid', '\\sigma'),
-    lanes: { expand: expansions.sigmoid, short: { expand: short.sigmoid, ulp: 2.2, range: 'unit' } },
+    lanes: { expand: expansions.sigmoid, short: { expand: short.sigmoid, ulp: 2.5, range: 'unit' } },
     cost: 'special',
   },
   /** The logistic distribution's density, sigmoid(x) sigmoid(-x): what `sigmoid` is the distribution function of. */
@@ -261,14 +261,14 @@ const functions = {
     evaluate: (x = 0) => Math.tanh(x),
     derivative: unary((x) => x.mul(2).logisticPdf().mul(4)),
     notation: call('tanh', '\\tanh'),
-    lanes: { expand: expansions.tanh, short: { expand: short.tanh, ulp: 2.6, range: 'any' } },
+    lanes: { expand: expansions.tanh, short: { expand: short.tanh, ulp: 2.6, range: 'signedUnit' } },
     cost: 'special',
   },
   softplus: {
     evaluate: special.softplus,
     derivative: unary((x) => x.sigmoid()),
     notation: call('softplus', '\\operatorname{softplus}'),
-    lanes: { expand: expansions.softplus, short: { expand: short.softplus, ulp: 2.6, range: 'positive' } },
+    lanes: { expand: expansions.softplus, short: { expand: short.softplus, ulp: 2.9, range: 'positive' } },
     cost: 'special',
   },
   erf: {

@@ -22,13 +22,13 @@ test.each([['banana'], ['convolution'], ['']])('nothing is near %j', (written) =
 
 test('a name is nearest to itself, and a name with one letter changed, left out or swapped to the name', () => {
   const edited = fc.constantFrom(...names).chain((name) =>
-    fc.tuple(fc.constant(name), fc.nat(name.length - 2), fc.constantFrom('change', 'leave out', 'swap')).map(
-      ([word, at, edit]): [string, string] => {
+    fc
+      .tuple(fc.constant(name), fc.nat(name.length - 2), fc.constantFrom('change', 'leave out', 'swap'))
+      .map(([word, at, edit]): [string, string] => {
         const [before, a = '', b = '', after] = [word.slice(0, at), word[at], word[at + 1], word.slice(at + 2)];
         const middle = edit === 'swap' ? b + a : edit === 'change' ? `q${b}` : b;
         return [word, before + middle + after];
-      },
-    ),
+      }),
   );
   for (const name of names) expect(nearest(name, names)).toBe(name);
   fc.assert(

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { apply, constant, type Expression, variable } from '../../src/scalar/expression.js';
 import { derivative, gradient } from '../../src/scalar/differentiate.js';
+import { apply, constant, type Expression, variable } from '../../src/scalar/expression.js';
 import { evaluate, interpreter } from '../../src/scalar/interpret.js';
 import { parse } from '../../src/scalar/parse.js';
-import { toText } from '../../src/scalar/print.js';
 import { arity, type Primitive } from '../../src/scalar/primitives.js';
+import { toText } from '../../src/scalar/print.js';
 import { formulaPrimitives } from './random-expressions.js';
 
 const [x, y] = [variable('x'), variable('y')];
@@ -139,7 +139,11 @@ describe('a gradient', () => {
   test('along a row collects the sum for what the row shares', () => {
     const shifted = x.sub(variable('bias'));
     const elements = new Set(['x']);
-    const [bias] = gradient([{ output: shifted.mul(shifted), cotangent: variable('g') }], ['bias'], new Set(['x', 'g']));
+    const [bias] = gradient(
+      [{ output: shifted.mul(shifted), cotangent: variable('g') }],
+      ['bias'],
+      new Set(['x', 'g']),
+    );
     expect(toText(bias ?? x)).toBe('-2*sum(g*(x - bias))');
     const [total] = gradient([{ output: x.mul(x).sum(), cotangent: 1 }], ['x'], elements);
     expect(total).toBe(constant(2).mul(x));

@@ -185,7 +185,16 @@ describe('hostile text', () => {
   });
 
   test('garbage gives a SluiceError or an expression', () => {
-    const alphabet = [...'x+-*/^(),<>=. 0123456789eE_$"\'`\\{}[];λ\u0000\n', '**', '<=', 'where(', 'exp(', 'inf', 'nan', 'pow('];
+    const alphabet = [
+      ...'x+-*/^(),<>=. 0123456789eE_$"\'`\\{}[];λ\u0000\n',
+      '**',
+      '<=',
+      'where(',
+      'exp(',
+      'inf',
+      'nan',
+      'pow(',
+    ];
     const garbage = fc.oneof(
       fc.array(fc.constantFrom(...alphabet), { maxLength: 30 }).map((parts) => parts.join('')),
       fc.string({ unit: 'binary', maxLength: 20 }),

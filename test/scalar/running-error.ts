@@ -17,7 +17,9 @@ function partials(primitive: Primitive, operands: readonly number[], value: numb
   if (evaluator === undefined) {
     const variables = names.slice(0, arity(primitive));
     const outputs = primitives[primitive].derivative(variables.map(variable), variable('self'));
-    const expressions = outputs.map((output) => (typeof output === 'number' ? variable('a').mul(0).add(output) : output));
+    const expressions = outputs.map((output) =>
+      typeof output === 'number' ? variable('a').mul(0).add(output) : output,
+    );
     evaluator = interpreter(expressions, [...variables, 'self']);
     derivatives.set(primitive, evaluator);
   }
@@ -57,7 +59,10 @@ function step(primitive: Primitive, operands: readonly Measured[]): Measured {
   const numbers = operands.map(({ value }) => value);
   const value = primitives[primitive].evaluate(...numbers);
   const slopes = partials(primitive, numbers, value);
-  const inherited = operands.reduce((sum, { error }, i) => sum + (error === 0 ? 0 : Math.abs(slopes[i] ?? 0) * error), 0);
+  const inherited = operands.reduce(
+    (sum, { error }, i) => sum + (error === 0 ? 0 : Math.abs(slopes[i] ?? 0) * error),
+    0,
+  );
   const error = inherited * 1.5 + Math.abs(value) * 2 ** -50 + 2 ** -1050;
   const isSound = numbers.every(Number.isFinite) && Number.isFinite(value) && !mayJump(primitive, operands);
   return { value, error: isSound && Number.isFinite(error) ? error : Number.POSITIVE_INFINITY };

@@ -20,23 +20,27 @@ describe('simplification', () => {
   test('preserves the value of every expression, within the rounding of the two', () => {
     let compared = 0;
     fc.assert(
-      fc.property(expressionsOf({ variables: ['x', 'y'], constants }), fc.array(points, { minLength: 4, maxLength: 4 }), (e, at) => {
-        const simple = simplify(e);
-        for (const values of at) {
-          const [before, after] = [measure(e, values), measure(simple, values)];
-          const tolerance = 4 * (before.error + after.error) + 1e-25;
-          // Where the original lost its digits there is nothing to compare with.
-          if (!(before.error < 1e-9 * (1 + Math.abs(before.value)) && Math.abs(before.value) < 1e100)) continue;
-          compared++;
-          if (Number.isFinite(tolerance) && Math.abs(before.value - after.value) <= tolerance) continue;
-          expect({ from: toText(e), to: toText(simple), values, value: after.value }).toEqual({
-            from: toText(e),
-            to: toText(simple),
-            values,
-            value: before.value,
-          });
-        }
-      }),
+      fc.property(
+        expressionsOf({ variables: ['x', 'y'], constants }),
+        fc.array(points, { minLength: 4, maxLength: 4 }),
+        (e, at) => {
+          const simple = simplify(e);
+          for (const values of at) {
+            const [before, after] = [measure(e, values), measure(simple, values)];
+            const tolerance = 4 * (before.error + after.error) + 1e-25;
+            // Where the original lost its digits there is nothing to compare with.
+            if (!(before.error < 1e-9 * (1 + Math.abs(before.value)) && Math.abs(before.value) < 1e100)) continue;
+            compared++;
+            if (Number.isFinite(tolerance) && Math.abs(before.value - after.value) <= tolerance) continue;
+            expect({ from: toText(e), to: toText(simple), values, value: after.value }).toEqual({
+              from: toText(e),
+              to: toText(simple),
+              values,
+              value: before.value,
+            });
+          }
+        },
+      ),
       { numRuns: 3000 },
     );
     expect(compared).toBeGreaterThan(2000);

@@ -8,7 +8,7 @@ export const attentionWords = [
   'queryLength',
   'keyLength',
   'heads',
-  'keyHeads',
+  'keyValueHeads',
   'group', // query heads to a key head
   'headDim',
   'reach', // query i sees keys 0 to i + reach - 1
@@ -18,7 +18,7 @@ export const attentionWords = [
   'chunks', // backward: parts of the keys that are worked on apart from each other
   'chunkKeys',
   'workspace', // backward: gradients of the queries, for each chunk
-  'statistics',
+  'logSumExp',
   ...operandWords('query'),
   ...operandWords('key'),
   ...operandWords('value'),
@@ -87,8 +87,8 @@ export function visibleKeys(
   return i.most(i.least(i.add(position, words.reach), length), 0);
 }
 
-/** Where the statistics of a query are. */
-export function statisticsAddress(
+/** Where the log-sum-exp of a query is. */
+export function logSumExpAddress(
   f: FunctionBuilder,
   words: AttentionLocals,
   at: { readonly batch: Local<'i32'>; readonly head: Local<'i32'> },
@@ -96,7 +96,7 @@ export function statisticsAddress(
 ): () => void {
   const i = integers(f);
   const sequence = i.add(i.multiply(at.batch, words.heads), at.head);
-  return i.add(words.statistics, i.multiply(i.add(i.multiply(sequence, words.queryLength), position), 8));
+  return i.add(words.logSumExp, i.multiply(i.add(i.multiply(sequence, words.queryLength), position), 4));
 }
 
 /** Where a chunk's part of the gradient of query `first` is: dense rows of `line` bytes, `length` for each head. */

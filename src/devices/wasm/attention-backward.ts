@@ -3,13 +3,12 @@ import type { AttentionLocals } from './attention-arguments.js';
 import {
   attentionWords,
   floatOne,
+  logSumExpAddress,
   pushVector,
   setKeyLength,
-  statisticsAddress,
   visibleKeys,
   workspaceAddress,
 } from './attention-arguments.js';
-import type { Exponential } from './attention-exponential.js';
 import type { BackwardLayout } from './attention-layout.js';
 import { backwardLayout, keyBlock, panelWidth, queryBlock } from './attention-layout.js';
 import { emitCopyRows, emitDotRow, emitGradientRow, fillZero } from './attention-rows.js';
@@ -47,20 +46,14 @@ interface Parts {
  * finished here; those of the queries (not yet times the scale) go to the workspace, one part for each chunk.
  * Source: Dao et al. 2022, arXiv:2205.14135, algorithm 4.
  */
-export function emitAttentionBackward(
-  module: ModuleBuilder,
-  tile: Tile,
-  relaxed: boolean,
-  headDim: number,
-  exponential: Exponential,
-): void {
+export function emitAttentionBackward(module: ModuleBuilder, tile: Tile, relaxed: boolean, headDim: number): void {
   const { line, offsets } = backwardLayout(tile, headDim);
   const emitted = {
     multiply: emitTile(module, tile, relaxed),
     pack: emitPack(module, panelWidth),
     copy: emitCopyRows(module),
     dot: emitDotRow(module),
-    gradient: emitGradientRow(module, exponential),
+    gradient: emitGradientRow(module, relaxed),
   };
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
@@ -82,11 +75,11 @@ export function emitAttentionBackward(
 function emitItem(f: FunctionBuilder, parts: Parts): void {
   const { words, l, at, line, copy, tile } = parts;
   const i = integers(f);
-  const sequences = i.multiply(words.batch, words.keyHeads);
+  const sequences = i.multiply(words.batch, words.keyValueHeads);
   i.set(l.chunk, i.divide(l.item, sequences));
   i.set(l.keyHead, i.remainder(l.item, sequences));
-  i.set(l.batch, i.divide(l.keyHead, words.keyHeads));
-  i.set(l.keyHead, i.remainder(l.keyHead, words.keyHeads));
+  i.set(l.batch, i.divide(l.keyHead, words.keyValueHeads));
+  i.set(l.keyHead, i.remainder(l.keyHead, words.keyValueHeads));
   i.set(l.chunkBegin, i.multiply(l.chunk, words.chunkKeys));
   i.set(l.chunkEnd, i.least(i.add(l.chunkBegin, words.chunkKeys), words.keyLength));
   i.set(l.lastHead, i.multiply(i.add(l.keyHead, 1), words.group));
@@ -179,7 +172,7 @@ function emitScores(f: FunctionBuilder, parts: Parts): void {
         i.call(
           gradient,
           ...[square(at.weights, l.line), square(at.scores, l.line), visible, l.count, keyBlock],
-          ...[statisticsAddress(f, words, l, position), i.add(at.deltas, i.multiply(l.line, 4))],
+          ...[logSumExpAddress(f, words, l, position), i.add(at.deltas, i.multiply(l.line, 4))],
         );
       });
       f.forRange(l.column, 0, line, 4 * panelWidth, () => {

@@ -3,15 +3,14 @@ import type { AttentionLocals } from './attention-arguments.js';
 import {
   attentionWords,
   floatOne,
+  logSumExpAddress,
   pushVector,
   setKeyLength,
-  statisticsAddress,
   visibleKeys,
 } from './attention-arguments.js';
-import type { Exponential } from './attention-exponential.js';
 import type { ForwardLayout } from './attention-layout.js';
 import { forwardLayout, keyBlock, panelWidth, queryBlock } from './attention-layout.js';
-import { emitCopyRows, emitSoftmaxRow, fillZero, lowestMaximum } from './attention-rows.js';
+import { emitCopyRows, emitFinishRow, emitSoftmaxRow, emitStartRow, fillZero } from './attention-rows.js';
 import { integers } from './integers.js';
 import { emitPack } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';
@@ -34,25 +33,21 @@ interface Parts {
   readonly pack: FunctionBuilder;
   readonly copy: FunctionBuilder;
   readonly softmax: FunctionBuilder;
+  readonly finish: FunctionBuilder;
 }
 
 /**
  * Emits the forward kernel. A work item is one block of queries of one head; it goes through the keys block by block
  * with an online softmax. Source: Dao et al. 2022, arXiv:2205.14135.
  */
-export function emitAttentionForward(
-  module: ModuleBuilder,
-  tile: Tile,
-  relaxed: boolean,
-  headDim: number,
-  exponential: Exponential,
-): void {
+export function emitAttentionForward(module: ModuleBuilder, tile: Tile, relaxed: boolean, headDim: number): void {
   const { line, offsets } = forwardLayout(tile, headDim);
   const emitted = {
     multiply: emitTile(module, tile, relaxed),
     pack: emitPack(module, panelWidth),
     copy: emitCopyRows(module),
-    softmax: emitSoftmaxRow(module, exponential),
+    softmax: emitSoftmaxRow(module, relaxed),
+    finish: emitFinishRow(module, relaxed),
   };
   const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
   const run = f.named('arguments', 'begin', 'end', 'scratch');
@@ -92,13 +87,7 @@ function emitBegin(f: FunctionBuilder, { words, l, at, line, tile, copy }: Parts
   i.call(copy, source, words.queryTime, l.rows, words.headDim, words.scale, at.queries, line, l.count);
   fillZero(f, at.sums, i.multiply(line, l.count));
   f.forRange(l.row, 0, l.count, 1, () => {
-    const address = i.add(at.state, i.multiply(l.row, 8));
-    i.push(address);
-    f.f32(lowestMaximum);
-    f.store('f32.store');
-    i.push(address);
-    f.f32(0);
-    f.store('f32.store', 4);
+    emitStartRow(f, i.add(at.state, i.multiply(l.row, 8)));
   });
 }
 
@@ -143,39 +132,15 @@ function emitKeyBlock(f: FunctionBuilder, { words, l, at, line, tile, multiply, 
   });
 }
 
-/** Output rows are the sums over their weights; a row that saw no key is zero. Statistics: maximum and 1 / sum. */
-function emitEnd(f: FunctionBuilder, { words, l, at, line, copy }: Parts): void {
+/** Output rows are the sums over their weights; a row that saw no key is zero. */
+function emitEnd(f: FunctionBuilder, { words, l, at, line, copy, finish }: Parts): void {
   const i = integers(f);
-  const { total, reciprocal } = f.locals('f32', 'total', 'reciprocal');
   f.forRange(l.row, 0, l.rows, 1, () => {
-    const state = i.add(at.state, i.multiply(l.row, 8));
-    i.push(state);
-    f.load('f32.load', 4);
-    f.set(total);
-    f.f32(1);
-    f.get(total);
-    f.op('f32.div');
-    f.f32(0);
-    f.get(total);
-    f.f32(0);
-    f.op('f32.ne', 'select');
-    f.set(reciprocal);
     const position = i.add(l.first, l.row);
-    const statistics = statisticsAddress(f, words, l, position);
-    i.push(statistics);
-    i.push(state);
-    f.load('f32.load');
-    f.store('f32.store');
-    i.push(statistics);
-    f.get(reciprocal);
-    f.store('f32.store', 4);
-    const factor = () => {
-      f.get(reciprocal);
-      f.op('i32.reinterpret_f32');
-    };
-    const bytes = i.multiply(words.headDim, 4);
-    const sums = i.add(at.sums, i.multiply(l.row, line));
+    const state = i.add(at.state, i.multiply(l.row, 8));
+    i.call(finish, state, logSumExpAddress(f, words, l, position));
     const output = pushVector(f, words, 'output', { ...l, time: position });
-    i.call(copy, sums, line, 1, words.headDim, factor, output, bytes, 1);
+    const sums = i.add(at.sums, i.multiply(l.row, line));
+    i.call(copy, sums, line, 1, words.headDim, i.load(state, 4), output, i.multiply(words.headDim, 4), 1);
   });
 }

@@ -1,11 +1,55 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
-import type { Exponential } from './attention-exponential.js';
-import { integers } from './integers.js';
+import { prepareExponential, prepareLogarithm } from './attention-scalar.js';
+import { type Integer, integers } from './integers.js';
 
 type Index = Local<'i32'>;
 
 /** The row maximum before any score is seen; -Infinity would make -Infinity - -Infinity. */
-export const lowestMaximum = -3.4028234663852886e38;
+const lowestMaximum = -3.4028234663852886e38;
+
+/** The state of a row that has seen no score: the largest score, and the sum of e^(score - largest), 4 bytes each. */
+export function emitStartRow(f: FunctionBuilder, state: Integer): void {
+  const i = integers(f);
+  i.push(state);
+  f.f32(lowestMaximum);
+  f.store('f32.store');
+  i.push(state);
+  f.f32(0);
+  f.store('f32.store', 4);
+}
+
+/**
+ * Emits `finishRow(state, logSumExp)`: writes the row's log(sum(exp(scores))) and puts 1 / sum in the place of the sum,
+ * or 0 where the row has seen no key.
+ */
+export function emitFinishRow(module: ModuleBuilder, relaxed: boolean): FunctionBuilder {
+  const f = module.function({ parameters: ['i32', 'i32'] });
+  const p = f.named('state', 'logSumExp');
+  const logarithm = prepareLogarithm(f, relaxed);
+  const total = f.local('f32');
+  const vector = f.local('v128');
+  f.get(p.state);
+  f.load('f32.load', 4);
+  f.tee(total);
+  f.op('f64.promote_f32', 'f64x2.splat');
+  f.set(vector);
+  f.get(p.logSumExp, logarithm(vector));
+  f.lane('f64x2.extract_lane', 0);
+  f.get(p.state);
+  f.load('f32.load');
+  f.op('f64.promote_f32', 'f64.add', 'f32.demote_f64');
+  f.store('f32.store');
+  f.get(p.state);
+  f.f32(1);
+  f.get(total);
+  f.op('f32.div');
+  f.f32(0);
+  f.get(total);
+  f.f32(0);
+  f.op('f32.ne', 'select');
+  f.store('f32.store', 4);
+  return f;
+}
 
 /**
  * Emits `copyRows(source, stride, rows, columns, factor, out, outLine, outRows)`: a matrix with contiguous rows, times
@@ -73,13 +117,14 @@ function reduceLanes(f: FunctionBuilder, vector: Local<'v128'>, op: 'f32.add' | 
  * are the row's maximum and sum so far, at `sums` the `sumBytes` bytes of its weighted values so far: all are brought
  * to the new maximum. Source: Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135.
  */
-export function emitSoftmaxRow(module: ModuleBuilder, exponential: Exponential): FunctionBuilder {
+export function emitSoftmaxRow(module: ModuleBuilder, relaxed: boolean): FunctionBuilder {
   const f = module.function({ parameters: Array.from({ length: 6 }, () => 'i32' as const) });
   const p = f.named('scores', 'visible', 'count', 'state', 'sums', 'sumBytes');
   const { address, end } = f.locals('i32', 'address', 'end');
-  const { vector, total, maximum, correction } = f.locals('v128', 'vector', 'total', 'maximum', 'correction');
+  const { vector, total, maximum } = f.locals('v128', 'vector', 'total', 'maximum');
   const old = f.local('f32');
   const i = integers(f);
+  const exponential = prepareExponential(f, relaxed);
   emitMask(f, p.scores, p.visible, p.count, Number.NEGATIVE_INFINITY);
   f.get(p.state);
   f.load('f32.load');
@@ -107,12 +152,11 @@ export function emitSoftmaxRow(module: ModuleBuilder, exponential: Exponential):
       f.get(maximum);
       f.op('f32x4.sub');
       f.set(vector);
-      exponential.emit(f, vector);
-      f.set(vector);
-      f.get(total, vector);
+      const weight = exponential(vector);
+      f.get(total, weight);
       f.op('f32x4.add');
       f.set(total);
-      f.get(address, vector);
+      f.get(address, weight);
       f.store('v128.store', offset);
     }
   });
@@ -121,8 +165,7 @@ export function emitSoftmaxRow(module: ModuleBuilder, exponential: Exponential):
   f.get(maximum);
   f.op('f32x4.sub');
   f.set(vector);
-  exponential.emit(f, vector);
-  f.set(correction);
+  const correction = exponential(vector);
   f.get(p.state, maximum);
   f.laneMemory('v128.store32_lane', 0);
   f.get(p.state, p.state);
@@ -158,23 +201,23 @@ export function emitMask(f: FunctionBuilder, base: Index, from: Index, to: Index
 }
 
 /**
- * Emits `gradientRow(scores, weightGradients, visible, count, end, statistics, delta)`: scores become the weights
- * p = e^(score - maximum) / sum, and the gradients of the weights those of the scores, p * (gradient - delta). Numbers
- * `visible` to `end` become zero; `count` is a multiple of 8. At `statistics`: the row's maximum and 1 / sum.
+ * Emits `gradientRow(scores, gradients, visible, count, end, logSumExp, delta)`: scores become the weights
+ * p = e^(score - log-sum-exp), and the gradients of the weights those of the scores, p * (gradient - delta). Numbers
+ * `visible` to `end` become zero; `count` is a multiple of 8.
  */
-export function emitGradientRow(module: ModuleBuilder, exponential: Exponential): FunctionBuilder {
+export function emitGradientRow(module: ModuleBuilder, relaxed: boolean): FunctionBuilder {
   const f = module.function({ parameters: Array.from({ length: 7 }, () => 'i32' as const) });
-  const p = f.named('scores', 'gradients', 'visible', 'count', 'end', 'statistics', 'delta');
+  const p = f.named('scores', 'gradients', 'visible', 'count', 'end', 'logSumExp', 'delta');
   const { address, other, last } = f.locals('i32', 'address', 'other', 'last');
-  const { vector, maximum, reciprocal, delta } = f.locals('v128', 'vector', 'maximum', 'reciprocal', 'delta');
+  const { vector, logSumExp, delta } = f.locals('v128', 'vector', 'logSumExp', 'delta');
   const i = integers(f);
-  for (const [local, pointer, offset] of [
-    [maximum, p.statistics, 0],
-    [reciprocal, p.statistics, 4],
-    [delta, p.delta, 0],
+  const exponential = prepareExponential(f, relaxed);
+  for (const [local, pointer] of [
+    [logSumExp, p.logSumExp],
+    [delta, p.delta],
   ] as const) {
     f.get(pointer);
-    f.load('v128.load32_splat', offset);
+    f.load('v128.load32_splat');
     f.set(local);
   }
   i.set(last, i.add(p.scores, i.multiply(p.count, 4)));
@@ -183,20 +226,17 @@ export function emitGradientRow(module: ModuleBuilder, exponential: Exponential)
     for (const offset of [0, 16]) {
       f.get(address);
       f.load('v128.load', offset);
-      f.get(maximum);
+      f.get(logSumExp);
       f.op('f32x4.sub');
       f.set(vector);
-      exponential.emit(f, vector);
-      f.get(reciprocal);
-      f.op('f32x4.mul');
-      f.set(vector);
-      f.get(address, vector);
+      const weight = exponential(vector);
+      f.get(address, weight);
       f.store('v128.store', offset);
       f.get(other, other);
       f.load('v128.load', offset);
       f.get(delta);
       f.op('f32x4.sub');
-      f.get(vector);
+      f.get(weight);
       f.op('f32x4.mul');
       f.store('v128.store', offset);
     }

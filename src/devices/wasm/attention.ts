@@ -1,7 +1,6 @@
 import type { AttentionWord, OperandName } from './attention-arguments.js';
 import { attentionWords } from './attention-arguments.js';
 import { emitAttentionBackward, emitAttentionReduce } from './attention-backward.js';
-import { polynomialExponential } from './attention-exponential.js';
 import { emitAttentionForward } from './attention-forward.js';
 import { backwardLayout, forwardLayout, keyBlock, queryBlock } from './attention-layout.js';
 import type { AttentionBackwardOptions, AttentionForwardOptions, AttentionOperand } from './attention-options.js';
@@ -22,13 +21,12 @@ const fewestItems = 16; // of the backward pass, so that threads find work; a fi
  */
 export function attentionForward(runtime: WasmRuntime, options: AttentionForwardOptions): void {
   const { batch, heads, queryLength, headDim } = options;
-  const exponential = options.exponential ?? polynomialExponential;
   if (queryLength === 1) {
-    attentionStep(runtime, options, exponential);
+    attentionStep(runtime, options);
     return;
   }
-  const kernel = runtime.kernel(`attention forward ${headDim} ${exponential.name}`, (module) =>
-    emitAttentionForward(module, tile, runtime.relaxed, headDim, exponential),
+  const kernel = runtime.kernel(`attention forward ${headDim}`, (module) =>
+    emitAttentionForward(module, tile, runtime.relaxed, headDim),
   );
   const queryBlocks = Math.ceil(queryLength / queryBlock(tile));
   const words = wordsOf(options, { queryBlocks });
@@ -41,16 +39,15 @@ export function attentionForward(runtime: WasmRuntime, options: AttentionForward
  * over their query heads. The bits do not depend on the number of threads.
  */
 export function attentionBackward(runtime: WasmRuntime, options: AttentionBackwardOptions): void {
-  const { batch, heads, keyHeads, queryLength, keyLength, headDim } = options;
-  const exponential = options.exponential ?? polynomialExponential;
+  const { batch, heads, keyValueHeads, queryLength, keyLength, headDim } = options;
   const { relaxed } = runtime;
-  const backward = runtime.kernel(`attention backward ${headDim} ${exponential.name}`, (module) =>
-    emitAttentionBackward(module, tile, relaxed, headDim, exponential),
+  const backward = runtime.kernel(`attention backward ${headDim}`, (module) =>
+    emitAttentionBackward(module, tile, relaxed, headDim),
   );
   const reduce = runtime.kernel(`attention reduce ${headDim}`, (module) => emitAttentionReduce(module, tile, headDim));
   const { line, bytes } = backwardLayout(tile, headDim);
   const queryBlocks = Math.ceil(queryLength / queryBlock(tile));
-  const wanted = Math.ceil(fewestItems / Math.max(1, batch * keyHeads));
+  const wanted = Math.ceil(fewestItems / Math.max(1, batch * keyValueHeads));
   const chunkKeys = keyBlock * Math.max(1, Math.ceil(Math.ceil(keyLength / keyBlock) / wanted));
   const chunks = Math.ceil(keyLength / chunkKeys);
   const workspace = runtime.workspace(chunks * batch * heads * queryBlocks * queryBlock(tile) * line);
@@ -61,20 +58,20 @@ export function attentionBackward(runtime: WasmRuntime, options: AttentionBackwa
     ...operandWords('keyGradient', options.keyGradient),
     ...operandWords('valueGradient', options.valueGradient),
   });
-  runtime.launch(backward, words, chunks * batch * keyHeads, 1, { scratchBytes: bytes });
+  runtime.launch(backward, words, chunks * batch * keyValueHeads, 1, { scratchBytes: bytes });
   const rows = batch * heads * queryLength;
   runtime.launch(reduce, words, rows, Math.ceil(8192 / headDim));
 }
 
 function wordsOf(options: AttentionForwardOptions, more: Partial<Record<AttentionWord, number>>): number[] {
-  const { batch, queryLength, keyLength, heads, keyHeads, headDim, causal } = options;
+  const { batch, queryLength, keyLength, heads, keyValueHeads, headDim, causal } = options;
   return writeWords(attentionWords, {
-    ...{ batch, queryLength, keyLength, heads, keyHeads, headDim },
-    group: heads / keyHeads,
+    ...{ batch, queryLength, keyLength, heads, keyValueHeads, headDim },
+    group: heads / keyValueHeads,
     reach: causal ? keyLength - queryLength + 1 : keyLength,
     keyLengths: options.keyLengths ?? 0,
-    scale: floatBits(options.scale ?? 1 / Math.sqrt(headDim)),
-    statistics: options.statistics,
+    scale: floatBits(options.scale),
+    logSumExp: options.logSumExp,
     ...operandWords('query', options.query),
     ...operandWords('key', options.key),
     ...operandWords('value', options.value),

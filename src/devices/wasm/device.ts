@@ -2,7 +2,6 @@ import { type RandomKey, randomNormal, randomUniform } from '../../base/random.j
 import type { AttentionShape } from '../../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../../kernels/kernel.js';
 import { collapse } from '../collapse.js';
-import { composedAttention, composedAttentionGradient } from '../composed-attention.js';
 import type {
   AttentionGradients,
   AttentionViews,
@@ -14,6 +13,12 @@ import type {
   StorageType,
   View,
 } from '../device.js';
+import {
+  type AttentionForwardOptions,
+  type AttentionOperand,
+  attentionBackward,
+  attentionForward,
+} from './attention.js';
 import { ColumnLauncher } from './column.js';
 import { gather, scatterAdd } from './index-kernels.js';
 import { MapLauncher } from './map.js';
@@ -115,11 +120,17 @@ class WasmDevice implements Device {
   }
 
   attention(shape: AttentionShape, views: AttentionViews): void {
-    composedAttention(this, shape, views);
+    attentionForward(this.#runtime, attentionOf(shape, views));
   }
 
   attentionGradient(shape: AttentionShape, views: AttentionViews, gradients: AttentionGradients): void {
-    composedAttentionGradient(this, shape, views, gradients);
+    attentionBackward(this.#runtime, {
+      ...attentionOf(shape, views),
+      outputGradient: headsOf(gradients.output),
+      queryGradient: headsOf(gradients.query),
+      keyGradient: headsOf(gradients.key),
+      valueGradient: headsOf(gradients.value),
+    });
   }
 
   gather(table: View, indices: View, output: View): void {
@@ -160,6 +171,17 @@ const packedStride = (shape: readonly number[], axis: number): number =>
 function matrixOf(view: View): MatrixOperand {
   const [batchStride = 0, rowStride = 0, columnStride = 0] = view.strides;
   return { pointer: addressOf(view), batchStride, rowStride, columnStride };
+}
+
+function headsOf(view: View): AttentionOperand {
+  const [batchStride = 0, timeStride = 0, headStride = 0] = view.strides;
+  return { pointer: addressOf(view), batchStride, timeStride, headStride };
+}
+
+function attentionOf(shape: AttentionShape, views: AttentionViews): AttentionForwardOptions {
+  const { query, key, value, output, logSumExp } = views;
+  const operands = { query: headsOf(query), key: headsOf(key), value: headsOf(value), output: headsOf(output) };
+  return { ...shape, ...operands, logSumExp: addressOf(logSumExp) };
 }
 
 /**

@@ -6,7 +6,7 @@ import { emitMerge, emitTile } from './matmul-tile.js';
 import { pushWord } from './words.js';
 
 /** The parameters of a block, in order; strides in bytes. */
-export const blockParameters = [
+const blockParameters = [
   'arguments',
   'a', // where panel 0 of A is, packed or not
   'aPanel', // from panel to panel

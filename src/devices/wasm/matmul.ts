@@ -42,7 +42,7 @@ export interface MatmulOptions {
   readonly accumulate?: boolean;
 }
 
-const mostDepth = 320; // 320 rows of a panel of B, 8 wide, take a third of a 32 KB first-level cache
+const mostDepth = 512; // 512 rows of a panel of B, 8 wide, take half of a 32 KB first-level cache
 const mostColumns = 4096;
 const mostRows = 2048;
 const wholeBytes = 1 << 20; // a product is left to one thread only if its packed operands stay in the second-level cache

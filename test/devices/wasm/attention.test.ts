@@ -10,7 +10,7 @@ interface Shape {
   readonly queryLength: number;
   readonly keyLength: number;
   readonly heads: number;
-  readonly keyHeads: number;
+  readonly keyValueHeads: number;
   readonly headDim: number;
   readonly causal: boolean;
   readonly lengths?: readonly number[];
@@ -24,25 +24,26 @@ type Name = 'query' | 'key' | 'value' | 'outputGradient' | Result;
 const names: readonly Name[] = ['query', 'key', 'value', 'outputGradient', ...results];
 
 function setUp(runtime: WasmRuntime, shape: Shape) {
-  const { batch, queryLength, keyLength, heads, keyHeads, headDim } = shape;
-  const blocks = {} as Record<Name | 'statistics' | 'lengths', Block>;
+  const { batch, queryLength, keyLength, heads, keyValueHeads, headDim } = shape;
+  const blocks = {} as Record<Name | 'logSumExp' | 'lengths', Block>;
   const operands = {} as Record<Name, AttentionOperand>;
   names.forEach((name, seed) => {
     const ofKeys = ['key', 'value', 'keyGradient', 'valueGradient'].includes(name);
-    const [time, count] = ofKeys ? [keyLength, keyHeads] : [queryLength, heads];
+    const [time, count] = ofKeys ? [keyLength, keyValueHeads] : [queryLength, heads];
     const block = allocateRandom(runtime, batch * time * count * headDim, seed + 1);
     const [timeStride, headStride] = shape.headsFirst ? [headDim, time * headDim] : [count * headDim, headDim];
     blocks[name] = block;
     operands[name] = { pointer: block.pointer, batchStride: time * count * headDim, timeStride, headStride };
   });
-  blocks.statistics = allocate(runtime, 2 * batch * heads * queryLength);
+  blocks.logSumExp = allocate(runtime, batch * heads * queryLength);
   blocks.lengths = allocate(runtime, batch);
   const { lengths, headsFirst, ...rest } = shape;
   if (lengths !== undefined) runtime.arena.i32.set(lengths, blocks.lengths.pointer / 4);
   const options: AttentionBackwardOptions = {
     ...rest,
     ...operands,
-    statistics: blocks.statistics.pointer,
+    scale: 1 / Math.sqrt(headDim),
+    logSumExp: blocks.logSumExp.pointer,
     ...(lengths === undefined ? {} : { keyLengths: blocks.lengths.pointer }),
   };
   return { blocks, operands, options };
@@ -55,7 +56,7 @@ function reference(
   operands: Record<Name, AttentionOperand>,
   blocks: Record<Name, Block>,
 ) {
-  const { batch, queryLength, keyLength, heads, keyHeads, headDim, causal } = shape;
+  const { batch, queryLength, keyLength, heads, keyValueHeads, headDim, causal } = shape;
   const inputs = Object.fromEntries(names.map((name) => [name, read(runtime, blocks[name])])) as Record<
     Name,
     Float32Array
@@ -68,7 +69,7 @@ function reference(
   const scale = 1 / Math.sqrt(headDim);
   for (let b = 0; b < batch; b++)
     for (let h = 0; h < heads; h++) {
-      const keyHead = Math.floor(h / (heads / keyHeads));
+      const keyHead = Math.floor(h / (heads / keyValueHeads));
       const at = (name: Name, time: number, head: number) => {
         const { batchStride, timeStride, headStride } = operands[name];
         return b * batchStride + time * timeStride + head * headStride;
@@ -117,7 +118,7 @@ function check(runtime: WasmRuntime, shape: Shape): void {
 
 const square = (length: number, heads: number, headDim: number): Omit<Shape, 'causal'> => ({
   ...{ batch: 1, queryLength: length, keyLength: length },
-  ...{ heads, keyHeads: heads, headDim },
+  ...{ heads, keyValueHeads: heads, headDim },
 });
 
 const shapes: [string, Omit<Shape, 'causal'>][] = [
@@ -130,10 +131,10 @@ const shapes: [string, Omit<Shape, 'causal'>][] = [
   ['many blocks of one head', square(300, 1, 7)],
   ['wide heads', square(70, 1, 130)],
   ['heads before time', { ...square(70, 3, 12), batch: 2, headsFirst: true }],
-  ['shared key heads', { ...square(70, 6, 16), keyHeads: 2 }],
-  ['one key head for all', { ...square(33, 5, 20), keyHeads: 1 }],
-  ['one query and many keys', { ...square(1, 6, 24), keyLength: 333, keyHeads: 2, batch: 2 }],
-  ['many heads on one key head, one query', { ...square(1, 20, 8), keyLength: 100, keyHeads: 1 }],
+  ['shared key heads', { ...square(70, 6, 16), keyValueHeads: 2 }],
+  ['one key head for all', { ...square(33, 5, 20), keyValueHeads: 1 }],
+  ['one query and many keys', { ...square(1, 6, 24), keyLength: 333, keyValueHeads: 2, batch: 2 }],
+  ['many heads on one key head, one query', { ...square(1, 20, 8), keyLength: 100, keyValueHeads: 1 }],
   ['few queries and many keys', { ...square(3, 2, 64), keyLength: 200 }],
   ['more queries than keys', { ...square(140, 2, 9), keyLength: 66 }],
   ['sequences of different lengths', { ...square(100, 2, 16), batch: 4, lengths: [100, 64, 1, 0] }],
@@ -183,14 +184,14 @@ describe.each([
     free(runtime, ...Object.values(blocks));
   });
 
-  test('the statistics are the largest score and the reciprocal of the sum', () => {
-    const { blocks, options } = setUp(runtime, { ...square(2, 1, 1), causal: true });
-    runtime.arena.f32.set([2, 3], blocks.query.pointer / 4);
+  test('the log-sum-exp is that of the scores, and -Infinity where a query sees no key', () => {
+    const { blocks, options } = setUp(runtime, { ...square(3, 1, 1), keyLength: 2, causal: true });
+    runtime.arena.f32.set([5, 2, 3], blocks.query.pointer / 4);
     runtime.arena.f32.set([1, -1], blocks.key.pointer / 4);
     attentionForward(runtime, options);
-    const [first, one, second, reciprocal] = read(runtime, blocks.statistics);
-    expect([first, one, second]).toEqual([2, 1, 3]);
-    expect(reciprocal).toBeCloseTo(1 / (1 + Math.exp(-6)), 6);
+    const [first, second, third] = read(runtime, blocks.logSumExp);
+    expect([first, second]).toEqual([Number.NEGATIVE_INFINITY, 2]);
+    expect(third).toBeCloseTo(Math.log(Math.exp(3) + Math.exp(-3)), 6);
     free(runtime, ...Object.values(blocks));
   });
 

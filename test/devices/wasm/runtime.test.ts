@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SluiceError } from '../../../src/base/errors.js';
+import { Arena } from '../../../src/devices/wasm/arena.js';
 import type { FunctionBuilder } from '../../../src/devices/wasm/assembler.js';
+import { ForkJoinPool } from '../../../src/devices/wasm/pool.js';
 import { floatBits, WasmRuntime } from '../../../src/devices/wasm/runtime.js';
 
 function kernel(runtime: WasmRuntime, body: (f: FunctionBuilder) => void): number {
@@ -149,6 +151,33 @@ test('a trap that only workers meet reaches the caller', async () => {
   const own = runtime.arena.i32[pointer / 4] ?? 0;
   expect(() => runtime.launch(slow, [own], 10_000_000, 1)).toThrow(/worker.*unreachable/s);
   await runtime.close();
+});
+
+test('workers that cannot start are left out', async () => {
+  const arena = new Arena({ shared: false }); // memory that is not shared cannot be sent to a worker
+  const pool = await ForkJoinPool.create(arena, 3);
+  expect(pool.threads).toBe(1);
+  await pool.close();
+});
+
+test('a kernel is emitted once for its name', async () => {
+  const runtime = await WasmRuntime.create({ threads: 1 });
+  let emitted = 0;
+  const emit = (module: ReturnType<WasmRuntime['module']>) => {
+    emitted += 1;
+    module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
+  };
+  expect(runtime.kernel('one', emit)).toBe(runtime.kernel('one', emit));
+  expect(emitted).toBe(1);
+});
+
+test('the workspace keeps its place until more is asked for', async () => {
+  const runtime = await WasmRuntime.create({ threads: 1 });
+  const first = runtime.workspace(1000);
+  expect(runtime.workspace(10)).toBe(first);
+  const before = runtime.arena.statistics().liveBytes;
+  runtime.workspace(100_000);
+  expect(runtime.arena.statistics().liveBytes - before).toBeLessThan(100_000);
 });
 
 test('a closed runtime refuses launches', async () => {
