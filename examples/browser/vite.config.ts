@@ -11,6 +11,4 @@ export default defineConfig({
   server: { headers: isolation },
   preview: { headers: isolation },
   build: { target: 'es2022' },
-  // A package that starts Workers of its own: bundled ahead of time for `vite dev`, it would not find them.
-  optimizeDeps: { exclude: ['sluice'] },
 });

@@ -38,6 +38,8 @@ for await (const event of startRun(settings)) {
 const device = await openDevice();
 const { model, tokenizer, config } = await openRun(folder, device);
 console.log(`${folder} has f(x) = ${toText(config.feedForward.expression)}`);
-const sampling = { ...greedy, temperature: 0.7, prompt: 'When ', maxTokens: 58, stop: [], seed: 1 };
-for await (const piece of generate(device, model, tokenizer, sampling)) process.stdout.write(piece.text);
+let written = 'When ';
+const sampling = { ...greedy, temperature: 0.7, prompt: written, maxTokens: 58, stop: [], seed: 1 };
+for await (const piece of generate(device, model, tokenizer, sampling)) written += piece.text;
+console.log(written);
 await device.close();

@@ -1,9 +1,10 @@
 /** config.json as Hugging Face Transformers reads and writes it. */
 import { find } from '../activations/catalogue.js';
-import { type Activation, type Formula, type Gate, gate } from '../activations/kinds.js';
+import { type Activation, Formula, type Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import type { LlamaConfig } from '../models/llama.js';
+import { substitute, variable } from '../scalar/expression.js';
 import { simplify } from '../scalar/simplify.js';
 
 /** Transformers' names of the activations that it can compute, and ours. */
@@ -26,10 +27,13 @@ const activationNames: Readonly<Record<string, string>> = {
   tanh: 'tanh',
 };
 
-/** The gate activation(gate) * value. */
+/** The gate activation(gate) * value, what the activation learns included. */
 export function gateOf(activation: Activation): Gate {
+  const { noisy, parameters, learned, source } = activation;
   const name = gateNames[activation.name] ?? `${activation.name}Gate`;
-  return gate(name, (input, value) => activation.of(input).mul(value), { source: activation.source });
+  const definition = substitute(noisy, { x: variable('gate') }).mul(variable('value'));
+  const kept = Object.entries(parameters).filter(([parameter]) => learned.includes(parameter));
+  return new Formula('gate', name, definition, Object.fromEntries(kept), { source });
 }
 
 const gateNames: Readonly<Record<string, string>> = {

@@ -1,4 +1,5 @@
 import type { Formula } from '../activations/kinds.js';
+import { SluiceError } from '../base/errors.js';
 import type { Expression } from '../scalar/expression.js';
 import { mapTensors, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
@@ -20,8 +21,18 @@ export class FormulaLayer extends Layer {
     for (const name of formula.learned) this[name] = init.constant([channels], formula.parameters[name]?.value ?? 0);
   }
 
-  /** `inputs` in the order of the formula's: x, or gate and value. */
+  /**
+   * `inputs` in the order of the formula's: x, or gate and value.
+   * @throws SluiceError `shape` where gate and value differ: one would be repeated without a word.
+   */
   forward(mode: Mode, ...inputs: readonly Tensor[]): Tensor {
+    const { name: operation } = this.#formula;
+    if (inputs.some(({ shape }) => shape.join() !== inputs[0]?.shape.join())) {
+      throw new SluiceError('shape', {
+        rule: `${operation} takes ${this.#formula.inputs.join(' and ')} of one shape`,
+        received: inputs.map(({ shape }) => shape),
+      });
+    }
     const operands: Record<string, Tensor> = {};
     this.#formula.inputs.forEach((name, i) => {
       const input = inputs[i];
@@ -31,6 +42,6 @@ export class FormulaLayer extends Layer {
     const [first] = inputs;
     const draws = mode.training && this.#formula.usesNoise && first !== undefined;
     if (draws) operands['noise'] = noiseLike(first, mode);
-    return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { extended: true })[0];
+    return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];
   }
 }

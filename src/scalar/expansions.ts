@@ -43,7 +43,7 @@ export function expm1(x: Expression): Expression {
   return power.mul(expm1Reduced(r)).add(power.sub(1));
 }
 
-/** For positive, normal float64 x; 0 gives -infinity and a negative x NaN. */
+/** For positive, normal float64 x; 0 gives -infinity, a negative x and NaN give NaN. */
 export function log(x: Expression): Expression {
   const exponent = apply('exponent', x);
   const mantissa = apply('mantissa', x);
@@ -55,13 +55,14 @@ export function log(x: Expression): Expression {
   const square = s.mul(s);
   const series = s.mul(2).add(s.mul(square).mul(polynomial(square, logTail)));
   const finite = n.mul(log2High).add(n.mul(log2Low).add(series));
-  return constant(0).whereLess(x, finite, x.whereLess(0, Number.NaN, Number.NEGATIVE_INFINITY));
+  return constant(0).whereLess(x, finite, x.whereLess(0, Number.NaN, x.sub(Number.POSITIVE_INFINITY)));
 }
 
 /** Kahan's correction: log(u) (x / (u - 1)) with u = 1 + x rounded, as log(u) + (x - (u - 1)) / u. */
 export function log1p(x: Expression): Expression {
   const u = x.add(1);
-  return log(u).add(x.sub(u.sub(1)).div(u));
+  const correction = x.sub(u.sub(1)).div(u);
+  return log(u).add(constant(0).whereLess(u, correction, 0)); // at -1 it would be 0 / 0
 }
 
 export function sigmoid(x: Expression): Expression {

@@ -83,9 +83,9 @@ function gather(product: Product, expression: Expression, power: number): void {
     gather(product, a, power);
   } else if (node.kind === 'apply' && /^(mul|div)$/.test(node.primitive) && a !== undefined && b !== undefined) {
     // A square in one visit, else powers of powers would take as many as they have factors.
-    if (node.primitive === 'mul' && a === b) return gather(product, a, 2 * power);
-    gather(product, a, power);
-    gather(product, b, node.primitive === 'mul' ? power : -power);
+    const isSquare = node.primitive === 'mul' && a === b;
+    gather(product, a, isSquare ? 2 * power : power);
+    if (!isSquare) gather(product, b, node.primitive === 'mul' ? power : -power);
   } else count(product.factors, expression, power);
 }
 

@@ -24,7 +24,7 @@ describe.skipIf(!isBuilt)('the examples', () => {
     const losses = [...stdout.matchAll(/loss ([\d.]+)/g)].map(([, loss]) => Number(loss));
     expect(losses).toHaveLength(2);
     expect(losses[1]).toBeLessThan((losses[0] ?? 0) - 0.5);
-    expect(stdout.split('\n').slice(2).join('\n')).toMatch(/^Shall[^]{30,60}\n$/);
+    expect(stdout.split('\n').slice(2).join('\n')).toMatch(/^Shall[\s\S]{30,60}\n$/);
   });
 
   test('node-script is under 15 lines of code', async () => {

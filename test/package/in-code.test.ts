@@ -88,7 +88,7 @@ describe('train', () => {
     };
     const before = await trained();
     const grown = (await trained()) - before;
-    // What is left is a few numbers of the gradient's norm.
-    expect(grown).toBeLessThan(0.02 * 4 * model.parameterCount);
+    const momentBytes = 2 * 4 * model.parameterCount;
+    expect(grown).toBeLessThan(0.1 * momentBytes); // the gradient's norm keeps some sums
   });
 });

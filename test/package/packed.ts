@@ -33,7 +33,7 @@ export async function node(
   return run(process.execPath, args, options);
 }
 
-export async function run(
+async function run(
   command: string,
   args: readonly string[],
   { cwd, env = {} }: { cwd: string; env?: NodeJS.ProcessEnv },

@@ -3,7 +3,7 @@ import type { FunctionOptions } from './function-builder.js';
 import { FunctionBuilder } from './function-builder.js';
 import { valueTypes } from './opcodes.js';
 
-export type { FunctionOptions, Label, Local } from './function-builder.js';
+export type { FunctionOptions, Local } from './function-builder.js';
 export { FunctionBuilder } from './function-builder.js';
 
 /** The memory a module imports as `env.memory`; it must fit the memory it is instantiated with. */

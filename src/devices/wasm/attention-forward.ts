@@ -10,7 +10,8 @@ import {
 } from './attention-arguments.js';
 import type { ForwardLayout } from './attention-layout.js';
 import { forwardLayout, keyBlock, panelWidth, queryBlock } from './attention-layout.js';
-import { emitCopyRows, emitFinishRow, emitSoftmaxRow, emitStartRow, fillZero } from './attention-rows.js';
+import { emitCopyRows, fillZero } from './attention-rows.js';
+import { emitFinishRow, emitSoftmaxRow, emitStartRow } from './attention-softmax.js';
 import { integers } from './integers.js';
 import { emitPack } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';

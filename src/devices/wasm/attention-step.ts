@@ -1,6 +1,6 @@
 import type { ModuleBuilder } from './assembler.js';
 import type { AttentionForwardOptions } from './attention-options.js';
-import { emitFinishRow, emitSoftmaxRow, emitStartRow } from './attention-rows.js';
+import { emitFinishRow, emitSoftmaxRow, emitStartRow } from './attention-softmax.js';
 import { integers } from './integers.js';
 import { matmul } from './matmul.js';
 import type { WasmRuntime } from './runtime.js';

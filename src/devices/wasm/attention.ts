@@ -1,9 +1,10 @@
 import type { AttentionWord, OperandName } from './attention-arguments.js';
 import { attentionWords } from './attention-arguments.js';
-import { emitAttentionBackward, emitAttentionReduce } from './attention-backward.js';
+import { emitAttentionBackward } from './attention-backward.js';
 import { emitAttentionForward } from './attention-forward.js';
 import { backwardLayout, forwardLayout, keyBlock, queryBlock } from './attention-layout.js';
 import type { AttentionBackwardOptions, AttentionForwardOptions, AttentionOperand } from './attention-options.js';
+import { emitAttentionReduce } from './attention-reduce.js';
 import { attentionStep } from './attention-step.js';
 import type { Tile } from './matmul-tile.js';
 import type { WasmRuntime } from './runtime.js';

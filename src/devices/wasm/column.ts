@@ -7,6 +7,7 @@ import { type GroupSize, loadGroup, type Operand, storeGroup, vectorsPerGroup } 
 import { LanePrinter, type Vector } from './lanes.js';
 import { RowOperandReader, storageTypes, writeRowArguments } from './row-operands.js';
 import type { WasmRuntime } from './runtime.js';
+import { KernelVariants } from './variants.js';
 
 /** Columns that one turn sums together: a cache line of float32. */
 const columnsPerItem = 16;
@@ -14,29 +15,19 @@ const columnsPerItem = 16;
 /** Compiles and runs sums over rows; each column is summed by one thread, from the first row to the last. */
 export class ColumnLauncher {
   readonly #runtime: WasmRuntime;
-  readonly #compiled = new WeakMap<ColumnKernel, Map<string, number>>();
+  readonly #variants: KernelVariants<ColumnKernel>;
 
   constructor(runtime: WasmRuntime) {
     this.#runtime = runtime;
+    this.#variants = new KernelVariants(runtime);
   }
 
   run(kernel: ColumnKernel, operands: RowArguments, accumulate: boolean): void {
-    const id = this.#compile(kernel, storageTypes(operands), accumulate);
+    const types = storageTypes(operands);
+    const id = this.#variants.find(kernel, `${types.join()} ${accumulate}`, (f) =>
+      new ColumnEmitter(f, kernel, types, accumulate, this.#runtime.relaxed).emit(),
+    );
     this.#runtime.launch(id, writeRowArguments(operands).words, Math.ceil(operands.length / columnsPerItem), 1);
-  }
-
-  #compile(kernel: ColumnKernel, types: readonly StorageType[], accumulate: boolean): number {
-    const variants = this.#compiled.get(kernel) ?? new Map<string, number>();
-    this.#compiled.set(kernel, variants);
-    const key = `${types.join()} ${accumulate}`;
-    const known = variants.get(key);
-    if (known !== undefined) return known;
-    const module = this.#runtime.module();
-    const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
-    new ColumnEmitter(f, kernel, types, accumulate, this.#runtime.relaxed).emit();
-    const id = this.#runtime.compile(module.bytes());
-    variants.set(key, id);
-    return id;
   }
 }
 

@@ -7,6 +7,7 @@ import { type GroupSize, loadGroup, type Operand, type Spread, storeGroup, vecto
 import { LanePrinter, lowerToLanes, type Vector } from './lanes.js';
 import { addressOf } from './memory.js';
 import type { WasmRuntime } from './runtime.js';
+import { KernelVariants } from './variants.js';
 
 /** Elements that one turn of a thread takes: enough to hide its cost, few enough to share the work. */
 const elementsPerChunk = 16_384;
@@ -26,10 +27,11 @@ interface Layout {
 /** Compiles and runs map kernels, one module for each kernel and layout. */
 export class MapLauncher {
   readonly #runtime: WasmRuntime;
-  readonly #compiled = new WeakMap<MapKernel, Map<string, number>>();
+  readonly #variants: KernelVariants<MapKernel>;
 
   constructor(runtime: WasmRuntime) {
     this.#runtime = runtime;
+    this.#variants = new KernelVariants(runtime);
   }
 
   /** The views have equal shapes, with axes collapsed so that few are left. */
@@ -46,23 +48,15 @@ export class MapLauncher {
     for (const scalar of scalars) args.float(scalar);
     const [count, grain] =
       outer.length === 0 ? [length, elementsPerChunk] : [rows, Math.max(1, Math.ceil(elementsPerChunk / length))];
-    this.#runtime.launch(this.#compile(kernel, layout), args.words, count, grain);
-  }
-
-  #compile(kernel: MapKernel, layout: Layout): number {
-    const variants = this.#compiled.get(kernel) ?? new Map<string, number>();
-    this.#compiled.set(kernel, variants);
-    const key = `${layout.outer} ${layout.slots.map(({ type, spread }) => `${type}.${spread}`).join()}`;
-    const known = variants.get(key);
-    if (known !== undefined) return known;
-    const module = this.#runtime.module();
-    const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
-    new MapEmitter(f, kernel, layout, this.#runtime.relaxed).emit();
-    const id = this.#runtime.compile(module.bytes());
-    variants.set(key, id);
-    return id;
+    const id = this.#variants.find(kernel, keyOf(layout), (f) =>
+      new MapEmitter(f, kernel, layout, this.#runtime.relaxed).emit(),
+    );
+    this.#runtime.launch(id, args.words, count, grain);
   }
 }
+
+const keyOf = ({ outer, slots }: Layout): string =>
+  `${outer} ${slots.map(({ type, spread }) => `${type}.${spread}`).join()}`;
 
 function slotOf({ buffer, strides }: View): Slot {
   const stride = strides.at(-1) ?? 1;

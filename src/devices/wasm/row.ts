@@ -8,37 +8,28 @@ import { LanePrinter, type LaneType, lowerToLanes, type Vector } from './lanes.j
 import type { PlainOp } from './opcodes.js';
 import { RowOperandReader, storageTypes, writeRowArguments } from './row-operands.js';
 import type { WasmRuntime } from './runtime.js';
+import { KernelVariants } from './variants.js';
 
 const elementsPerChunk = 8192;
 
 /** Compiles and runs row kernels: a row is one work item. */
 export class RowLauncher {
   readonly #runtime: WasmRuntime;
-  readonly #compiled = new WeakMap<RowKernel, Map<string, number>>();
+  readonly #variants: KernelVariants<RowKernel>;
 
   constructor(runtime: WasmRuntime) {
     this.#runtime = runtime;
+    this.#variants = new KernelVariants(runtime);
   }
 
   run(kernel: RowKernel, operands: RowArguments): void {
     const { rows, length } = operands;
-    const id = this.#compile(kernel, storageTypes(operands));
+    const types = storageTypes(operands);
+    const id = this.#variants.find(kernel, types.join(), (f) =>
+      new RowEmitter(f, kernel, types, this.#runtime.relaxed).emit(),
+    );
     const grain = Math.max(1, Math.ceil(elementsPerChunk / Math.max(1, length)));
     this.#runtime.launch(id, writeRowArguments(operands).words, rows, grain);
-  }
-
-  #compile(kernel: RowKernel, types: readonly StorageType[]): number {
-    const variants = this.#compiled.get(kernel) ?? new Map<string, number>();
-    this.#compiled.set(kernel, variants);
-    const key = types.join();
-    const known = variants.get(key);
-    if (known !== undefined) return known;
-    const module = this.#runtime.module();
-    const f = module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] });
-    new RowEmitter(f, kernel, types, this.#runtime.relaxed).emit();
-    const id = this.#runtime.compile(module.bytes());
-    variants.set(key, id);
-    return id;
   }
 }
 
