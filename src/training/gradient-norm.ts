@@ -68,7 +68,10 @@ export class GradientNorm {
       const length = tensor.size / rows;
       const output = vector(this.#sums.strided(), start, rows);
       start += rows;
-      if (tensor.grad === undefined) continue;
+      if (tensor.grad === undefined) {
+        this.#device.write(new Float32Array(rows), output); // the sums of the last step are still there
+        continue;
+      }
       const { buffer, offset } = tensor.grad.strided();
       const matrix = { buffer, offset, shape: [rows, length], strides: [length, 1] };
       this.#device.row(squares, {

@@ -35,5 +35,6 @@ export function learningRate(step: number, options: ScheduleOptions): number {
   }
   if (step < warmup) return (lr * (step + 1)) / warmup;
   const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
-  return minLr + (lr - minLr) * decays[schedule](progress);
+  const left = decays[schedule](progress);
+  return left * lr + (1 - left) * minLr;
 }

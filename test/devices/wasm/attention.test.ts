@@ -137,6 +137,8 @@ const shapes: [string, Omit<Shape, 'causal'>][] = [
   ['many heads on one key head, one query', { ...square(1, 20, 8), keyLength: 100, keyValueHeads: 1 }],
   ['few queries and many keys', { ...square(3, 2, 64), keyLength: 200 }],
   ['more queries than keys', { ...square(140, 2, 9), keyLength: 66 }],
+  ['no keys', { ...square(3, 2, 4), keyLength: 0 }],
+  ['one query and no keys', { ...square(1, 2, 4), keyLength: 0 }],
   ['sequences of different lengths', { ...square(100, 2, 16), batch: 4, lengths: [100, 64, 1, 0] }],
   [
     'one query to sequences of different lengths',

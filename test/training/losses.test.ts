@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest';
+import { openReference } from '../../src/devices/reference/index.js';
+import { gradcheck, type Tensor, tensor } from '../../src/tensor/index.js';
+import { crossEntropy } from '../../src/training/losses.js';
+import { normal, rowsOf, valuesOf } from '../layers/support.js';
+
+const device = await openReference();
+const targets = (...ids: number[]): Tensor => tensor(device, Int32Array.from(ids));
+
+describe('cross-entropy', () => {
+  test('is -log softmax at the target', async () => {
+    const logits = normal(device, [2, 2, 5], 1, 3);
+    const ids = [3, 0, 4, 1];
+    const loss = crossEntropy(logits, tensor(device, Int32Array.from(ids), [2, 2]));
+    expect(loss.shape).toEqual([2, 2]);
+    const rows = rowsOf(await valuesOf(logits), 5);
+    (await valuesOf(loss)).forEach((value, i) => {
+      const weights = (rows[i] ?? []).map(Math.exp);
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      expect(value).toBeCloseTo(-Math.log((weights[ids[i] ?? 0] ?? 0) / total), 13);
+    });
+  });
+
+  test('of equal logits is log of the number of classes', async () => {
+    const [value = 0] = await valuesOf(crossEntropy(tensor(device, [2, 2, 2, 2], [1, 4]), targets(1)));
+    expect(value).toBeCloseTo(Math.log(4), 14);
+  });
+
+  test('stays finite for logits beyond the range of exp', async () => {
+    const logits = tensor(device, [1000, -1000, 0, -1e4, 0, 5000], [2, 3]);
+    expect(await valuesOf(crossEntropy(logits, targets(1, 2)))).toEqual([2000, 0]);
+  });
+
+  test('ignores -100: neither value nor gradient', async () => {
+    const logits = normal(device, [3, 4]);
+    logits.requiresGrad = true;
+    const loss = crossEntropy(logits, targets(2, -100, 0));
+    expect((await valuesOf(loss))[1]).toBe(0);
+    loss.sum().backward();
+    const gradient = rowsOf(Array.from((await logits.grad?.toArray()) ?? []), 4);
+    expect(gradient[1]?.map(Math.abs)).toEqual([0, 0, 0, 0]);
+    for (const row of [0, 2]) expect(gradient[row]?.every((value) => value !== 0)).toBe(true);
+  });
+
+  test('has the gradients of central differences', async () => {
+    const logits = normal(device, [3, 4]);
+    logits.requiresGrad = true;
+    await gradcheck((t) => crossEntropy(t, targets(3, -100, 1)), [logits]);
+  });
+
+  test('of logits that are not finite is not finite', async () => {
+    const logits = tensor(device, [Number.NaN, 1, Number.POSITIVE_INFINITY, 1], [2, 2]);
+    for (const value of await valuesOf(crossEntropy(logits, targets(1, 1)))) expect(value).not.toBeLessThan(1e30);
+  });
+});
