@@ -36,7 +36,9 @@ function importsOf(path: string): Import[] {
   const { module } = parseSync(path, readFileSync(path, 'utf8'));
   const requested = [
     ...module.staticImports.map(({ moduleRequest }) => moduleRequest.value),
-    ...module.staticExports.flatMap(({ entries }) => entries.flatMap(({ moduleRequest }) => moduleRequest?.value ?? [])),
+    ...module.staticExports.flatMap(({ entries }) =>
+      entries.flatMap(({ moduleRequest }) => moduleRequest?.value ?? []),
+    ),
     ...module.dynamicImports.flatMap(({ moduleRequest }) => {
       const text = readFileSync(path, 'utf8').slice(moduleRequest.start, moduleRequest.end);
       return /^(['"]).*\1$/.test(text) ? [text.slice(1, -1)] : [];

@@ -16,14 +16,17 @@ describe('the command line', () => {
     expect(help.out).toContain('activations');
   });
 
-  test.each([['list'], ['show'], ['eval'], ['plot'], ['bench']])(
-    'activations %s explains itself and takes --json',
-    async (name) => {
-      const { code, out } = await sluice(['activations', name, '--help']);
-      expect(code).toBe(0);
-      expect(out).toContain('--json');
-    },
-  );
+  test.each([
+    ['list'],
+    ['show'],
+    ['eval'],
+    ['plot'],
+    ['bench'],
+  ])('activations %s explains itself and takes --json', async (name) => {
+    const { code, out } = await sluice(['activations', name, '--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('--json');
+  });
 
   test.each([
     [['activatoins'], 'activations'],

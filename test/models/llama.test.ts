@@ -29,26 +29,27 @@ describe('the whole model', () => {
     expect(compared).toBe(model.parameterCount);
   });
 
-  test.each([[[1, 1, 1, 1, 1, 1]], [[4, 1, 1]], [[2, 3, 1]]])(
-    'gives with a cache, in parts of %j tokens, what the whole text gives',
-    async (parts) => {
-      const model = shake(llama(device, { ...tiny, vocabSize: 11, dim: 8, heads: 4, kvHeads: 2, context: 6 }));
-      const ids = [3, 10, 0, 7, 7, 2];
-      const whole = await valuesOf(noGrad(() => model.forward(tokens(...ids), Mode.evaluation())));
-      const caches = model.makeCaches(1);
-      const pieces: number[] = [];
-      let start = 0;
-      for (const length of parts) {
-        const part = tokens(...ids.slice(start, start + length));
-        pieces.push(...(await valuesOf(noGrad(() => model.forward(part, Mode.evaluation(), caches)))));
-        start += length;
-      }
-      expect(pieces.length).toBe(whole.length);
-      pieces.forEach((value, i) => {
-        expect(value).toBeCloseTo(whole[i] ?? 0, 11);
-      });
-    },
-  );
+  test.each([
+    [[1, 1, 1, 1, 1, 1]],
+    [[4, 1, 1]],
+    [[2, 3, 1]],
+  ])('gives with a cache, in parts of %j tokens, what the whole text gives', async (parts) => {
+    const model = shake(llama(device, { ...tiny, vocabSize: 11, dim: 8, heads: 4, kvHeads: 2, context: 6 }));
+    const ids = [3, 10, 0, 7, 7, 2];
+    const whole = await valuesOf(noGrad(() => model.forward(tokens(...ids), Mode.evaluation())));
+    const caches = model.makeCaches(1);
+    const pieces: number[] = [];
+    let start = 0;
+    for (const length of parts) {
+      const part = tokens(...ids.slice(start, start + length));
+      pieces.push(...(await valuesOf(noGrad(() => model.forward(part, Mode.evaluation(), caches)))));
+      start += length;
+    }
+    expect(pieces.length).toBe(whole.length);
+    pieces.forEach((value, i) => {
+      expect(value).toBeCloseTo(whole[i] ?? 0, 11);
+    });
+  });
 
   test('predicts from what came before alone', async () => {
     const model = shake(llama(device, tiny));

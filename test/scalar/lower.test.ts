@@ -81,7 +81,29 @@ describe('an expansion', () => {
     log: [1e-300, 1e-30, 1e-3, 0.5, 0.999, 1.0001, 1.4, 1.5, 3, 1e10, 1e300],
     log1p: [-0.9999, -0.5, -1e-3, 1e-3, 0.4, 0.42, 2, 1e5, 1e100],
   };
-  const wide = [0, 1e-300, 1e-30, 1e-9, 1e-3, 2 ** -8, 0.0039, 0.1, 0.3, 0.35, 0.9, 1, 1.1, 3, 7, 17, 37, 38, 80, 300, 700];
+  const wide = [
+    0,
+    1e-300,
+    1e-30,
+    1e-9,
+    1e-3,
+    2 ** -8,
+    0.0039,
+    0.1,
+    0.3,
+    0.35,
+    0.9,
+    1,
+    1.1,
+    3,
+    7,
+    17,
+    37,
+    38,
+    80,
+    300,
+    700,
+  ];
   const draws = Array.from({ length: 4000 }, (_, i) => 40 * (2 * randomUniform(key, i) - 1));
   const inputs = (name: string): readonly number[] => {
     const own = ranges[name];
@@ -126,7 +148,13 @@ describe('an expansion', () => {
 
   test('of a power is the power, for positive bases', () => {
     const lanes = expand(variable('x').pow(variable('y')));
-    for (const [x, y] of [[2, 0.3], [0.001, -7.7], [1e10, 3.1], [1, 55], [7, 0]] as const) {
+    for (const [x, y] of [
+      [2, 0.3],
+      [0.001, -7.7],
+      [1e10, 3.1],
+      [1, 55],
+      [7, 0],
+    ] as const) {
       expect(evaluate(lanes, { x, y }) / x ** y).toBeCloseTo(1, 12);
     }
     expect(Math.fround(evaluate(lanes, { x: 0, y: 2.5 }))).toBe(0);
@@ -136,7 +164,10 @@ describe('an expansion', () => {
   test('of rootSum is the sum, also where it cancels', () => {
     const lanes = expand(variable('x').apply('rootSum', variable('b')));
     for (const x of [-1e18, -1e4, -1, 0, 2, 1e18]) {
-      expect(evaluate(lanes, { x, b: 4 }) / (x < 0 ? 4 / (Math.hypot(x, 2) - x) : x + Math.hypot(x, 2))).toBeCloseTo(1, 13);
+      expect(evaluate(lanes, { x, b: 4 }) / (x < 0 ? 4 / (Math.hypot(x, 2) - x) : x + Math.hypot(x, 2))).toBeCloseTo(
+        1,
+        13,
+      );
     }
   });
 

@@ -14,7 +14,9 @@ try {
 const formula = resolveActivation('x*tanh(softplus(x))');
 const [slope = formula.expression] = partials(formula);
 const device = await openWasm({ threads: 1 });
-const [onDevice] = await tensor(device, [1]).map((x) => formula.of(x)).toArray();
+const [onDevice] = await tensor(device, [1])
+  .map((x) => formula.of(x))
+  .toArray();
 await device.close();
 process.stdout.write(
   `${JSON.stringify({ isForbidden, value: evaluate(formula.expression, { x: 1 }), slope: evaluate(slope, { x: 1 }), onDevice })}\n`,

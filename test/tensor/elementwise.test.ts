@@ -182,14 +182,11 @@ describe('gradients', async () => {
     ['a bias over two axes', [2, 4, 8], [4, 8]],
     ['one number', [4, 8], []],
     ['one number for each row', [4, 8], [4, 1]],
-  ])(
-    '%s collects the sum of its gradients, beside the other input and a number for each row',
-    async (_, wide, narrow) => {
-      const formula = [a.mul(b).sigmoid().mul(variable('c')).add(b)] as const;
-      const run = (l: Tensor, r: Tensor, c: Tensor): Tensor => mapTensors(formula, { a: l, b: r, c: c }, {})[0].mul(l);
-      await gradcheck(run, [leaf(wide, 1), leaf(narrow, 2), leaf([...wide.slice(0, -1), 1], 3)]);
-    },
-  );
+  ])('%s collects the sum of its gradients, beside the other input and a number for each row', async (_, wide, narrow) => {
+    const formula = [a.mul(b).sigmoid().mul(variable('c')).add(b)] as const;
+    const run = (l: Tensor, r: Tensor, c: Tensor): Tensor => mapTensors(formula, { a: l, b: r, c: c }, {})[0].mul(l);
+    await gradcheck(run, [leaf(wide, 1), leaf(narrow, 2), leaf([...wide.slice(0, -1), 1], 3)]);
+  });
 
   test('the gradient of a bias is summed as it is computed: no buffer of the full size', () => {
     const sizes: number[] = [];

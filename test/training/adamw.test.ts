@@ -51,8 +51,12 @@ describe.each(devices)('on %s', (_, device, tolerance) => {
     for (let step = 1; step <= 10; step++) {
       const lr = 0.02 / step;
       optimizer.zeroGrad();
-      const gradients = shapes.map(([name, shape], i) => (name === 'unused' ? undefined : gradientAt(device, step, shape, i)));
-      const numbers = await Promise.all(gradients.map(async (gradient) => (gradient === undefined ? [] : valuesOf(gradient))));
+      const gradients = shapes.map(([name, shape], i) =>
+        name === 'unused' ? undefined : gradientAt(device, step, shape, i),
+      );
+      const numbers = await Promise.all(
+        gradients.map(async (gradient) => (gradient === undefined ? [] : valuesOf(gradient))),
+      );
       optimizer.step(lr, backward(parameters, gradients));
       const norm = Math.sqrt(numbers.flat().reduce((sum, g) => sum + g * g, 0));
       const share = Math.min(1, 1 / (norm + 1e-6));
@@ -84,7 +88,17 @@ describe.each(devices)('on %s', (_, device, tolerance) => {
   test('a parameter that a step does not reach is left as it is, and its old gradient does not count', async () => {
     const parameters = parametersOn(device);
     const optimizer = new AdamW(device, parameters);
-    const [large, small] = [tensor(device, Array.from({ length: 15 }, () => 100), [5, 3]), tensor(device, Array.from({ length: 7 }, () => 0.1))];
+    const [large, small] = [
+      tensor(
+        device,
+        Array.from({ length: 15 }, () => 100),
+        [5, 3],
+      ),
+      tensor(
+        device,
+        Array.from({ length: 7 }, () => 0.1),
+      ),
+    ];
     optimizer.step(0.1, backward(parameters, [large, small, undefined]));
     const before = await Promise.all(parameters.map(({ tensor: parameter }) => valuesOf(parameter)));
     optimizer.zeroGrad();
@@ -125,7 +139,11 @@ describe.each(devices)('on %s', (_, device, tolerance) => {
   test('without clipping a large gradient passes whole', async () => {
     const parameters = parametersOn(device);
     const optimizer = new AdamW(device, parameters, { clip: 0, beta1: 0, beta2: 0, weightDecay: 0 });
-    const gradient = tensor(device, Array.from({ length: 15 }, (_x, i) => 1e4 * (i + 1)), [5, 3]);
+    const gradient = tensor(
+      device,
+      Array.from({ length: 15 }, (_x, i) => 1e4 * (i + 1)),
+      [5, 3],
+    );
     optimizer.step(0.1, backward(parameters, [gradient, undefined, undefined]));
     const second = await valuesOf(optimizer.state().get('second.matrix') as Tensor);
     expect((second[14] ?? 0) / 2.25e10).toBeCloseTo(1, 5);
@@ -136,12 +154,14 @@ describe('the optimizer', () => {
   const [, device] = devices[0] ?? [];
   if (device === undefined) throw new Error('the reference is open');
 
-  test.each([{ beta1: -0.1 }, { weightDecay: -1 }, { clip: Number.NaN }, { epsilon: Number.POSITIVE_INFINITY }])(
-    'refuses %o',
-    (options) => {
-      expect(() => new AdamW(device, parametersOn(device), options)).toThrow(/is a number of at least 0/);
-    },
-  );
+  test.each([
+    { beta1: -0.1 },
+    { weightDecay: -1 },
+    { clip: Number.NaN },
+    { epsilon: Number.POSITIVE_INFINITY },
+  ])('refuses %o', (options) => {
+    expect(() => new AdamW(device, parametersOn(device), options)).toThrow(/is a number of at least 0/);
+  });
 
   test('refuses a learning rate below 0', () => {
     const optimizer = new AdamW(device, parametersOn(device));

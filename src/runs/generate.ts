@@ -1,0 +1,146 @@
+import { SluiceError } from '../base/errors.js';
+import { randomKey } from '../base/random.js';
+import type { Tokenizer } from '../data/tokenizer.js';
+import type { Device } from '../devices/device.js';
+import { Mode } from '../layers/mode.js';
+import type { CausalModel } from '../models/causal-model.js';
+import { noGrad, scope, tensor } from '../tensor/index.js';
+import { checkSampling, type SamplingOptions, sample } from './sampling.js';
+
+export interface GenerateOptions extends Partial<SamplingOptions> {
+  readonly prompt: string;
+  /** 100 by default. */
+  readonly maxTokens?: number;
+  /** Texts that end the generation; they are not given out. None by default. */
+  readonly stop?: readonly string[];
+  /** 0 by default. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+const defaults = {
+  temperature: 0.8,
+  topK: 0,
+  topP: 0.95,
+  minP: 0,
+  repetitionPenalty: 1,
+  maxTokens: 100,
+  stop: [],
+  seed: 0,
+} as const;
+
+/** A piece of generated text; `tokens` counts those generated so far. */
+export interface GeneratedPiece {
+  readonly text: string;
+  readonly tokens: number;
+}
+
+/**
+ * Continues a prompt, giving out text as it comes: whole characters only. Ends at `maxTokens`, a stop text or the end
+ * of text. When the model's positions are used up, it goes on from the last half of them.
+ * @throws SluiceError `argument` for an empty prompt without an end-of-text token, or sampling options out of range;
+ * `shape` for a prompt longer than the model's positions.
+ */
+export async function* generate(
+  device: Device,
+  model: CausalModel,
+  tokenizer: Tokenizer,
+  given: GenerateOptions,
+): AsyncGenerator<GeneratedPiece> {
+  const options = { ...defaults, ...given };
+  checkSampling(options);
+  const ids = promptIds(tokenizer, options.prompt);
+  if (ids.length >= model.maxPositions) {
+    throw new SluiceError('shape', {
+      rule: `a prompt leaves room in the model's ${model.maxPositions} positions`,
+      received: `${ids.length} tokens`,
+      remedy: 'Shorten the prompt, or train with a longer --context.',
+    });
+  }
+  const key = randomKey(options.seed, 'sampling');
+  const caches = model.makeCaches(1);
+  const stopper = new Stopper(options.stop);
+  const decoder = tokenizer.streamDecoder();
+  const seen = [...ids];
+  let fresh: readonly number[] = ids;
+  try {
+    for (let count = 0; count < options.maxTokens; count++) {
+      options.signal?.throwIfAborted();
+      if ((caches[0]?.length ?? 0) + fresh.length > model.maxPositions) {
+        for (const cache of caches) cache.clear();
+        fresh = seen.slice(-Math.ceil(model.maxPositions / 2));
+      }
+      const window = fresh;
+      const logits = await scope(device, () =>
+        noGrad(async () => {
+          const tokens = tensor(device, window, [1, window.length], { dtype: 'int32' });
+          return model
+            .forward(tokens, Mode.evaluation(), caches)
+            .select(1, window.length - 1)
+            .toArray();
+        }),
+      );
+      const id = sample(logits, seen, options, key, count);
+      if (id === tokenizer.endOfText) break;
+      seen.push(id);
+      fresh = [id];
+      const text = stopper.push(decoder.push(id));
+      if (text !== '') yield { text, tokens: count + 1 };
+      if (stopper.stopped) return;
+    }
+    const rest = stopper.push(decoder.flush()) + stopper.flush();
+    if (rest !== '') yield { text: rest, tokens: seen.length - ids.length };
+  } finally {
+    for (const cache of caches) cache.dispose();
+  }
+}
+
+function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
+  const ids = [...tokenizer.encode(prompt)];
+  if (ids.length > 0) return ids;
+  if (tokenizer.endOfText !== undefined) return [tokenizer.endOfText];
+  throw new SluiceError('argument', {
+    rule: 'a prompt has at least one token',
+    received: prompt,
+    remedy: 'Give --prompt "…".',
+  });
+}
+
+/** Holds text back while it may be the beginning of a stop text. */
+class Stopper {
+  readonly #stops: readonly string[];
+  #held = '';
+  stopped = false;
+
+  constructor(stops: readonly string[]) {
+    this.#stops = stops.filter((stop) => stop !== '');
+  }
+
+  push(text: string): string {
+    if (this.stopped) return '';
+    this.#held += text;
+    const ends = this.#stops.map((stop) => this.#held.indexOf(stop)).filter((at) => at >= 0);
+    if (ends.length > 0) {
+      this.stopped = true;
+      return this.#release(Math.min(...ends));
+    }
+    let keep = 0;
+    for (const stop of this.#stops) {
+      for (let length = Math.min(stop.length - 1, this.#held.length); length > keep; length--) {
+        if (this.#held.endsWith(stop.slice(0, length))) keep = length;
+      }
+    }
+    return this.#release(this.#held.length - keep);
+  }
+
+  /** What was held and is no stop text after all. */
+  flush(): string {
+    return this.stopped ? '' : this.#release(this.#held.length);
+  }
+
+  #release(length: number): string {
+    const text = this.#held.slice(0, length);
+    this.#held = this.#held.slice(length);
+    return text;
+  }
+}

@@ -1,0 +1,34 @@
+import { find, resolveActivation } from '../activations/catalogue.js';
+import type { Activation, Gate } from '../activations/kinds.js';
+import { SluiceError } from '../base/errors.js';
+import { gateOf } from '../formats/hugging-face.js';
+import { type LlamaConfig, llamaConfig } from '../models/llama.js';
+import type { Settings } from './settings.js';
+
+/** The formula of the feed-forward block: a gate by its name, or `gated` and `mlp` with an activation. */
+export function feedForwardOf({ ffn, activation }: Pick<Settings, 'ffn' | 'activation'>): Gate | Activation {
+  if (ffn === 'mlp') return resolveActivation(activation);
+  if (ffn === 'gated') return gateOf(resolveActivation(activation));
+  return find(ffn, 'gate');
+}
+
+/** The model that settings and a tokenizer's vocabulary describe. @throws SluiceError `argument` with what would fit. */
+export function configOf(settings: Settings, vocabSize: number): LlamaConfig {
+  const { dim, heads } = settings;
+  if (dim % heads !== 0 || (dim / heads) % 2 !== 0) {
+    throw new SluiceError('argument', {
+      rule: `heads divides dim ${dim} into even widths`,
+      received: heads,
+      remedy: `Try --heads ${headsFor(dim)}.`,
+    });
+  }
+  return llamaConfig({ ...settings, vocabSize, feedForward: feedForwardOf(settings) });
+}
+
+/** A number of heads whose width is near 32 and even. */
+function headsFor(dim: number): number {
+  const fits = Array.from({ length: dim }, (_, i) => i + 1).filter(
+    (heads) => dim % heads === 0 && (dim / heads) % 2 === 0,
+  );
+  return fits.sort((a, b) => Math.abs(dim / a - 32) - Math.abs(dim / b - 32))[0] ?? 1;
+}

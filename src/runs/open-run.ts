@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { readFormula } from '../activations/catalogue.js';
+import { loadTokenizer } from '../data/load-tokenizer.js';
+import type { Tokenizer } from '../data/tokenizer.js';
+import type { Device } from '../devices/device.js';
+import { decodeConfig } from '../formats/hugging-face.js';
+import { SafetensorsFile } from '../formats/safetensors-file.js';
+import { Initializer } from '../layers/initialization.js';
+import { Llama, type LlamaConfig } from '../models/llama.js';
+import { loadWeights } from './checkpointing.js';
+import { type RunRecord, readJson, readRecord, runFiles } from './run-folder.js';
+
+/** A trained model with what it needs to be used. */
+export interface OpenRun {
+  readonly folder: string;
+  readonly record: RunRecord;
+  readonly config: LlamaConfig;
+  readonly model: Llama;
+  readonly tokenizer: Tokenizer;
+}
+
+/** The model's shape and the block's formula, from a run's files. */
+export async function readConfig(folder: string, record: RunRecord): Promise<LlamaConfig> {
+  const config = decodeConfig(await readJson(folder, runFiles.config), readFormula(record.feedForward));
+  return { ...config, dropout: record.settings.dropout };
+}
+
+/** @throws SluiceError `checkpoint` for a folder that is no finished run, or whose files do not fit together. */
+export async function openRun(folder: string, device: Device): Promise<OpenRun> {
+  const record = await readRecord(folder);
+  const config = await readConfig(folder, record);
+  const tokenizer = await loadTokenizer(folder);
+  const model = new Llama(new Initializer(device, record.settings.seed), config);
+  const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
+  try {
+    await loadWeights(model, weights);
+  } finally {
+    await weights.close();
+  }
+  return { folder, record, config, model, tokenizer };
+}

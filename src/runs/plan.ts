@@ -1,0 +1,57 @@
+import { freemem } from 'node:os';
+import { SluiceError } from '../base/errors.js';
+import { randomKey } from '../base/random.js';
+import type { Device } from '../devices/device.js';
+import type { LlamaConfig } from '../models/llama.js';
+import { type ModelSummary, summarize, trainingBytes } from '../models/summary.js';
+import { randn, scope } from '../tensor/index.js';
+import type { Settings } from './settings.js';
+
+/** What a run will cost, said before it starts. */
+export interface Plan extends ModelSummary {
+  readonly tokensPerStep: number;
+  readonly memoryBytes: number;
+  /** From this machine's speed at matrix products; the real rate is shown once it is known. */
+  readonly estimatedSecondsPerStep: number;
+}
+
+/** The share of a product's speed that a whole training step reaches; measured, see docs/log.md. */
+const stepEfficiency = 0.45;
+
+/** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated. */
+export async function plan(device: Device, config: LlamaConfig, settings: Settings): Promise<Plan> {
+  const { batch, context, accumulate } = settings;
+  const summary = summarize(config, context);
+  const memoryBytes = trainingBytes(config, batch, context);
+  const room = Math.min(freemem(), device.name === 'wasm' ? 2 ** 32 : Number.POSITIVE_INFINITY);
+  if (memoryBytes > room) {
+    throw new SluiceError('memory', {
+      rule: `a run fits in ${gibibytes(room)} of memory here`,
+      received: `about ${gibibytes(memoryBytes)}`,
+      remedy: 'Lower --batch (and raise --accumulate), --context, or the size of the model.',
+    });
+  }
+  const tokensPerStep = batch * context * accumulate;
+  const flops = summary.trainingFlopsPerToken * tokensPerStep;
+  const estimatedSecondsPerStep = flops / (stepEfficiency * (await productSpeed(device)));
+  return { ...summary, tokensPerStep, memoryBytes, estimatedSecondsPerStep };
+}
+
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** FLOP/s of a matrix product on the device. */
+async function productSpeed(device: Device): Promise<number> {
+  const size = device.name === 'reference' ? 48 : 384;
+  return scope(device, async () => {
+    const key = randomKey(0, 'evaluation');
+    const [a, b] = [randn(device, [size, size], key), randn(device, [size, size], key)];
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 5; i++) {
+      const began = performance.now();
+      a.matmul(b);
+      await device.synchronize();
+      best = Math.min(best, performance.now() - began);
+    }
+    return (2 * size ** 3) / (best / 1000);
+  });
+}

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import type { BpeTrainerProgress } from '../data/bpe-trainer.js';
+import { mobyDick } from '../data/moby-dick.js';
+import { splitCorpus } from '../data/split-corpus.js';
+import { type Corpus, openCorpus } from '../data/text.js';
+import { TokenFile, tokenizeToFile } from '../data/token-file.js';
+import { type TokenSource, tokenizeInMemory } from '../data/token-source.js';
+import type { Tokenizer } from '../data/tokenizer.js';
+import { parseTokenizerSpec, trainTokenizer } from '../data/tokenizer-spec.js';
+import { runFiles } from './run-folder.js';
+import type { Settings } from './settings.js';
+
+export interface Preparation {
+  /** What is being done, and the share of it that is done. */
+  readonly stage: 'tokenizer' | 'training text' | 'validation text';
+  readonly share: number;
+}
+
+export interface Texts {
+  readonly corpus: Corpus;
+  readonly training: Corpus;
+  readonly validation: Corpus;
+}
+
+/** Opens the text and parts what is trained on from what is held out. */
+export async function openTexts({ data, validation: share }: Pick<Settings, 'data' | 'validation'>): Promise<Texts> {
+  const corpus = data === 'demo' ? await mobyDick() : await openCorpus(data);
+  const { training, validation } = await splitCorpus(corpus, share);
+  return { corpus, training, validation };
+}
+
+/** The tokenizer asked for. A character tokenizer sees all of the text, so that validation has no unknown character. */
+export async function makeTokenizer(
+  texts: Texts,
+  settings: Settings,
+  onProgress: (progress: Preparation) => void,
+  signal?: AbortSignal,
+): Promise<Tokenizer> {
+  const spec = parseTokenizerSpec(settings.tokenizer);
+  const source = spec.kind === 'char' ? texts.corpus : texts.training;
+  return trainTokenizer(spec, source.pieces(), {
+    documents: texts.corpus.documents,
+    onProgress: (progress) => onProgress({ stage: 'tokenizer', share: shareOf(progress) }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/** Counting the words is quick beside merging them. */
+const shareOf = ({ stage, done, total }: BpeTrainerProgress): number =>
+  stage === 'merging' && total !== undefined && total > 0 ? done / total : 0;
+
+/** Both texts as token files in the run folder; made once, reused when it is resumed. */
+export async function tokenize(
+  folder: string,
+  texts: Texts,
+  tokenizer: Tokenizer,
+  onProgress: (progress: Preparation) => void,
+  signal?: AbortSignal,
+): Promise<{ training: TokenSource; validation: TokenSource }> {
+  const part = async (stage: Preparation['stage'], corpus: Corpus, path: string): Promise<TokenSource> => {
+    const { file } = await tokenizeToFile({
+      corpus,
+      tokenizer,
+      path: join(folder, path),
+      onProgress: ({ bytes }) => onProgress({ stage, share: bytes / corpus.bytes }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return file;
+  };
+  return {
+    training: await part('training text', texts.training, runFiles.training),
+    validation: await part('validation text', texts.validation, runFiles.validation),
+  };
+}
+
+/** A text as a run's model sees it: a file or folder, or what the run held out. */
+export async function openRunText(folder: string, tokenizer: Tokenizer, data?: string): Promise<TokenSource> {
+  if (data === undefined) return TokenFile.open(join(folder, runFiles.validation));
+  const corpus = data === 'demo' ? await mobyDick() : await openCorpus(data);
+  return tokenizeInMemory(tokenizer, corpus.pieces());
+}

@@ -1,0 +1,111 @@
+import { toJsonSchema } from '@valibot/to-json-schema';
+import * as v from 'valibot';
+import { SluiceError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest.js';
+import { scheduleNames } from '../training/schedules.js';
+
+const whole = (least: number) =>
+  v.pipe(v.number(), v.integer('is a whole number'), v.minValue(least, `is at least ${least}`));
+const positive = v.pipe(v.number(), v.finite('is finite'), v.gtValue(0, 'is positive'));
+const share = v.pipe(v.number(), v.minValue(0, 'is at least 0'), v.ltValue(1, 'is below 1'));
+const atLeastZero = v.pipe(v.number(), v.finite('is finite'), v.minValue(0, 'is at least 0'));
+const about = <S extends v.GenericSchema>(schema: S, text: string) => v.pipe(schema, v.description(text));
+
+/**
+ * Every setting of a training run: the one source of the command's flags, the config file's keys and their documentation.
+ * A flag is the key in kebab-case.
+ */
+export const settingsSchema = v.strictObject({
+  data: about(v.string(), 'text to train on: a file, a folder of .txt, a .jsonl with {"text"}, or "demo" (Moby Dick)'),
+  task: about(v.picklist(['causal'], 'is causal'), 'what is learned: causal (predict the next token)'),
+  model: about(
+    v.picklist(['llama', 'arcee'], 'is llama or arcee'),
+    'model type: llama (gated block) or arcee (plain block)',
+  ),
+  tokenizer: about(v.string(), 'char, byte, or bpe:SIZE'),
+  dim: about(whole(1), 'width of the residual stream'),
+  layers: about(whole(1), 'number of layers'),
+  heads: about(whole(1), 'attention heads'),
+  kvHeads: about(whole(1), 'heads of keys and values; divides heads'),
+  hidden: about(whole(1), 'final width of the feed-forward block'),
+  ffn: about(
+    v.string(),
+    'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...',
+  ),
+  activation: about(v.string(), 'activation of the block: a name, or its text in x such as "x*tanh(softplus(x))"'),
+  dropout: about(share, 'dropout probability'),
+  context: about(whole(1), 'tokens in a sequence'),
+  batch: about(whole(1), 'sequences in a micro-batch'),
+  accumulate: about(whole(1), 'micro-batches in a step'),
+  steps: about(whole(1), 'optimizer steps in all'),
+  epochs: about(v.optional(positive), 'passes over the text, instead of steps'),
+  time: about(
+    v.optional(positive),
+    'seconds to train, instead of steps: measured first, then fixed as a number of steps',
+  ),
+  lr: about(positive, 'peak learning rate'),
+  minLr: about(atLeastZero, 'learning rate at the end'),
+  warmup: about(whole(0), 'steps of linear warmup'),
+  schedule: about(
+    v.picklist(scheduleNames, `is one of ${scheduleNames.join(', ')}`),
+    `decay of the learning rate: ${scheduleNames.join(', ')}`,
+  ),
+  weightDecay: about(atLeastZero, 'decoupled weight decay'),
+  beta2: about(share, "AdamW's second beta"),
+  clip: about(atLeastZero, 'largest gradient norm; 0 for no clipping'),
+  evalEvery: about(whole(1), 'steps between evaluations'),
+  evalTokens: about(whole(1), 'tokens of validation text in an evaluation while training'),
+  sampleEvery: about(whole(0), 'steps between samples; 0 for none'),
+  saveEvery: about(whole(1), 'steps between checkpoints'),
+  keep: about(whole(1), 'checkpoints to keep'),
+  validation: about(share, 'share of the text, at its end, held out for validation'),
+  seed: about(whole(0), 'seed of all randomness'),
+  device: about(v.string(), 'auto, wasm, or reference'),
+  threads: about(v.optional(whole(1)), 'threads that compute'),
+  deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
+});
+
+export type Settings = v.InferOutput<typeof settingsSchema>;
+export type SettingName = keyof Settings;
+const partialSchema = v.partial(settingsSchema);
+export type PartialSettings = v.InferOutput<typeof partialSchema>;
+
+export const settingNames = Object.keys(settingsSchema.entries) as SettingName[];
+
+/** What a setting does, in a line. */
+export function describeSetting(name: SettingName): string {
+  return v.getDescription(settingsSchema.entries[name] as v.GenericSchema) ?? name;
+}
+
+/**
+ * Checks some settings, given under their keys.
+ * @param source where they come from, for the message: a file's path, "the command line".
+ * @throws SluiceError `name` for an unknown key (the nearest is suggested), `argument` for a value outside its range.
+ */
+export function checkSettings(values: Readonly<Record<string, unknown>>, source: string): PartialSettings {
+  for (const key of Object.keys(values)) {
+    if (settingNames.includes(key as SettingName) || key === 'preset') continue;
+    throw new SluiceError('name', {
+      rule: `${source} has only known settings`,
+      received: key,
+      remedy: didYouMean(key, [...settingNames, 'preset'], 'See: sluice train --help.'),
+    });
+  }
+  const { preset: _, ...settings } = values;
+  const result = v.safeParse(partialSchema, settings);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const key = String(issue.path?.[0].key ?? '');
+  const rule = /^is /.test(issue.message) ? issue.message : `is a ${issue.expected ?? 'valid value'}`;
+  throw new SluiceError('argument', {
+    rule: `${key} ${rule}`,
+    received: issue.input,
+    remedy: `It is ${describeSetting(key as SettingName)}.`,
+  });
+}
+
+/** How a setting is written on a command line. */
+export function settingType(name: SettingName): 'string' | 'boolean' | 'integer' | 'number' {
+  const { type } = toJsonSchema(settingsSchema.entries[name] as v.GenericSchema, { errorMode: 'ignore' });
+  return type === 'boolean' || type === 'integer' || type === 'number' ? type : 'string';
+}
