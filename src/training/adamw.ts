@@ -112,4 +112,13 @@ export class AdamW {
     }
     return tensors;
   }
+
+  /** Gives back its memory; the parameters stay. */
+  dispose(): void {
+    this.#norm.dispose();
+    for (const { first, second } of this.#slots) {
+      first.dispose();
+      second.dispose();
+    }
+  }
 }

@@ -61,6 +61,12 @@ export class GradientNorm {
     this.#scalars = [clip > 0 ? clip : Number.MAX_VALUE, beta1, beta2];
   }
 
+  dispose(): void {
+    for (const tensor of [this.norm, this.coefficient, this.applied, this.correction1, this.correction2, this.#sums]) {
+      tensor.dispose();
+    }
+  }
+
   /** Measures the gradients of the parameters; `loss` is [1] or a scalar. */
   measure(loss: Tensor): void {
     let start = 0;

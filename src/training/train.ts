@@ -40,6 +40,6 @@ export async function* train(
       paused = performance.now();
     }
   } finally {
-    for (const tensor of trainer.optimizer.state().values()) tensor.dispose();
+    trainer.optimizer.dispose();
   }
 }

@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import {
+  type Activation,
+  bilinear,
+  catalogue,
+  clampedSwiglu,
+  drelu,
+  find,
+  type Gate,
+  geglu,
+  gegluTanh,
+  glu,
+  leakyRelu,
+  prelu,
+  readFormula,
+  reglu,
+  relu2,
+  resolveActivation,
+  rrelu,
+  silu,
+  swiglu,
+  swish,
+  xielu,
+} from '../../src/activations/index.js';
+import { decodeConfig, encodeConfig, gateOf, hiddenAct } from '../../src/formats/hugging-face.js';
+import { llamaConfig } from '../../src/models/llama.js';
+import { variable } from '../../src/scalar/expression.js';
+import { simplify } from '../../src/scalar/simplify.js';
+
+const shape = { vocabSize: 300, dim: 32, layers: 2, heads: 4, kvHeads: 2, context: 64 };
+const golden = async (name: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(new URL(`../golden/${name}/config.json`, import.meta.url), 'utf8'));
+
+describe("Transformers' name of a block's activation", () => {
+  test.each<[string | undefined, Gate | Activation]>([
+    ['silu', swiglu],
+    ['silu', swiglu.with({ beta: 1 })],
+    ['silu', gateOf(silu)],
+    ['silu', gateOf(swish)],
+    ['silu', gateOf(resolveActivation('x/(1 + exp(-x))'))],
+    ['quick_gelu', swiglu.with({ beta: 1.702 })],
+    ['quick_gelu', gateOf(swish.with({ beta: 1.702 }))],
+    ['gelu', geglu],
+    ['gelu_pytorch_tanh', gegluTanh],
+    ['relu', reglu],
+    ['sigmoid', glu],
+    ['linear', bilinear],
+    ['relu2', relu2],
+    ['mish', resolveActivation('x*tanh(softplus(x))')],
+    ['mish', gateOf(resolveActivation('x * tanh(log(1 + exp(x)))'))],
+    ['leaky_relu', leakyRelu],
+    [undefined, leakyRelu.with({ slope: 0.2 })],
+    [undefined, swiglu.with({ beta: 1.7 })],
+    [undefined, swiglu.with({ beta: 'learned' })],
+    [undefined, drelu],
+    [undefined, clampedSwiglu],
+    [undefined, prelu],
+    [undefined, gateOf(xielu)],
+    [undefined, rrelu],
+    [undefined, resolveActivation('x*tanh(softplus(2*x))')],
+  ])('is %s', (name, formula) => {
+    expect(hiddenAct(formula)).toBe(name);
+  });
+
+  test('is one for each that Transformers computes, as a gate and plain', () => {
+    const named = catalogue().filter(
+      (formula) => formula.kind === 'activation' && hiddenAct(formula as Activation) !== undefined,
+    );
+    expect(named.map(({ name }) => name).sort()).toEqual(
+      [
+        ...['gelu', 'gelu10', 'geluTanh', 'hardSwish', 'identity', 'laplace', 'leakyRelu', 'mish', 'quickGelu', 'relu'],
+        ...['relu2', 'relu6', 'sigmoid', 'silu', 'sqrtSoftplus', 'swish', 'tanh'],
+      ].sort(),
+    );
+    for (const formula of named)
+      expect(hiddenAct(gateOf(formula as Activation))).toBe(hiddenAct(formula as Activation));
+  });
+});
+
+describe('a gate made of an activation', () => {
+  test('has the name of the catalogue where there is one', () => {
+    expect([gateOf(silu).name, gateOf(find('gelu', 'activation')).name, gateOf(prelu).name]).toEqual([
+      'swiglu',
+      'geglu',
+      'preluGate',
+    ]);
+  });
+
+  test('keeps what the activation learns and draws', () => {
+    expect(gateOf(prelu).learned).toEqual(['slope']);
+    expect(gateOf(rrelu).usesNoise).toBe(true);
+    // Its constant is called like the gate's other input.
+    const threshold = find('threshold', 'activation').with({ value: 3 });
+    expect(gateOf(threshold).expression).toBe(threshold.of(variable('gate')).mul(variable('value')));
+  });
+});
+
+describe('config.json', () => {
+  test.each([
+    ['llama', swiglu],
+    ['arcee', relu2],
+  ] as const)('of a %s has only keys that Transformers writes or reads', async (name, feedForward) => {
+    const written = encodeConfig(llamaConfig({ ...shape, feedForward }));
+    const theirs = Object.keys(await golden(name));
+    // Before version 5 it kept these at the top.
+    const older = ['rope_theta', 'torch_dtype'];
+    for (const key of Object.keys(written)) expect([...theirs, ...older]).toContain(key);
+    expect(written).toMatchObject({ model_type: name, dtype: 'float32', tie_word_embeddings: true });
+    for (const key of ['hidden_size', 'num_hidden_layers', 'vocab_size', 'head_dim', 'architectures', 'hidden_act']) {
+      expect(written).toHaveProperty(key);
+    }
+  });
+
+  test.each<[string, Gate | Activation]>([
+    ['swiglu', swiglu],
+    ['geglu', geglu],
+    ['relu2', relu2],
+    ['mish', find('mish', 'activation')],
+  ])('read back gives the same model: %s', (_, feedForward) => {
+    const config = llamaConfig({ ...shape, feedForward });
+    const read = decodeConfig(JSON.parse(JSON.stringify(encodeConfig(config))) as Record<string, unknown>);
+    expect({ ...read, feedForward: undefined }).toEqual({ ...config, feedForward: undefined });
+    expect(read.feedForward.kind).toBe(feedForward.kind);
+    expect(simplify(read.feedForward.expression)).toBe(simplify(feedForward.expression));
+  });
+
+  test('names a formula that Transformers lacks so that it fails to load there', () => {
+    const feedForward = gateOf(xielu);
+    const written = encodeConfig(llamaConfig({ ...shape, feedForward }));
+    expect(written['hidden_act']).toBe('sluice:xieluGate');
+    const stored = readFormula(JSON.parse(JSON.stringify(feedForward)));
+    expect(decodeConfig(written, stored).feedForward).toBe(stored);
+    expect(() => decodeConfig(written)).toThrow(/is one of the catalogue/);
+  });
+
+  test('of Transformers is read with its defaults', async () => {
+    const json = await golden('llama-head-dim');
+    expect(decodeConfig(json)).toMatchObject({
+      headDim: 16,
+      ropeTheta: 500_000,
+      rmsNormEps: 1e-6,
+      tieWordEmbeddings: true,
+    });
+    const { head_dim: _, num_key_value_heads: __, rope_parameters: ___, rms_norm_eps: ____, ...old } = json;
+    expect(decodeConfig({ ...old, rope_theta: 1e6, hidden_act: 'gelu_new' })).toMatchObject({
+      headDim: 8,
+      numKeyValueHeads: 4,
+      ropeTheta: 1e6,
+      rmsNormEps: 1e-6,
+    });
+    expect(decodeConfig({ ...old, num_key_value_heads: null, head_dim: null })).toMatchObject({
+      headDim: 8,
+      numKeyValueHeads: 4,
+    });
+  });
+
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    ['another model type', { model_type: 'lama' }, /llama or arcee here, received "lama". Did you mean "llama"/],
+    ['no model type', { model_type: undefined }, /llama or arcee here, received undefined/],
+    ['a missing size', { hidden_size: undefined }, /has hidden_size, a whole number above 0, received undefined/],
+    ['a size that is a text', { vocab_size: '64' }, /vocab_size.*received "64"/],
+    ['a size of 0', { num_hidden_layers: 0 }, /num_hidden_layers.*received 0/],
+    ['a size that is no whole number', { intermediate_size: 1.5 }, /intermediate_size.*received 1.5/],
+    ['an impossible size', { hidden_size: 1e12 }, /hidden_size.*received 1000000000000/],
+    ['scaled positions', { rope_scaling: { type: 'linear', factor: 2 } }, /rotary positions are not scaled here/],
+    [
+      'scaled positions of version 5',
+      { rope_parameters: { rope_type: 'llama3' } },
+      /not scaled here, received "llama3"/,
+    ],
+    ['an unknown activation', { hidden_act: 'sillu' }, /"sillu". Did you mean "silu"/],
+  ])('with %s is refused', async (_, change, message) => {
+    const json = { ...(await golden('llama')), ...change };
+    expect(() => decodeConfig(json)).toThrow(message);
+  });
+});
