@@ -12,7 +12,7 @@ const ends = [-700, -40, -20, -1, -1e-9, 0, 1e-9, 0.5, 3, 20, 40, 700];
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /** What a formula becomes, and its value by another way that loses no digits. */
-const rules: readonly (readonly [from: string, to: string, exact: (x: number) => number, at?: readonly number[]])[] = [
+const rules: readonly [from: string, to: string, exact: (x: number) => number, at?: readonly number[]][] = [
   ['1 + tanh(x)', '2*sigmoid(2*x)', (x) => 2 * logistic(2 * x), ends.filter((x) => x > -350)],
   ['1 - tanh(x)', '2*sigmoid(-2*x)', (x) => 2 * logistic(-2 * x), ends.filter((x) => x < 350)],
   ['3*tanh(x) + 3', '6*sigmoid(2*x)', (x) => 6 * logistic(2 * x), [-40, -1, 0, 5]],
@@ -100,7 +100,12 @@ function mishGate(x: number): number {
   return (t * (t + 2)) / (t * t + 2 * t + 2);
 }
 
-describe.each(rules)('%s', (from, to, exact, at = ends) => {
+describe.each(rules.map(([from, to, exact, at = ends]) => ({ from, to, exact, at })))('$from', ({
+  from,
+  to,
+  exact,
+  at,
+}) => {
   const stable = simplify(parse(from));
 
   test(`becomes ${to}`, () => {

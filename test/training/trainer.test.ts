@@ -215,7 +215,7 @@ describe('an evaluation', () => {
     expect(many.loss).toBeCloseTo(one.loss, 12);
     expect([one.tokens, many.tokens]).toEqual([599, 599]);
     const ids = await text.read(1, 599);
-    const bytes = ids.reduce((sum, id) => sum + (lengths[id] ?? 0), 0);
+    const bytes = Array.from(ids).reduce((sum, id) => sum + (lengths[id] ?? 0), 0);
     expect(one.bytes).toBe(bytes);
     expect(one.perplexity).toBeCloseTo(Math.exp(one.loss), 12);
     expect(one.bitsPerByte).toBeCloseTo((one.loss * 599) / Math.LN2 / bytes, 12);
