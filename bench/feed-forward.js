@@ -1,7 +1,7 @@
 /** What does a SwiGLU block cost, forward and backward? */
 import { openJax, openSluice, openTensorflow } from './lib/contenders.js';
 import { noise } from './lib/measure.js';
-import { main, target } from './lib/question.js';
+import { main, peerFindings } from './lib/question.js';
 
 /** x [tokens, dim], the gradient of the output, and gate, up [dim, hidden] and down [hidden, dim]. */
 function operands({ tokens, dim, hidden }) {
@@ -224,13 +224,6 @@ main(import.meta.url, {
         'x jax': ratios.jax,
       };
     });
-    const wanted = { tensorflow: 15, jax: 3 };
-    const findings = Object.entries(answers[0].ratios).map(([peer, value]) => ({
-      what: `Times as fast as ${peer}`,
-      value,
-      wanted: `${target(wanted[peer])} or more`,
-      met: value >= target(wanted[peer]),
-    }));
-    return { rows, findings };
+    return { rows, findings: peerFindings(answers[0], { tensorflow: 15, jax: 3 }) };
   },
 });

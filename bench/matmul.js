@@ -1,7 +1,7 @@
 /** How fast is a matrix product? Ours on two threads beside what each peer has in Node. */
 import { openJax, openSluice, openTensorflow } from './lib/contenders.js';
 import { noise } from './lib/measure.js';
-import { main, target } from './lib/question.js';
+import { main, peerFindings } from './lib/question.js';
 
 /** The rows of the product that are checked. */
 const checkedRows = 3;
@@ -87,14 +87,7 @@ const question = {
       'x tensorflow': ratios.tensorflow,
       'x jax': ratios.jax,
     }));
-    const [first] = answers;
-    const findings = Object.entries(first.ratios).map(([peer, value]) => ({
-      what: `${first.name}: times as fast as ${peer}`,
-      value,
-      wanted: `${target(3)} or more`,
-      met: value >= target(3),
-    }));
-    return { rows, findings };
+    return { rows, findings: peerFindings(answers[0], { tensorflow: 3, jax: 3 }) };
   },
 };
 

@@ -1,5 +1,6 @@
-"""Holds `sluice evaluate` against Transformers on the same run folder: `python3 conformance/parity_from_pretrained.py RUN --data TEXT`.
+"""Holds `sluice evaluate` against Transformers on the same run folder: `python3 conformance/parity_from_pretrained.py [RUN --data TEXT]`.
 
+Without a run, small ones of several kinds are trained first.
 The run is opened with `AutoModelForCausalLM.from_pretrained` and `AutoTokenizer`. Pieces of the text of exactly one window
 (context + 1 tokens) are evaluated by both, so that the result does not hang on how a longer text is cut into windows.
 """
@@ -16,15 +17,22 @@ from pathlib import Path
 from report import Report
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMAND = ["node", str(ROOT / "bin" / "sluice.js"), "evaluate"]
+SLUICE = ["node", str(ROOT / "bin" / "sluice.js")]
+COMMAND = [*SLUICE, "evaluate"]
+SONNETS = ROOT / "examples" / "sonnets.txt"
+SMALL = "--dim 32 --layers 2 --heads 4 --context 32 --batch 4 --steps 30 --lr 1e-2 --quiet".split()
+KINDS = {
+    "swiglu, grouped heads, BPE": "--kv-heads 2 --tokenizer bpe:300",
+    "geglu, bytes": "--ffn geglu --tokenizer byte",
+    "plain relu2, characters": "--ffn mlp --tokenizer char",
+    "plain gelu, BPE": "--ffn mlp --activation gelu --tokenizer bpe:400",
+}
 PIECES = 4
 ATTEMPTS = 64
 RELATIVE = 2e-5
 
 
-def reason_to_skip(run: Path | None) -> str:
-    if run is None:
-        return "no run folder was given"
+def reason_to_skip() -> str:
     built = (ROOT / "bin" / "sluice.js").is_file() and (ROOT / "dist").is_dir()
     return "" if built else "the sluice command is not built"
 
@@ -107,18 +115,31 @@ def check(report: Report, run: Path, data: Path) -> None:
     report.check("the text gave a piece to compare", "" if checked else "no piece kept its tokens when cut out")
 
 
+def check_small_runs(report: Report) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (kind, flags) in enumerate(KINDS.items()):
+            run = Path(folder) / str(number)
+            command = [*SLUICE, "train", "--data", str(SONNETS), "--out", str(run), *SMALL, *flags.split()]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            report.check(f"training: {kind}", "" if result.returncode == 0 else result.stderr.strip()[-300:])
+            if result.returncode == 0:
+                check(report, run, SONNETS)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     report = Report()
-    reason = reason_to_skip(options.run)
+    reason = reason_to_skip()
     wrong = "" if options.run is None else wrong_usage(options.run, options.data)
     if wrong:
         parser.error(wrong)
     if reason:
         report.skip("from_pretrained", reason)
+    elif options.run is None:
+        check_small_runs(report)
     else:
         check(report, options.run, options.data)
     return report.finish()

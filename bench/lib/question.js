@@ -50,6 +50,20 @@ export async function main(url, question) {
   else printTable(result);
 }
 
+/**
+ * How many times as fast as each peer we are in one case, and what is wanted of that.
+ * @param {Record<string, number>} wanted by peer, of the newest Node
+ */
+export function peerFindings({ name, ratios, bestRatios }, wanted) {
+  return Object.entries(ratios).map(([peer, value]) => ({
+    what: `${name}: times as fast as ${peer}`,
+    value,
+    best: bestRatios[peer],
+    wanted: `${target(wanted[peer])} or more`,
+    met: value >= target(wanted[peer]),
+  }));
+}
+
 async function serve(question, name, quick) {
   const { description, prepare } = await question.contenders[name](quick);
   let current;
@@ -118,16 +132,18 @@ async function askCase(item, expected, contenders, rounds) {
     if (difference <= tolerance) running.push(contender);
     else wrong[contender.name] = difference;
   }
+  if (wrong.sluice !== undefined) throw new Error(`our own ${item.name} is wrong by ${wrong.sluice}`);
   const times = Object.fromEntries(running.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? running : [...running].reverse();
     for (const { name, ask } of order) times[name].push(await ask({ do: 'measure', item }));
   }
-  const milliseconds = Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
-  const ratios = Object.fromEntries(
-    Object.keys(times)
-      .filter((name) => name !== 'sluice' && name !== 'single')
-      .map((name) => [name, median(times[name].map((time, round) => time / times.sluice[round]))]),
-  );
-  return { name: item.name, item, milliseconds, ratios, ulps, wrong };
+  const over = (reduce) => Object.fromEntries(Object.entries(times).map(([name, list]) => [name, reduce(list)]));
+  const milliseconds = over((list) => median(list.map((time) => time.median)));
+  const bests = over((list) => Math.min(...list.map((time) => time.best)));
+  const peers = Object.keys(times).filter((name) => name !== 'sluice' && name !== 'single');
+  const ratio = (name) => median(times[name].map((time, round) => time.median / times.sluice[round].median));
+  const ratios = Object.fromEntries(peers.map((name) => [name, ratio(name)]));
+  const bestRatios = Object.fromEntries(peers.map((name) => [name, bests[name] / bests.sluice]));
+  return { name: item.name, item, milliseconds, bests, ratios, bestRatios, ulps, wrong };
 }

@@ -23,10 +23,16 @@ export function printTable({ title, conditions, rows, findings }) {
   for (const finding of findings) console.log(findingLine(finding));
 }
 
-/** What was asked, what came out, and whether that reaches what we set ourselves. */
-export function findingLine({ what, value, unit = '', wanted, met }) {
-  const goal = wanted === undefined ? '' : ` (wanted: ${wanted}${met ? ', reached' : ', NOT reached'})`;
-  return `${what}: ${cell(value)}${unit}${goal}`;
+/**
+ * What was asked, what came out, and whether that reaches what we set ourselves. `best` is the same by the best times
+ * instead of medians: what neighbours on the machine disturb least.
+ */
+export function findingLine({ what, value, unit = '', best, wanted, met }) {
+  const remarks = [
+    ...(best === undefined ? [] : [`by best times ${cell(best)}`]),
+    ...(wanted === undefined ? [] : [`wanted: ${wanted}`, met ? 'reached' : 'NOT reached']),
+  ];
+  return `${what}: ${cell(value)}${unit}${remarks.length === 0 ? '' : ` (${remarks.join('; ')})`}`;
 }
 
 /** A result in Markdown. */

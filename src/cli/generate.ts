@@ -1,7 +1,8 @@
-import { type CommonOptions, common, integerIn, numberIn, withDevice } from './options.js';
+import { type CommonOptions, common, integerIn, numberIn, repeatable, withDevice } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
 import { withSignals } from './signals.js';
+import { asUsage } from './usage.js';
 
 interface GenerateFlags extends CommonOptions {
   readonly prompt: string;
@@ -33,7 +34,7 @@ export const registerGenerate: Register = (program, context) => {
         numberIn({ minimum: 0, open: true }),
         1,
       )
-      .option('--stop <text...>', 'end before any of these texts', []),
+      .addOption(repeatable('--stop <text>', 'end before this text').default([], 'none')),
     'quiet',
     'device',
     'threads',
@@ -45,7 +46,12 @@ export const registerGenerate: Register = (program, context) => {
 };
 
 async function generateFrom(run: string, flags: GenerateFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ openRun }, { generate }] = await Promise.all([import('../runs/open-run.js'), import('../runs/generate.js')]);
+  const [{ openRun }, { generate }, { checkSampling }] = await Promise.all([
+    import('../runs/open-run.js'),
+    import('../runs/generate.js'),
+    import('../runs/sampling.js'),
+  ]);
+  asUsage(() => checkSampling(flags));
   return withDevice(flags, async (device) => {
     const { model, tokenizer } = await openRun(run, device);
     const write = (text: string): void => {

@@ -12,6 +12,7 @@ export class TrainView {
   #folder = '';
   #parameters = 0;
   #steps = 0;
+  #done = 0;
   #last: StepRecord | undefined;
   #evaluation: Evaluation | undefined;
   #baselines: Baselines | undefined;
@@ -49,7 +50,7 @@ export class TrainView {
       case 'interrupted':
         this.#live?.clear();
         this.#output.progress(
-          `Stopped after step ${event.step}; it is saved. To go on:\n\n  sluice train --resume ${this.#folder}\n`,
+          `Stopped after step ${event.step}; it is saved. To go on:\n\n  npx sluice train --resume ${quoted(this.#folder)}\n`,
         );
         break;
       case 'finished':
@@ -60,13 +61,18 @@ export class TrainView {
     }
   }
 
+  /** Whether the run has begun: its files are there. */
+  get isStarted(): boolean {
+    return this.#folder !== '';
+  }
+
   /** The result for scripts; gives the exit code. */
   finish(): number {
     this.#live?.done();
     this.#output.result({
       run: this.#folder,
       parameters: this.#parameters,
-      step: this.#last?.step ?? 0,
+      step: this.#last?.step ?? this.#done,
       steps: this.#steps,
       loss: this.#last?.loss,
       validationLoss: this.#evaluation?.loss,
@@ -89,6 +95,7 @@ export class TrainView {
     this.#folder = run.folder;
     this.#parameters = plan.parameters;
     this.#steps = run.schedule.steps;
+    this.#done = run.trainer.done;
     const { config, settings, device, tokenizer } = run;
     const grouped =
       config.numKeyValueHeads === config.numAttentionHeads ? '' : `, ${config.numKeyValueHeads} for keys and values`;
@@ -153,8 +160,8 @@ export class TrainView {
     this.#output.lines(
       '',
       'Try next:',
-      `  npx sluice generate ${this.#folder} --prompt "The whale"`,
-      `  npx sluice evaluate ${this.#folder} --data my.txt`,
+      `  npx sluice generate ${quoted(this.#folder)} --prompt "The whale"`,
+      `  npx sluice evaluate ${quoted(this.#folder)} --data my.txt`,
       `  npx sluice train --data my.txt --preset 1m`,
     );
   }
@@ -165,6 +172,9 @@ export class TrainView {
     this.#output.progress(text);
   }
 }
+
+/** A path as a shell takes it. */
+const quoted = (path: string): string => (/^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
 const oneLine = (text: string): string => text.trim().replaceAll(/\s+/g, ' ');
 

@@ -1,12 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
-import { describeSetting, type SettingName, settingNames, settingType } from '../runs/settings.js';
+import {
+  checkSettings,
+  describeSetting,
+  type PartialSettings,
+  type SettingName,
+  settingNames,
+  settingType,
+} from '../runs/settings.js';
 import { type CommonOptions, common, integerIn, numberIn } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
 import { withSignals } from './signals.js';
-import { asUsageAsync, UsageError } from './usage.js';
+import { asUsage, asUsageAsync, UsageError } from './usage.js';
 
 interface TrainOptions extends CommonOptions {
   readonly config?: string;
@@ -45,16 +52,23 @@ export const registerTrain: Register = (program, context) => {
     const output = new Output(context.terminal, options);
     const view = new TrainView(output);
     context.exitCode = await withSignals(async (signal) => {
-      for await (const event of await eventsOf(command, options, signal)) view.show(event);
+      try {
+        for await (const event of await eventsOf(command, options, signal)) view.show(event);
+      } catch (error) {
+        // Until a new run starts, a wrong argument comes from the command line.
+        if (view.isStarted || options.resume !== undefined) throw error;
+        asUsage(() => {
+          throw error;
+        });
+      }
       return view.finish();
     });
   });
 };
 
 async function eventsOf(command: Command, options: TrainOptions, signal: AbortSignal) {
-  const given = settingsGiven(command);
   if (options.resume !== undefined) {
-    const { resumeRun } = await import('../runs/start-run.js');
+    const { checkChanges, resumeRun } = await import('../runs/start-run.js');
     if (options.preset !== undefined || options.config !== undefined || options.out !== undefined) {
       throw new UsageError(
         new SluiceError('argument', {
@@ -63,32 +77,35 @@ async function eventsOf(command: Command, options: TrainOptions, signal: AbortSi
         }),
       );
     }
-    return resumeRun(options.resume, { changes: given, signal });
+    const changes = asUsage(() => checkedSettings(settingsGiven(command, ['seed'])));
+    asUsage(() => checkChanges(changes));
+    return resumeRun(options.resume, { changes, signal });
   }
   const { startRun } = await import('../runs/start-run.js');
-  const settings = await asUsageAsync(async () => resolveSettings(given, options));
+  const settings = await asUsageAsync(async () => resolveSettings(settingsGiven(command), options));
   return startRun(settings, { signal, ...(options.out === undefined ? {} : { out: options.out }) });
 }
 
 /** Flags and environment beat the config file, which beats the preset. */
 async function resolveSettings(given: Readonly<Record<string, unknown>>, { config, preset }: TrainOptions) {
-  const [{ checkSettings }, { complete, presetNamed }] = await Promise.all([
-    import('../runs/settings.js'),
-    import('../runs/presets.js'),
-  ]);
+  const { complete, layered, presetNamed } = await import('../runs/presets.js');
   const file = config === undefined ? {} : await readConfigFile(config);
   const chosen = preset ?? file['preset'];
   const base = chosen === undefined ? {} : presetNamed(String(chosen));
   const fromFile = checkSettings(file, config ?? 'the config file');
-  return complete({ ...base, ...fromFile, ...checkSettings(given, 'the command line') });
+  return complete(layered(base, fromFile, checkedSettings(given)));
 }
 
-/** What was said on the command line or in the environment: no defaults. */
-function settingsGiven(command: Command): Record<string, unknown> {
+const checkedSettings = (given: Readonly<Record<string, unknown>>): PartialSettings =>
+  checkSettings(given, 'the command line');
+
+/** What was said on the command line or in the environment (but these): no defaults. */
+function settingsGiven(command: Command, notFromEnvironment: readonly SettingName[] = []): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const name of settingNames) {
     const source = command.getOptionValueSource(name);
-    if (source !== undefined && source !== 'default') values[name] = command.getOptionValue(name);
+    if (source === undefined || source === 'default') continue;
+    if (source !== 'env' || !notFromEnvironment.includes(name)) values[name] = command.getOptionValue(name);
   }
   return values;
 }

@@ -55,6 +55,16 @@ export function requireWindow(source: TokenSource, context: number): void {
   });
 }
 
+/** Holds that a source has a token to predict. Errors ('data'). */
+export function requireTargets(source: TokenSource): void {
+  if (source.length > 1) return;
+  throw new SluiceError('data', {
+    rule: 'A text to evaluate must have at least 2 tokens',
+    received: `${source.length} tokens`,
+    remedy: 'Use a longer text.',
+  });
+}
+
 function requireShape(shape: BatchShape): void {
   for (const [name, value] of [
     ['batch', shape.batch],
@@ -85,13 +95,7 @@ export async function* sequentialBatches(
 ): AsyncGenerator<SequentialBatch> {
   const { batch, context } = options;
   requireShape(options);
-  if (source.length < 2) {
-    throw new SluiceError('data', {
-      rule: 'A text to evaluate must have at least 2 tokens',
-      received: `${source.length} tokens`,
-      remedy: 'Use a longer text.',
-    });
-  }
+  requireTargets(source);
   const all = source.length - 1;
   const end = Math.min(all, Math.ceil((options.maximumTokens ?? all) / context) * context);
   for (let start = 0; start < end; start += batch * context) {

@@ -19,9 +19,7 @@ export interface Plan extends ModelSummary {
 const stepEfficiency = 0.45;
 
 /** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated. */
-export async function plan(device: Device, config: LlamaConfig, settings: Settings): Promise<Plan> {
-  const { batch, context, accumulate } = settings;
-  const summary = summarize(config, context);
+export function checkMemory(device: Device, config: LlamaConfig, { batch, context }: Settings): number {
   const memoryBytes = trainingBytes(config, batch, context);
   const room = Math.min(freemem(), device.name === 'wasm' ? 2 ** 32 : Number.POSITIVE_INFINITY);
   if (memoryBytes > room) {
@@ -31,6 +29,14 @@ export async function plan(device: Device, config: LlamaConfig, settings: Settin
       remedy: 'Lower --batch (and raise --accumulate), --context, or the size of the model.',
     });
   }
+  return memoryBytes;
+}
+
+/** @throws SluiceError `memory` for a run that cannot fit. */
+export async function plan(device: Device, config: LlamaConfig, settings: Settings): Promise<Plan> {
+  const { batch, context, accumulate } = settings;
+  const summary = summarize(config, context);
+  const memoryBytes = checkMemory(device, config, settings);
   const tokensPerStep = batch * context * accumulate;
   const flops = summary.trainingFlopsPerToken * tokensPerStep;
   const estimatedSecondsPerStep = flops / (stepEfficiency * (await productSpeed(device)));

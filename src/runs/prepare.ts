@@ -49,6 +49,23 @@ export async function makeTokenizer(
 const shareOf = ({ stage, done, total }: BpeTrainerProgress): number =>
   stage === 'merging' && total !== undefined && total > 0 ? done / total : 0;
 
+/** The two texts of a run, to be closed. */
+export interface TokenFiles {
+  readonly training: TokenFile;
+  readonly validation: TokenFile;
+}
+
+/** The token files of a run that was started before. */
+export async function openTokens(folder: string): Promise<TokenFiles> {
+  const [training, validation] = [runFiles.training, runFiles.validation].map((file) => join(folder, file));
+  return { training: await TokenFile.open(training ?? ''), validation: await TokenFile.open(validation ?? '') };
+}
+
+export async function closeTokens({ training, validation }: TokenFiles): Promise<void> {
+  await training.close();
+  await validation.close();
+}
+
 /** Both texts as token files in the run folder; made once, reused when it is resumed. */
 export async function tokenize(
   folder: string,
@@ -56,8 +73,8 @@ export async function tokenize(
   tokenizer: Tokenizer,
   onProgress: (progress: Preparation) => void,
   signal?: AbortSignal,
-): Promise<{ training: TokenSource; validation: TokenSource }> {
-  const part = async (stage: Preparation['stage'], corpus: Corpus, path: string): Promise<TokenSource> => {
+): Promise<TokenFiles> {
+  const part = async (stage: Preparation['stage'], corpus: Corpus, path: string): Promise<TokenFile> => {
     const { file } = await tokenizeToFile({
       corpus,
       tokenizer,

@@ -70,7 +70,50 @@ export function presetNamed(name: string): PartialSettings {
   });
 }
 
-/** Fills in what was left open, each from what it depends on. */
+/** How long to train: one of them says it. */
+const lengths = ['steps', 'epochs', 'time'] as const;
+/** Blocks without an activation of their own. */
+const isOpenBlock = (ffn: string): boolean => ffn === 'mlp' || ffn === 'gated';
+
+/**
+ * Settings in layers, each in force over those before it. What says a length replaces every earlier length, and a block
+ * with an activation of its own the earlier activation.
+ */
+export function layered(...layers: readonly PartialSettings[]): PartialSettings {
+  return layers.reduce((below, layer) => {
+    const above: PartialSettings = Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
+    const kept = { ...below };
+    if (lengths.some((name) => name in above)) for (const name of lengths) delete kept[name];
+    if (above.ffn !== undefined && !isOpenBlock(above.ffn)) delete kept.activation;
+    if (above.activation !== undefined && kept.ffn !== undefined && !isOpenBlock(kept.ffn)) delete kept.ffn;
+    return { ...kept, ...above };
+  }, {});
+}
+
+/** The block: one for an activation that comes alone, else what the model type has. */
+function blockOf({ model, ffn, activation }: PartialSettings): string {
+  const block = ffn ?? (model === 'arcee' ? 'mlp' : activation === undefined ? defaults.ffn : 'gated');
+  if (activation !== undefined && !isOpenBlock(block)) {
+    throw new SluiceError('argument', {
+      rule: `--ffn ${block} brings its own activation`,
+      received: `--activation ${activation}`,
+      remedy: 'Leave it out, or use --ffn gated or --ffn mlp.',
+    });
+  }
+  if (model !== undefined && (model === 'arcee') !== (block === 'mlp')) {
+    throw new SluiceError('argument', {
+      rule: 'llama has a gated block and arcee a plain one',
+      received: `--model ${model} --ffn ${block}`,
+      remedy: 'Leave --model out: it follows from --ffn.',
+    });
+  }
+  return block;
+}
+
+/**
+ * Fills in what was left open, each from what it depends on.
+ * @throws SluiceError `argument` without a text, and for settings that contradict each other.
+ */
 export function complete(given: PartialSettings): Settings {
   const { data } = given;
   if (data === undefined) {
@@ -83,15 +126,25 @@ export function complete(given: PartialSettings): Settings {
   const said = Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   ) as Partial<Settings>;
-  const settings = { ...defaults, ...said, data };
+  const several = lengths.filter((name) => said[name] !== undefined);
+  if (several.length > 1) {
+    throw new SluiceError('argument', {
+      rule: 'one of steps, epochs and time says how long to train',
+      received: several.join(' and '),
+    });
+  }
+  const settings = { ...defaults, ...said, data, ffn: blockOf(given) };
   const isPlain = settings.ffn === 'mlp';
+  const minLr = given.minLr ?? settings.lr / 10;
+  if (minLr > settings.lr) {
+    throw new SluiceError('argument', { rule: `minLr is at most lr, ${settings.lr}`, received: minLr });
+  }
   const hidden = isPlain ? 4 * settings.dim : gatedWidth(4 * settings.dim, { multipleOf: 16 });
   return {
     ...settings,
     model: given.model ?? (isPlain ? 'arcee' : 'llama'),
-    activation: given.activation ?? (isPlain ? 'relu2' : 'silu'),
     hidden: given.hidden ?? hidden,
     kvHeads: given.kvHeads ?? settings.heads,
-    minLr: given.minLr ?? settings.lr / 10,
+    minLr,
   };
 }

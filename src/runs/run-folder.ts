@@ -1,8 +1,9 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StoredFormula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { writeFileAtomically } from '../formats/durable.js';
+import { underRule } from '../formats/file-system.js';
 import { decodeJson, encodeJson } from '../formats/json-values.js';
 import { checkSettings, type Settings } from './settings.js';
 
@@ -25,11 +26,16 @@ export const runFiles = {
   validation: join('tokens', 'validation.bin'),
 } as const;
 
-/** Makes an empty folder for a new run; without a name, the next free `runs/NAME-N`. */
+/**
+ * Makes an empty folder for a new run; without a name, the next free `runs/NAME-N`.
+ * @throws SluiceError `checkpoint` for one that holds a run, `filesystem` for one that cannot be made.
+ */
 export async function createRunFolder(out: string | undefined, name: string): Promise<string> {
-  if (out === undefined) return nextFree(name);
-  await mkdir(out, { recursive: true });
-  const taken = await readdir(out);
+  if (out === undefined) return underRule('runs must be a folder that can be written', () => nextFree(name));
+  const taken = await underRule(`${out} must be a folder that can be written`, async () => {
+    await mkdir(out, { recursive: true });
+    return readdir(out);
+  });
   if (taken.includes(runFiles.record)) {
     throw new SluiceError('checkpoint', {
       rule: 'a new run goes into a folder without one',
@@ -38,6 +44,12 @@ export async function createRunFolder(out: string | undefined, name: string): Pr
     });
   }
   return out;
+}
+
+/** Takes back what was made for a run that did not start. The folder itself goes if nothing else is in it. */
+export async function discardRunFolder(folder: string): Promise<void> {
+  await rm(join(folder, 'tokens'), { recursive: true, force: true });
+  await rmdir(folder).catch(() => undefined);
 }
 
 async function nextFree(name: string): Promise<string> {

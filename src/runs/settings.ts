@@ -32,7 +32,10 @@ export const settingsSchema = v.strictObject({
     v.string(),
     'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...',
   ),
-  activation: about(v.string(), 'activation of the block: a name, or its text in x such as "x*tanh(softplus(x))"'),
+  activation: about(
+    v.optional(v.string()),
+    'activation of a block mlp (relu2) or gated (silu): a name, or its text in x such as "x*tanh(softplus(x))"',
+  ),
   dropout: about(share, 'dropout probability'),
   context: about(whole(1), 'tokens in a sequence'),
   batch: about(whole(1), 'sequences in a micro-batch'),

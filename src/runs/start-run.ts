@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { requireTargets, requireWindow } from '../data/batches.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
-import { TokenFile } from '../data/token-file.js';
 import type { TokenSource } from '../data/token-source.js';
+import type { Tokenizer } from '../data/tokenizer.js';
+import { parseTokenizerSpec } from '../data/tokenizer-spec.js';
 import type { Device } from '../devices/device.js';
 import { openDevice } from '../devices/open.js';
 import { truncateMetrics } from '../formats/json-lines.js';
@@ -12,13 +14,22 @@ import { type LatestCheckpoint, latestCheckpoint } from '../training/checkpoints
 import { discardCheckpointsAfter } from '../training/checkpoints-retention.js';
 import type { ScheduleOptions } from '../training/schedules.js';
 import { Trainer } from '../training/trainer.js';
-import { readState, restoreTrainer } from './checkpointing.js';
+import { type RunState, readState, restoreTrainer } from './checkpointing.js';
 import { lockRun } from './lock.js';
 import { configOf } from './model.js';
 import { readConfig } from './open-run.js';
-import { plan } from './plan.js';
-import { makeTokenizer, openTexts, type Preparation, tokenize } from './prepare.js';
-import { createRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
+import { checkMemory, plan } from './plan.js';
+import {
+  closeTokens,
+  makeTokenizer,
+  openTexts,
+  openTokens,
+  type Preparation,
+  type Texts,
+  type TokenFiles,
+  tokenize,
+} from './prepare.js';
+import { createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
 import type { PartialSettings, Settings } from './settings.js';
 import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
 
@@ -33,31 +44,56 @@ export interface StartOptions {
  * @throws SluiceError before anything is trained for settings, data or memory that cannot work.
  */
 export async function* startRun(settings: Settings, { out, signal }: StartOptions = {}): AsyncGenerator<RunEvent> {
+  const spec = parseTokenizerSpec(settings.tokenizer);
+  const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
   const texts = await openTexts(settings);
   const device = await openFor(settings);
   try {
-    const queue = new Progress();
-    const tokenizer = yield* queue.during((tell) => makeTokenizer(texts, settings, tell, signal));
+    checkMemory(device, smallest, settings);
+    const tokenizer = yield* new Progress().during((tell) => makeTokenizer(texts, settings, tell, signal));
+    const folder = await createRunFolder(out, settings.data === 'demo' ? 'demo' : settings.model);
+    yield* runIn(folder, device, texts, tokenizer, settings, signal);
+  } finally {
+    await device.close();
+  }
+}
+
+/** Tokenizes, makes the run's files and trains; a run that does not come so far leaves nothing behind. */
+async function* runIn(
+  folder: string,
+  device: Device,
+  texts: Texts,
+  tokenizer: Tokenizer,
+  settings: Settings,
+  signal?: AbortSignal,
+): AsyncGenerator<RunEvent> {
+  let isRun = false;
+  let sources: TokenFiles | undefined;
+  try {
+    await using _lock = await lockRun(folder);
     const config = configOf(settings, tokenizer.vocabularySize);
     const estimate = await plan(device, config, settings);
-    const folder = await createRunFolder(out, settings.data === 'demo' ? 'demo' : settings.model);
-    await using _lock = await lockRun(folder);
-    const sources = yield* queue.during((tell) => tokenize(folder, texts, tokenizer, tell, signal));
+    sources = yield* new Progress().during((tell) => tokenize(folder, texts, tokenizer, tell, signal));
+    requireWindow(sources.training, settings.context);
+    requireTargets(sources.validation);
     const trainer = makeTrainer({ device, settings, config, source: sources.training });
     const decided = { ...settings, steps: await decideSteps(settings, trainer, sources.training) };
     const schedule = scheduleOf(decided);
     const run: ActiveRun = { folder, device, settings: decided, config, tokenizer, ...sources, trainer, schedule };
+    await saveModel(run);
+    // Last: a folder without it is no run.
     await writeRecord(folder, {
       formatVersion: 1,
       settings: run.settings,
       feedForward: config.feedForward.toJSON(),
       versions: { sluice: '0.1.0', node: process.version },
     });
-    await saveModel(run);
+    isRun = true;
     yield { kind: 'started', run, plan: estimate };
     yield* trainLoop(run, signal);
   } finally {
-    await device.close();
+    if (sources !== undefined) await closeTokens(sources);
+    if (!isRun) await discardRunFolder(folder);
   }
 }
 
@@ -78,56 +114,80 @@ const changeable: readonly string[] = [
   'threads',
 ];
 
+/** @throws SluiceError `argument` for a setting that a run keeps. */
+export function checkChanges(changes: PartialSettings): void {
+  const fixed = Object.keys(changes).find((key) => !changeable.includes(key));
+  if (fixed === undefined) return;
+  throw new SluiceError('argument', {
+    rule: 'a resumed run keeps its settings',
+    received: fixed,
+    remedy: `These may change: ${changeable.join(', ')}. Start a new run for others.`,
+  });
+}
+
 /**
- * Continues a run from its newest valid checkpoint.
- * @throws SluiceError `checkpoint` when there is none, `busy` when another process trains it.
+ * Continues a run from its newest valid checkpoint, or from its start when it was ended before the first.
+ * @throws SluiceError `checkpoint` when all of them are damaged, `busy` when another process trains it.
  */
 export async function* resumeRun(
   folder: string,
   { changes = {}, signal }: ResumeOptions = {},
 ): AsyncGenerator<RunEvent> {
+  checkChanges(changes);
   const record = await readRecord(folder);
-  const fixed = Object.keys(changes).find((key) => !changeable.includes(key));
-  if (fixed !== undefined) {
-    throw new SluiceError('argument', {
-      rule: 'a resumed run keeps its settings',
-      received: fixed,
-      remedy: `These may change: ${changeable.join(', ')}. Start a new run for others.`,
-    });
-  }
   await using _lock = await lockRun(folder);
   const latest = await latestCheckpoint(folder);
   const settings = { ...record.settings, ...changes } as Settings;
   const config = await readConfig(folder, record);
   const tokenizer = await loadTokenizer(folder);
   const device = await openFor(settings);
+  let sources: TokenFiles | undefined;
   try {
     for (const warning of warnings(latest, device)) yield { kind: 'warning', message: warning };
-    const { checkpoint } = latest;
-    if (checkpoint === undefined) {
-      throw new SluiceError('checkpoint', {
-        rule: 'a resumed run has a valid checkpoint',
-        received: folder,
-        remedy: 'Train anew.',
+    const state = await stateOf(folder, latest, settings);
+    const steps = changes.steps ?? state.steps;
+    if (steps < state.step) {
+      throw new SluiceError('argument', {
+        rule: `steps is at least those that are done, ${state.step}`,
+        received: steps,
       });
     }
-    const state = await readState(checkpoint);
-    const [training, validation] = await Promise.all(
-      [runFiles.training, runFiles.validation].map((file) => TokenFile.open(join(folder, file))),
-    );
-    if (training === undefined || validation === undefined)
-      throw new SluiceError('internal', { rule: 'a run has two texts' });
-    const schedule = scheduleOf({ ...settings, steps: changes.steps ?? state.steps });
-    const trainer = makeTrainer({ device, settings, config, source: training, done: state.step });
-    await restoreTrainer(trainer, checkpoint);
+    if (steps === state.step) {
+      yield { kind: 'warning', message: `all ${steps} steps are done; a larger --steps goes on` };
+    }
+    sources = await openTokens(folder);
+    const { bestValidationLoss } = state;
+    const schedule = scheduleOf({ ...settings, steps });
+    const trainer = makeTrainer({ device, settings, config, source: sources.training, done: state.step });
     await truncateMetrics(join(folder, runFiles.metrics), state.step);
-    await discardCheckpointsAfter(folder, state.step);
-    const run: ActiveRun = { folder, device, settings, config, tokenizer, training, validation, trainer, schedule };
+    if (latest.checkpoint !== undefined) {
+      await restoreTrainer(trainer, latest.checkpoint);
+      await discardCheckpointsAfter(folder, state.step);
+    }
+    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule, bestValidationLoss };
     yield { kind: 'started', run, plan: await plan(device, config, settings) };
     yield* trainLoop(run, signal);
   } finally {
+    if (sources !== undefined) await closeTokens(sources);
     await device.close();
   }
+}
+
+/** Where to go on: the start, if no checkpoint was ever made. */
+async function stateOf(
+  folder: string,
+  { checkpoint, refused }: LatestCheckpoint,
+  { steps }: Settings,
+): Promise<RunState> {
+  if (checkpoint !== undefined) return readState(checkpoint);
+  const [damaged] = refused;
+  if (damaged === undefined) return { step: 0, steps, bestValidationLoss: Number.POSITIVE_INFINITY };
+  throw new SluiceError('checkpoint', {
+    rule: 'a resumed run has a valid checkpoint',
+    received: folder,
+    remedy: `None of ${refused.length} can be used: train anew.`,
+    cause: damaged.reason,
+  });
 }
 
 function* warnings({ checkpoint, refused }: LatestCheckpoint, device: Device): Generator<string> {

@@ -49,6 +49,8 @@ export interface ActiveRun {
   readonly validation: TokenSource;
   readonly trainer: Trainer;
   readonly schedule: ScheduleOptions;
+  /** Of a resumed run. */
+  readonly bestValidationLoss?: number;
 }
 
 /** Writes what makes the folder a model that Hugging Face's libraries load. */
@@ -60,6 +62,53 @@ export async function saveModel({ folder, config, tokenizer, trainer }: ActiveRu
   );
 }
 
+/** Writes down what a run comes to. */
+class Journal {
+  readonly #run: ActiveRun;
+  readonly #metrics: JsonLinesWriter;
+  readonly #byteLengths: Int32Array;
+  #bestValidationLoss: number;
+  #saved: number;
+
+  constructor(run: ActiveRun, metrics: JsonLinesWriter) {
+    this.#run = run;
+    this.#metrics = metrics;
+    this.#byteLengths = tokenByteLengths(run.tokenizer);
+    this.#bestValidationLoss = run.bestValidationLoss ?? Number.POSITIVE_INFINITY;
+    this.#saved = run.trainer.done;
+  }
+
+  /** Whether the last step is in a checkpoint. */
+  get isSaved(): boolean {
+    return this.#saved === this.#run.trainer.done;
+  }
+
+  async measure(limit: { maximumTokens?: number; signal?: AbortSignal }): Promise<Evaluation> {
+    const { device, trainer, validation, settings } = this.#run;
+    const options = { batch: settings.batch, context: settings.context, ...limit };
+    const result = await evaluate(device, trainer.model, validation, this.#byteLengths, options);
+    this.#bestValidationLoss = Math.min(this.#bestValidationLoss, result.loss);
+    const { loss: validationLoss, bitsPerByte } = result;
+    await this.#metrics.append({ step: trainer.done, validationLoss, bitsPerByte });
+    return result;
+  }
+
+  async save(): Promise<RunEvent> {
+    const { folder, trainer, schedule, settings, device } = this.#run;
+    const state: RunState = {
+      step: trainer.done,
+      steps: schedule.steps,
+      bestValidationLoss: this.#bestValidationLoss,
+    };
+    const { folder: path } = await saveCheckpoint(folder, trainer.done, checkpointParts(trainer, state), {
+      keep: settings.keep,
+      environment: environmentOf(device),
+    });
+    this.#saved = trainer.done;
+    return { kind: 'saved', step: trainer.done, folder: path };
+  }
+}
+
 /**
  * Trains until all steps are done or the signal is aborted; either way the last step is saved. Metrics, checkpoints and
  * the model are in the run's folder.
@@ -67,55 +116,34 @@ export async function saveModel({ folder, config, tokenizer, trainer }: ActiveRu
 export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGenerator<RunEvent> {
   const { settings, trainer, folder, schedule } = run;
   const { steps } = schedule;
-  const byteLengths = tokenByteLengths(run.tokenizer);
   const metrics = await JsonLinesWriter.open(join(folder, runFiles.metrics));
+  const journal = new Journal(run, metrics);
   const pace = new Pace();
-  let bestValidationLoss = Number.POSITIVE_INFINITY;
-  let evaluation: Evaluation | undefined;
-  let saved = trainer.done;
-  const measure = async (maximumTokens?: number): Promise<Evaluation> => {
-    const shape = { batch: settings.batch, context: settings.context };
-    const limit = maximumTokens === undefined ? {} : { maximumTokens };
-    const result = await evaluate(run.device, trainer.model, run.validation, byteLengths, { ...shape, ...limit });
-    bestValidationLoss = Math.min(bestValidationLoss, result.loss);
-    const { loss: validationLoss, bitsPerByte } = result;
-    await metrics.append({ step: trainer.done, validationLoss, bitsPerByte });
-    return result;
-  };
-  const save = async (): Promise<RunEvent> => {
-    const state: RunState = { step: trainer.done, steps, bestValidationLoss };
-    const { folder: path } = await saveCheckpoint(folder, trainer.done, checkpointParts(trainer, state), {
-      keep: settings.keep,
-      environment: environmentOf(run.device),
-    });
-    saved = trainer.done;
-    return { kind: 'saved', step: trainer.done, folder: path };
-  };
+  const isDue = (every: number): boolean => every > 0 && trainer.done < steps && trainer.done % every === 0;
   try {
     while (trainer.done < steps && signal?.aborted !== true) {
       const record = await trainer.step(learningRate(trainer.done, schedule));
       await metrics.append({ ...record });
       yield { kind: 'step', record, steps, secondsLeft: pace.left(record, steps) };
-      const isLast = trainer.done === steps;
-      if (!isLast && trainer.done % settings.evalEvery === 0) {
-        yield { kind: 'evaluated', step: trainer.done, evaluation: await measure(settings.evalTokens) };
+      if (isDue(settings.evalEvery)) {
+        const evaluation = await journal.measure({ maximumTokens: settings.evalTokens });
+        yield { kind: 'evaluated', step: trainer.done, evaluation };
       }
-      if (!isLast && settings.sampleEvery > 0 && trainer.done % settings.sampleEvery === 0) {
-        yield { kind: 'sampled', step: trainer.done, text: await sampleText(run) };
-      }
-      if (isLast || trainer.done % settings.saveEvery === 0) yield await save();
+      if (isDue(settings.sampleEvery)) yield { kind: 'sampled', step: trainer.done, text: await sampleText(run) };
+      if (isDue(settings.saveEvery)) yield await journal.save();
     }
-    if (saved !== trainer.done) yield await save();
+    if (!journal.isSaved) yield await journal.save();
     await saveModel(run);
-    if (trainer.done < steps) {
-      yield { kind: 'interrupted', step: trainer.done };
-      return;
-    }
-    evaluation = await measure();
+    signal?.throwIfAborted();
+    const evaluation = await journal.measure(signal === undefined ? {} : { signal });
     const compared = settings.data === 'demo' ? { baselines: await measureBaselines(run) } : {};
     yield { kind: 'finished', step: trainer.done, evaluation, ...compared };
   } catch (error) {
-    if (error instanceof SluiceError && error.code === 'diverged' && saved !== trainer.done) yield await save();
+    if (signal?.aborted === true && error === signal.reason && journal.isSaved) {
+      yield { kind: 'interrupted', step: trainer.done };
+      return;
+    }
+    if (error instanceof SluiceError && error.code === 'diverged' && !journal.isSaved) yield await journal.save();
     throw error;
   } finally {
     await metrics.close();
