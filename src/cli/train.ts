@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
+import { presetNames } from '../runs/presets.js';
 import {
   checkSettings,
   describeSetting,
@@ -43,7 +44,7 @@ export const registerTrain: Register = (program, context) => {
     ...(['device', 'threads', 'seed'] as const),
   );
   command.option('--config <file>', 'settings from a JSON file, by the same names in camelCase');
-  command.option('--preset <name>', 'settings by a name: demo, 1m, 4m, 8m, 16m');
+  command.option('--preset <name>', `settings by a name: ${presetNames.join(', ')}`);
   command.option('--out <folder>', 'the folder of the run; runs/NAME-N by default');
   command.option('--resume <run>', 'continue this run from its newest checkpoint');
   for (const name of settingNames) if (!shared.includes(name)) command.addOption(settingOption(name));
