@@ -116,17 +116,24 @@ function unit(x) {
   return size < 2 ** -105 ? 2 ** -128 : 2 ** (Math.floor(Math.log2(size)) - 23);
 }
 
-/** Holds results against the truth; `worst` is changed. */
-function compare(actual, exact, arrays, worst) {
-  let known = worst.ulp * 2 ** -24;
+/** By the exponent's bits, the distance between neighbouring float32 numbers, at least 2^-128. */
+const units = Float64Array.from({ length: 256 }, (_, exponent) => Math.max(2 ** -128, 2 ** (exponent - 150)));
+const rounded = new Float32Array(block);
+const roundedBits = new Uint32Array(rounded.buffer);
+
+/** Holds results against the truth; `worst` is changed. `known` are results that were held already. */
+function compare(actual, exact, arrays, worst, known) {
+  rounded.set(exact);
+  let limit = worst.ulp;
   for (let i = 0; i < block; i++) {
-    const wanted = exact[i];
-    const difference = Math.abs(actual[i] - wanted);
-    // Within what is known already, by a unit that is too small by at most 2; a NaN is never within.
-    const size = Math.abs(wanted);
-    if (difference <= known * Math.max(size, 2 ** -104)) continue;
-    note(actual[i], wanted, arrays, i, worst);
-    known = worst.ulp * 2 ** -24;
+    const got = actual[i];
+    if (known !== undefined && got === known[i]) continue;
+    const bits = roundedBits[i];
+    // Below a power of two, neighbours are half as far: what was rounded up to one counts in the smaller unit.
+    const spacing = (bits & 0x7fffff) === 0 ? units[(bits >>> 23) & 0xff] / 2 : units[(bits >>> 23) & 0xff];
+    if (Math.abs(got - exact[i]) <= limit * spacing) continue;
+    note(got, exact[i], arrays, i, worst);
+    limit = worst.ulp;
   }
 }
 
@@ -136,9 +143,9 @@ function note(got, wanted, arrays, i, worst) {
     if (Number.isNaN(got) !== Number.isNaN(wanted)) noteNan(worst, arrays, i);
     return;
   }
-  const rounded = Math.fround(wanted);
-  if (got === rounded && !Number.isFinite(rounded)) return;
-  const comparable = Number.isFinite(got) && Number.isFinite(rounded);
+  const nearest = Math.fround(wanted);
+  if (got === nearest && !Number.isFinite(nearest)) return;
+  const comparable = Number.isFinite(got) && Number.isFinite(nearest);
   const ulp = comparable ? Math.abs(got - wanted) / unit(wanted) : Number.POSITIVE_INFINITY;
   if (ulp > worst.ulp) Object.assign(worst, { ulp, at: arrays.map((array) => array[i]) });
 }
@@ -167,11 +174,13 @@ export async function sweep(devices, subject, { bits, truth, state, tell, signal
         (k === 0 ? fillPatterns : fillPartners)(array, state.done, bits);
       });
       const wanted = await exact.at(arrays);
+      let known;
       for (const { run } of runners) {
         const results = await run(arrays);
         results.forEach((result, k) => {
-          compare(result, wanted[k], arrays, state);
+          compare(result, wanted[k], arrays, state, known?.[k]);
         });
+        known = results;
       }
       state.done += block;
       state.seconds += (performance.now() - began) / 1000;

@@ -26,7 +26,7 @@ export const registerEvaluate: Register = (program, context) => {
 };
 
 async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ openRun }, { evaluate }, { openRunText }, { tokenByteLengths }] = await Promise.all([
+  const [{ openRun }, { evaluate }, { closeText, openRunText }, { tokenByteLengths }] = await Promise.all([
     import('../runs/open-run.js'),
     import('../training/evaluate.js'),
     import('../runs/prepare.js'),
@@ -35,11 +35,10 @@ async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, si
   return withDevice(flags, async (device) => {
     const { folder, config, model, tokenizer } = await openRun(run, device);
     const source = await openRunText(folder, tokenizer, flags.data);
-    const result = await evaluate(device, model, source, tokenByteLengths(tokenizer), {
-      batch: flags.batch,
-      context: config.maxPositionEmbeddings,
-      signal,
-    });
+    const options = { batch: flags.batch, context: config.maxPositionEmbeddings, signal };
+    const result = await evaluate(device, model, source, tokenByteLengths(tokenizer), options).finally(() =>
+      closeText(source),
+    );
     output.panel([
       ['loss', `${result.loss.toFixed(4)} nats per token`],
       ['perplexity', result.perplexity.toFixed(2)],

@@ -90,9 +90,13 @@ export async function tokenize(
   };
 }
 
-/** A text as a run's model sees it: a file or folder, or what the run held out. */
+/** A text as a run's model sees it: a file or folder, or what the run held out; to be closed by `closeText`. */
 export async function openRunText(folder: string, tokenizer: Tokenizer, data?: string): Promise<TokenSource> {
   if (data === undefined) return TokenFile.open(join(folder, runFiles.validation));
   const corpus = data === 'demo' ? await mobyDick() : await openCorpus(data);
   return tokenizeInMemory(tokenizer, corpus.pieces());
+}
+
+export async function closeText(source: TokenSource): Promise<void> {
+  if (source instanceof TokenFile) await source.close();
 }

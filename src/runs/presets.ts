@@ -83,14 +83,16 @@ const isOpenBlock = (ffn: string): boolean => ffn === 'mlp' || ffn === 'gated';
  * with an activation of its own the earlier activation.
  */
 export function layered(...layers: readonly PartialSettings[]): PartialSettings {
-  return layers.reduce((below, layer) => {
-    const above: PartialSettings = Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));
-    const kept = { ...below };
-    if (lengths.some((name) => name in above)) for (const name of lengths) delete kept[name];
-    if (above.ffn !== undefined && !isOpenBlock(above.ffn)) delete kept.activation;
-    if (above.activation !== undefined && kept.ffn !== undefined && !isOpenBlock(kept.ffn)) delete kept.ffn;
-    return { ...kept, ...above };
-  }, {});
+  const result: PartialSettings = {};
+  for (const layer of layers) {
+    const above = Object.entries(layer).filter(([, value]) => value !== undefined);
+    const { ffn, activation }: PartialSettings = Object.fromEntries(above);
+    if (above.some(([name]) => lengths.includes(name as never))) for (const name of lengths) delete result[name];
+    if (ffn !== undefined && !isOpenBlock(ffn)) delete result.activation;
+    if (activation !== undefined && result.ffn !== undefined && !isOpenBlock(result.ffn)) delete result.ffn;
+    Object.assign(result, Object.fromEntries(above));
+  }
+  return result;
 }
 
 /** The block: one for an activation that comes alone, else what the model type has. */

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { presetNamed } from '../../src/runs/presets.js';
 import { sluice } from '../support/terminal.js';
 import { prose, readJson, readMetrics, temporaryFolder, train, writeText } from './runs.js';
 
@@ -128,7 +129,7 @@ describe('settings', () => {
   test('of flags beat the environment, which beats the config file, which beats the preset', async () => {
     writeFileSync(
       config,
-      JSON.stringify({ ...small, preset: 'demo', seed: 5, lr: 0.5, weightDecay: 0.2, device: 'wasm' }),
+      JSON.stringify({ ...small, preset: 'demo', kvHeads: 2, seed: 5, lr: 0.5, weightDecay: 0.2, device: 'wasm' }),
     );
     process.env['SLUICE_SEED'] = '6';
     process.env['SLUICE_DEVICE'] = 'reference';
@@ -137,8 +138,7 @@ describe('settings', () => {
       seed: 6,
       device: 'reference',
       weightDecay: 0.2,
-      kvHeads: 2,
-      sampleEvery: 400,
+      evalEvery: presetNamed('demo').evalEvery,
     });
     expect(await settingsOf(['--config', config, '--seed', '9', '--device', 'wasm'])).toMatchObject({
       seed: 9,
@@ -147,14 +147,29 @@ describe('settings', () => {
   });
 
   test('of a length replace every length of the layers below', async () => {
-    writeFileSync(config, JSON.stringify({ ...small, preset: 'demo' }));
+    writeFileSync(config, JSON.stringify({ ...small, kvHeads: 2, preset: 'demo' }));
     const byFile = await settingsOf(['--config', config]);
     expect([byFile['steps'], byFile['time'], byFile['epochs']]).toEqual([2, undefined, undefined]);
     const byFlag = await settingsOf(['--config', config, '--epochs', '0.02']);
     expect([byFlag['time'], byFlag['epochs']]).toEqual([undefined, 0.02]);
     const preset = await settingsOf(
       ['--preset', 'demo', '--steps', '1'],
-      ['--data', text, '--dim', '8', '--heads', '2', '--layers', '1', '--context', '8', '--tokenizer', 'byte'],
+      [
+        '--data',
+        text,
+        '--dim',
+        '8',
+        '--heads',
+        '2',
+        '--layers',
+        '1',
+        '--context',
+        '8',
+        '--kv-heads',
+        '1',
+        '--tokenizer',
+        'byte',
+      ],
     );
     expect([preset['steps'], preset['time']]).toEqual([1, undefined]);
   });
