@@ -1,4 +1,5 @@
 /** Runs a kernel over blocks of inputs and compares it with the truth. */
+import { setImmediate } from 'node:timers/promises';
 import { mapKernel } from '../../dist/kernels/kernel.js';
 import { interpreter } from '../../dist/scalar/interpret.js';
 
@@ -185,6 +186,7 @@ export async function sweep(devices, subject, { bits, truth, state, tell, signal
       state.done += block;
       state.seconds += (performance.now() - began) / 1000;
       tell(state);
+      await setImmediate(); // lets Ctrl-C in
     }
   } finally {
     for (const { free } of [...runners, exact]) free();

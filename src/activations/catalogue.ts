@@ -63,14 +63,15 @@ export function find(name: string, kind?: Kind): Formula {
 export function resolveActivation(text: string): Activation {
   const isName = /^[A-Za-z][\w-]*$/.test(text.trim()) && text.trim() !== 'x';
   if (isName) return find(text.trim(), 'activation');
-  return new Formula('activation', text.trim(), parse(text, ['x']), {}, { source: 'defined by its text' });
+  return new Formula('activation', text.trim(), parse(text, ['x'], 'number'), {}, { source: 'defined by its text' });
 }
 
 /** Reads back what a run stored, by the parser: a custom formula needs no source. */
 export function readFormula(stored: StoredFormula): Formula {
   const { kind, name, expression, parameters, source } = stored;
   const names = [...inputsOf[kind], ...Object.keys(parameters), 'noise'];
-  return new Formula(kind, name, parse(expression, names), parameters, { source });
+  const scope = kind === 'row' ? 'row' : 'number';
+  return new Formula(kind, name, parse(expression, names, scope), parameters, { source });
 }
 
 export type { Activation, Gate, RowFunction };

@@ -16,6 +16,7 @@ export class TrainView {
   #last: StepRecord | undefined;
   #evaluation: Evaluation | undefined;
   #baselines: Baselines | undefined;
+  #prompt = '';
   #stage = '';
   #shown = 0;
 
@@ -93,6 +94,7 @@ export class TrainView {
 
   #start({ run, plan }: Extract<RunEvent, { kind: 'started' }>): void {
     this.#folder = run.folder;
+    this.#prompt = promptFor(run);
     this.#parameters = plan.parameters;
     this.#steps = run.schedule.steps;
     this.#done = run.trainer.done;
@@ -160,9 +162,9 @@ export class TrainView {
     this.#output.lines(
       '',
       'Try next:',
-      `  npx sluice generate ${quoted(this.#folder)} --prompt "The whale"`,
-      `  npx sluice evaluate ${quoted(this.#folder)} --data my.txt`,
-      `  npx sluice train --data my.txt --preset 1m`,
+      `  npx sluice generate ${quoted(this.#folder)}${this.#prompt}`,
+      `  npx sluice evaluate ${quoted(this.#folder)} --data other.txt`,
+      '  npx sluice train --data my.txt --preset 1m',
     );
   }
 
@@ -175,6 +177,12 @@ export class TrainView {
 
 /** A path as a shell takes it. */
 const quoted = (path: string): string => (/^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+
+/** A model of documents can begin by itself; another continues a text of its kind. */
+function promptFor({ settings, tokenizer }: Extract<RunEvent, { kind: 'started' }>['run']): string {
+  if (settings.data === 'demo') return ' --prompt "The whale"';
+  return tokenizer.endOfText === undefined ? ' --prompt "the beginning of a text"' : '';
+}
 
 const oneLine = (text: string): string => text.trim().replaceAll(/\s+/g, ' ');
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
-import { presetNames } from '../runs/presets.js';
+import { defaults, presetNames } from '../runs/presets.js';
 import {
   checkSettings,
   describeSetting,
@@ -32,22 +32,21 @@ const shared: readonly SettingName[] = ['device', 'threads', 'seed'];
 function settingOption(name: SettingName): Option {
   const type = settingType(name);
   const placeholder = type === 'boolean' ? '' : type === 'string' ? ' <text>' : ' <number>';
-  const option = new Option(`--${kebab(name)}${placeholder}`, describeSetting(name));
+  const fallback: unknown = defaults[name as keyof typeof defaults];
+  const usual = fallback === undefined || fallback === false ? '' : ` (${fallback})`;
+  const option = new Option(`--${kebab(name)}${placeholder}`, `${describeSetting(name)}${usual}`);
   if (type === 'integer') return option.argParser(integerIn({}));
   return type === 'number' ? option.argParser(numberIn({})) : option;
 }
 
 export const registerTrain: Register = (program, context) => {
-  const command = common(
-    program.command('train').description('Train a language model from scratch, or continue a run.'),
-    'quiet',
-    ...(['device', 'threads', 'seed'] as const),
-  );
+  const command = program.command('train').description('Train a language model from scratch, or continue a run.');
   command.option('--config <file>', 'settings from a JSON file, by the same names in camelCase');
   command.option('--preset <name>', `settings by a name: ${presetNames.join(', ')}`);
   command.option('--out <folder>', 'the folder of the run; runs/NAME-N by default');
   command.option('--resume <run>', 'continue this run from its newest checkpoint');
   for (const name of settingNames) if (!shared.includes(name)) command.addOption(settingOption(name));
+  common(command, 'quiet', 'device', 'threads', 'seed');
   command.action(async (options: TrainOptions) => {
     const { TrainView } = await import('./train-view.js');
     const output = new Output(context.terminal, options);

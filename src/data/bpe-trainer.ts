@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { EventLoop } from '../base/event-loop.js';
 import { BpeTokenizer, detach, type Merge } from './bpe-tokenizer.js';
 import { Heap } from './heap.js';
 import { safePieces, type TextPieces } from './pieces.js';
@@ -52,13 +53,14 @@ export async function trainBpe(pieces: TextPieces, options: BpeTrainerOptions): 
   }
   const merger = new Merger(words);
   const merges: Merge[] = [];
+  const eventLoop = new EventLoop();
   while (merges.length + 257 < vocabularySize) {
     const merge = merger.next(Math.max(1, minimumCount), 256 + merges.length);
     if (merge === undefined) break;
     merges.push(merge);
     if (merges.length % 64 === 0) {
       onProgress?.({ stage: 'merging', done: merges.length + 257, total: vocabularySize });
-      await breathe(signal);
+      await eventLoop.look(signal);
     }
   }
   onProgress?.({ stage: 'merging', done: merges.length + 257, total: vocabularySize });
@@ -75,17 +77,11 @@ export function requireVocabularySize(size: number): void {
   });
 }
 
-/** Lets timers, signals and the screen have their turn. */
-async function breathe(signal: AbortSignal | undefined): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve));
-  signal?.throwIfAborted();
-}
-
 async function countWords(pieces: TextPieces, options: BpeTrainerOptions): Promise<Map<string, number>> {
   const { maximumWords = 4_000_000, onProgress, signal } = options;
   const words = new Map<string, number>();
   let done = 0;
-  let read = 0;
+  const eventLoop = new EventLoop();
   for await (const { text } of safePieces(pieces, wordBoundary)) {
     signal?.throwIfAborted();
     requireWellFormed(text);
@@ -99,7 +95,7 @@ async function countWords(pieces: TextPieces, options: BpeTrainerOptions): Promi
     if (words.size > maximumWords) forgetRare(words, maximumWords / 2);
     done += text.length;
     onProgress?.({ stage: 'counting', done, total: undefined });
-    if (++read % 16 === 0) await breathe(signal);
+    await eventLoop.look(signal);
   }
   return words;
 }

@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { EventLoop } from '../base/event-loop.js';
 import { randomKey } from '../base/random.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
@@ -60,12 +61,13 @@ export async function* generate(
   const key = randomKey(options.seed, 'sampling');
   const caches = model.makeCaches(1);
   const stopper = new Stopper(options.stop);
+  const eventLoop = new EventLoop();
   const decoder = tokenizer.streamDecoder();
   const seen = [...ids];
   let fresh: readonly number[] = ids;
   try {
     for (let count = 0; count < options.maxTokens; count++) {
-      options.signal?.throwIfAborted();
+      await eventLoop.look(options.signal);
       if ((caches[0]?.length ?? 0) + fresh.length > model.maxPositions) {
         for (const cache of caches) cache.clear();
         fresh = seen.slice(-Math.ceil(model.maxPositions / 2));

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { readFormula } from '../activations/catalogue.js';
+import { SluiceError } from '../base/errors.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
@@ -30,6 +31,13 @@ export async function openRun(folder: string, device: Device): Promise<OpenRun> 
   const record = await readRecord(folder);
   const config = await readConfig(folder, record);
   const tokenizer = await loadTokenizer(folder);
+  if (tokenizer.vocabularySize > config.vocabSize) {
+    throw new SluiceError('checkpoint', {
+      rule: `the tokenizer of ${folder} fits the model's vocabulary of ${config.vocabSize}`,
+      received: tokenizer.vocabularySize,
+      remedy: 'Its files belong to different runs.',
+    });
+  }
   const model = new Llama(new Initializer(device, record.settings.seed), config);
   const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
   try {

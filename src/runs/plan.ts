@@ -21,7 +21,10 @@ const stepEfficiency = 0.45;
 /** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated. */
 export function checkMemory(device: Device, config: LlamaConfig, { batch, context }: Settings): number {
   const memoryBytes = trainingBytes(config, batch, context);
-  const room = Math.min(freemem(), device.name === 'wasm' ? 2 ** 32 : Number.POSITIVE_INFINITY);
+  const room = Math.min(
+    process.availableMemory?.() ?? freemem(),
+    device.name === 'wasm' ? 2 ** 32 : Number.POSITIVE_INFINITY,
+  );
   if (memoryBytes > room) {
     throw new SluiceError('memory', {
       rule: `a run fits in ${gibibytes(room)} of memory here`,

@@ -53,7 +53,7 @@ export function sample(
   }
   const ranked = Array.from(penalized, (logit, id): Candidate => ({ id, logit })).sort((a, b) => b.logit - a.logit);
   const [likeliest] = ranked;
-  if (likeliest === undefined || Number.isNaN(likeliest.logit)) {
+  if (likeliest === undefined || !Number.isFinite(likeliest.logit) || penalized.some(Number.isNaN)) {
     throw new SluiceError('diverged', { rule: 'a model gives finite logits', received: likeliest?.logit });
   }
   if (options.temperature === 0) return likeliest.id;

@@ -32,6 +32,7 @@ import {
 import { createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
 import type { PartialSettings, Settings } from './settings.js';
 import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
+import { packageVersion } from './version.js';
 
 export interface StartOptions {
   /** The folder of the new run; by default the next free one in `runs/`. */
@@ -86,7 +87,7 @@ async function* runIn(
       formatVersion: 1,
       settings: run.settings,
       feedForward: config.feedForward.toJSON(),
-      versions: { sluice: '0.1.0', node: process.version },
+      versions: { sluice: packageVersion(), node: process.version },
     });
     isRun = true;
     yield { kind: 'started', run, plan: estimate };

@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
 import { saveTokenizer } from '../data/load-tokenizer.js';
@@ -155,14 +156,16 @@ export const environmentOf = (device: Device): Record<string, string | number> =
   device: device.name,
   description: device.description,
   threads: device.threads,
-  engine: typeof process === 'undefined' ? 'browser' : `node ${process.version}`,
+  engine: `node ${process.version}`,
+  machine: `${process.arch} ${cpus()[0]?.model ?? ''}`.trim(),
 });
 
-async function sampleText({ device, trainer, tokenizer, settings }: ActiveRun): Promise<string> {
+/** A sample from the start of a document, or of the text. */
+async function sampleText({ device, trainer, tokenizer, settings, training }: ActiveRun): Promise<string> {
   const options = { temperature: 0.8, topK: 0, topP: 0.95, minP: 0, repetitionPenalty: 1, stop: [] };
-  const start = tokenizer.endOfText === undefined ? '\n' : '';
+  const start = tokenizer.endOfText === undefined ? tokenizer.decode(await training.read(0, 1)) : '';
   let text = '';
-  const length = Math.min(60, settings.context - 2);
+  const length = Math.min(60, settings.context);
   for await (const piece of generate(device, trainer.model, tokenizer, {
     ...options,
     prompt: start,

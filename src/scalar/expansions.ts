@@ -55,14 +55,17 @@ export function log(x: Expression): Expression {
   const square = s.mul(s);
   const series = s.mul(2).add(s.mul(square).mul(polynomial(square, logTail)));
   const finite = n.mul(log2High).add(n.mul(log2Low).add(series));
-  return constant(0).whereLess(x, finite, x.whereLess(0, Number.NaN, x.sub(Number.POSITIVE_INFINITY)));
+  const positive = x.whereLess(Number.POSITIVE_INFINITY, finite, x);
+  return constant(0).whereLess(x, positive, x.whereLess(0, Number.NaN, x.sub(Number.POSITIVE_INFINITY)));
 }
 
 /** Kahan's correction: log(u) (x / (u - 1)) with u = 1 + x rounded, as log(u) + (x - (u - 1)) / u. */
 export function log1p(x: Expression): Expression {
   const u = x.add(1);
   const correction = x.sub(u.sub(1)).div(u);
-  return log(u).add(constant(0).whereLess(u, correction, 0)); // at -1 it would be 0 / 0
+  // At -1 the correction would be 0 / 0, and at infinity a difference of infinities.
+  const needed = constant(0).whereLess(u, u.whereLess(Number.POSITIVE_INFINITY, correction, 0), 0);
+  return log(u).add(needed);
 }
 
 export function sigmoid(x: Expression): Expression {
@@ -114,7 +117,15 @@ export function tanhResidual(x: Expression): Expression {
 
 export const sign = (x: Expression): Expression => x.whereLess(0, -1, constant(0).whereLess(x, 1, x));
 
-export const pow = (x: Expression, y: Expression): Expression => y.mul(x.log()).exp();
+/** A negative base has the sign that a whole exponent gives it, and no value for another. */
+export function pow(x: Expression, y: Expression): Expression {
+  const size = y.mul(x.abs().log()).exp();
+  const isOdd = y.sub(y.div(2).floor().mul(2));
+  const ofNegative = y.floor().whereLess(y, Number.NaN, constant(0).whereLess(isOdd, size.neg(), size));
+  const isZero = (then: number, otherwise: Expression): Expression =>
+    y.abs().whereLess(Number.MIN_VALUE, then, otherwise);
+  return isZero(1, x.whereLess(0, ofNegative, size));
+}
 
 export function rootSum(u: Expression, b: Expression): Expression {
   const root = u.mul(u).add(b).sqrt();

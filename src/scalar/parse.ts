@@ -97,17 +97,22 @@ function sizeOf(root: Expression): number {
   return sizes.get(root) ?? 1;
 }
 
+/** What an expression is applied to. */
+type Scope = 'number' | 'row';
+
 class Parser {
   readonly #text: string;
   readonly #tokens: readonly Token[];
   readonly #variables: readonly string[];
+  readonly #scope: Scope;
   #position = 0;
   #depth = 0;
 
-  constructor(text: string, variables: readonly string[]) {
+  constructor(text: string, variables: readonly string[], scope: Scope) {
     this.#text = text;
     this.#tokens = tokenize(text);
     this.#variables = variables;
+    this.#scope = scope;
   }
 
   parse(): Expression {
@@ -204,7 +209,7 @@ class Parser {
   #call({ text: name }: Token): Expression {
     this.#expect('(');
     if (name === 'where') return this.#where();
-    checkFunction(name);
+    checkFunction(name, this.#scope);
     const operands = [this.#sum()];
     while (this.#accept(',') !== undefined) operands.push(this.#sum());
     this.#expect(')');
@@ -233,8 +238,9 @@ const integerPower = (base: Expression, exponent: number): Expression =>
 const callable = (Object.keys(primitives) as Primitive[]).filter((primitive) => !hidden.includes(primitive));
 
 /** Ahead of the operands: an error in them may come from the wrong name. */
-function checkFunction(name: string): void {
-  const names: readonly string[] = [...callable, ...Object.keys(spellings), ...Object.keys(reductions), 'where'];
+function checkFunction(name: string, scope: Scope): void {
+  const along = scope === 'row' ? Object.keys(reductions) : [];
+  const names: readonly string[] = [...callable, ...Object.keys(spellings), ...along, 'where'];
   if (names.includes(name)) return;
   throw new SluiceError('expression', {
     rule: 'a function is one of the primitives',
@@ -267,8 +273,9 @@ function callFunction(name: string, operands: readonly Expression[]): Expression
 
 /**
  * Reads an expression from text, never by evaluating it as code.
+ * @param scope `number` refuses reductions along a row, which an activation or a gate cannot have.
  * @throws SluiceError `expression` with the position of what is wrong, or the nearest name.
  */
-export function parse(text: string, variables: readonly string[] = ['x']): Expression {
-  return new Parser(text, variables).parse();
+export function parse(text: string, variables: readonly string[] = ['x'], scope: Scope = 'row'): Expression {
+  return new Parser(text, variables, scope).parse();
 }

@@ -85,18 +85,19 @@ function pairWithTerm(sum: Sum, term: Expression, coefficient: number): Expressi
 
 /** a / d + n / d^2 where a d + n has terms that cancel, as in the derivative of x / (1 + |x|). */
 function commonDenominator(sum: Sum, term: Expression, coefficient: number): Expression | undefined {
-  const { coefficient: a, factors } = toProduct(term);
+  const { coefficient: a, divisor, factors } = toProduct(term);
   const [[d, power] = []] = factors;
   if (d === undefined || factors.size !== 1 || power !== -1) return undefined;
   for (const [other, weight] of sum.terms) {
     const product = toProduct(other);
-    if (product.factors.get(d) !== -2) continue;
+    if (product.factors.get(d) !== -2 || product.divisor !== divisor) continue;
+    product.divisor = 1;
     product.factors.delete(d);
     const numerator = toSum(d.mul(a * coefficient).add(fromProduct(product).mul(weight)));
     if (numerator.terms.size >= toSum(d).terms.size) continue;
     sum.terms.delete(term);
     sum.terms.delete(other);
-    return fromSum(numerator).div(d.mul(d));
+    return fromSum(numerator).div(divisor).div(d.mul(d));
   }
   return undefined;
 }

@@ -51,6 +51,10 @@ export class AdamW {
 
   constructor(device: Device, parameters: readonly NamedParameter[], options: Partial<AdamWOptions> = {}) {
     this.options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1, ...options };
+    const { beta1, beta2 } = this.options;
+    for (const [name, beta] of Object.entries({ beta1, beta2 })) {
+      if (!(beta < 1)) throw new SluiceError('argument', { rule: `AdamW's ${name} is below 1`, received: beta });
+    }
     for (const [name, value] of Object.entries(this.options)) {
       if (!(value >= 0 && Number.isFinite(value))) {
         throw new SluiceError('argument', { rule: `AdamW's ${name} is a number of at least 0`, received: value });

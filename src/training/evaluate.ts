@@ -1,3 +1,4 @@
+import { EventLoop } from '../base/event-loop.js';
 import { type SequentialOptions, sequentialBatches, targetBytes } from '../data/batches.js';
 import type { TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
@@ -26,8 +27,9 @@ export async function evaluate(
 ): Promise<Evaluation> {
   let [nats, tokens, bytes] = [0, 0, 0];
   const expected = Math.min(source.length - 1, options.maximumTokens ?? source.length);
+  const eventLoop = new EventLoop();
   for await (const batch of sequentialBatches(source, options)) {
-    options.signal?.throwIfAborted();
+    await eventLoop.look(options.signal);
     nats += await scope(device, () => noGrad(() => batchLoss(device, model, batch, Mode.evaluation()).item()));
     tokens += batch.tokens;
     bytes += targetBytes(batch.targets, byteLengths);

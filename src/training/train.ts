@@ -1,3 +1,5 @@
+import { SluiceError } from '../base/errors.js';
+import { EventLoop } from '../base/event-loop.js';
 import { MemoryTokens, type TokenArray, type TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
 import type { CausalModel } from '../models/causal-model.js';
@@ -11,9 +13,6 @@ export interface TrainOptions extends Partial<TrainerOptions>, Partial<ScheduleO
   readonly signal?: AbortSignal;
 }
 
-/** Milliseconds between looks at the event loop, so that timers, messages and signals are heard. */
-const pauseEvery = 50;
-
 /**
  * Trains a model in place to predict the next token of `source`: tokens in memory, or a source such as a `TokenFile`.
  * @example for await (const { step, loss } of train(device, model, tokens, { steps: 1000 })) console.log(step, loss);
@@ -26,18 +25,18 @@ export async function* train(
   options: TrainOptions,
 ): AsyncGenerator<StepRecord> {
   const { steps, lr = 1e-3, signal } = options;
+  if (!(Number.isInteger(steps) && steps > 0)) {
+    throw new SluiceError('argument', { rule: 'steps of training is a whole number above 0', received: steps });
+  }
   const tokens = 'read' in source ? source : new MemoryTokens(source);
   const defaults = { batch: 16, context: Math.min(128, model.maxPositions), accumulate: 1, seed: 0 };
   const trainer = new Trainer(device, model, tokens, { ...defaults, ...options });
   const schedule = { schedule: 'cosine', lr, minLr: lr / 10, warmup: Math.min(100, steps / 10), ...options } as const;
-  let paused = performance.now();
+  const eventLoop = new EventLoop();
   try {
     while (trainer.done < steps && signal?.aborted !== true) {
       yield await trainer.step(learningRate(trainer.done, schedule));
-      if (performance.now() - paused < pauseEvery) continue;
-      // A step on wasm awaits nothing but promises that are settled, so no timer would ever fire.
-      await new Promise((resolve) => setTimeout(resolve));
-      paused = performance.now();
+      await eventLoop.look();
     }
   } finally {
     trainer.optimizer.dispose();

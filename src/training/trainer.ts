@@ -144,7 +144,21 @@ export class Trainer {
 /** The summed loss of a batch, in nats: a scalar. */
 export function batchLoss(device: Device, model: CausalModel, batch: Batch, mode: Mode): Tensor {
   const shape = [batch.batch, batch.context];
+  requireIds(batch.inputs, model.vocabSize, 0);
+  requireIds(batch.targets, model.vocabSize, ignoreIndex);
   const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
   const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
   return crossEntropy(model.forward(inputs, mode), targets).sum();
+}
+
+/** A device does not look: an id outside the table would read other memory. */
+function requireIds(ids: Int32Array, vocabSize: number, least: number): void {
+  for (const id of ids) {
+    if (id >= least && id < vocabSize) continue;
+    throw new SluiceError('data', {
+      rule: `token ids are below the model's vocabulary of ${vocabSize}`,
+      received: id,
+      remedy: 'Use the tokenizer that the model was made for.',
+    });
+  }
 }

@@ -1,19 +1,10 @@
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { randomKey, randomUniform } from '../../src/base/random.js';
-import { prose, readJson, readMetrics } from '../cli/runs.js';
+import { prose, readMetrics } from '../cli/runs.js';
 import { buildIfMissing, type Ended, isSaving, SluiceProcess } from './processes.js';
 
 let folder: string;
@@ -35,7 +26,7 @@ const flags = [
     '--batch',
     '4',
     '--accumulate',
-    '2',
+    '4',
     '--dropout',
     '0.1',
     '--steps',
@@ -141,7 +132,7 @@ describe('a run that is killed and resumed ends as an unbroken one, bit for bit'
 describe('a signal', () => {
   test('SIGINT leaves a checkpoint, prints the line that goes on, and exits with 130', async () => {
     const run = start('interrupted');
-    await run.until(() => stepsIn('interrupted') > 4);
+    await run.until(() => stepsIn('interrupted') > 2);
     const { code, out, error } = await run.kill('SIGINT');
     expect([code, out]).toEqual([130, '']);
     const [, line = ''] = /^ {2}npx sluice (train --resume .*)$/m.exec(error) ?? [];
@@ -155,7 +146,7 @@ describe('a signal', () => {
 
   test('SIGTERM does the same and exits with 143', async () => {
     const run = start('terminated', '--json');
-    await run.until(() => stepsIn('terminated') > 4);
+    await run.until(() => stepsIn('terminated') > 2);
     const { code, out, error } = await run.kill('SIGTERM');
     expect(code).toBe(143);
     expect(error).toContain('--resume terminated');

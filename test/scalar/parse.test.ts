@@ -154,6 +154,11 @@ describe('an error of a text names the place or the nearest name', () => {
   });
 });
 
+test('reductions are for rows alone', () => {
+  expect(parse('sum(x)', ['x'], 'row')).toBe(x.sum());
+  expect(() => parse('sum(x)', ['x'], 'number')).toThrow(/a function is one of the primitives, received "sum"/);
+});
+
 describe('hostile text', () => {
   test.each([
     ['brackets', `${'('.repeat(100_000)}x${')'.repeat(100_000)}`],

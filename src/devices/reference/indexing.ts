@@ -1,16 +1,13 @@
-import { SluiceError } from '../../base/errors.js';
 import type { View } from '../device.js';
+import { requireIndices } from '../indices.js';
 import { type Accessor, accessor } from './walk.js';
 
-/** The row of the table that index i names; devices that cannot throw may do anything here. */
+/** The row of the table that index i names. */
 function rowOf(table: View, indices: Accessor, i: number): number {
   const index = indices.get(i);
   const rows = table.shape[0] ?? 0;
-  if (index >= 0 && index < rows) return index;
-  throw new SluiceError('argument', {
-    rule: `an index into a table of ${rows} rows is 0 to ${rows - 1}`,
-    received: index,
-  });
+  requireIndices([index], rows);
+  return index;
 }
 
 export function gather(table: View, indices: View, output: View): void {

@@ -1,4 +1,5 @@
 import type { View } from '../device.js';
+import { requireIndices } from '../indices.js';
 import { ArgumentReader, ArgumentWriter } from './arguments.js';
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import { addressOf } from './memory.js';
@@ -78,9 +79,15 @@ function addElement(f: FunctionBuilder, to: Local, from: Local, column: Local): 
   f.store('f32.store');
 }
 
+function checkIndices({ arena }: WasmRuntime, indices: View, table: View): void {
+  const start = addressOf(indices) / 4;
+  requireIndices(arena.i32.subarray(start, start + (indices.shape[0] ?? 0)), table.shape[0] ?? 0);
+}
+
 /** output[i, :] = table[indices[i], :]; rows with unit stride. */
 export function gather(runtime: WasmRuntime, table: View, indices: View, output: View): void {
   const [count = 0, width = 0] = output.shape;
+  checkIndices(runtime, indices, table);
   const args = new ArgumentWriter().integer(addressOf(table), 4 * (table.strides[0] ?? 0), addressOf(indices));
   args.integer(addressOf(output), 4 * (output.strides[0] ?? 0), 4 * width);
   const grain = Math.max(1, Math.ceil(bytesPerChunk / Math.max(1, 4 * width)));
@@ -90,6 +97,7 @@ export function gather(runtime: WasmRuntime, table: View, indices: View, output:
 /** table[indices[i], :] += source[i, :]. */
 export function scatterAdd(runtime: WasmRuntime, source: View, indices: View, table: View): void {
   const [count = 0, width = 0] = source.shape;
+  checkIndices(runtime, indices, table);
   const args = new ArgumentWriter().integer(addressOf(table), 4 * (table.strides[0] ?? 0), addressOf(indices));
   args.integer(addressOf(source), 4 * (source.strides[0] ?? 0), width, count);
   runtime.launch(runtime.kernel('scatterAdd', emitScatterAdd), args.words, Math.ceil(width / columnsPerItem), 1);

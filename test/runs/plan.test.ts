@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { openReference } from '../../src/devices/reference/index.js';
+import { configOf, feedForwardOf } from '../../src/runs/model.js';
+import { checkMemory, plan } from '../../src/runs/plan.js';
+import { complete } from '../../src/runs/presets.js';
+import type { PartialSettings } from '../../src/runs/settings.js';
+
+const device = await openReference();
+const settings = (more: PartialSettings = {}) => complete({ data: 'x', dim: 32, layers: 2, heads: 4, ...more });
+
+describe('a plan', () => {
+  test('says tokens, memory and time, more for more', async () => {
+    const [small, large] = [settings(), settings({ dim: 64, batch: 32, accumulate: 2 })];
+    const [less, more] = [
+      await plan(device, configOf(small, 100), small),
+      await plan(device, configOf(large, 100), large),
+    ];
+    expect([less.tokensPerStep, more.tokensPerStep]).toEqual([2048, 8192]);
+    expect(more.memoryBytes).toBeGreaterThan(less.memoryBytes);
+    expect(more.parameters).toBeGreaterThan(less.parameters);
+    expect(less.estimatedSecondsPerStep).toBeGreaterThan(0);
+  });
+
+  test('of more than wasm can address is refused there', () => {
+    const wasm = { ...device, name: 'wasm' as const };
+    const large = settings({ dim: 2048, layers: 24, heads: 16, context: 2048 });
+    expect(() => checkMemory(wasm, configOf(large, 32_000), large)).toThrow(
+      /a run fits in [\d.]+ GiB of memory here, received "about [\d.]+ GiB"\. Lower --batch/,
+    );
+  });
+});
+
+describe('the model of settings', () => {
+  test.each([
+    [{ ffn: 'swiglu' }, 'gate', 'swiglu'],
+    [{ ffn: 'GEGLU' }, 'gate', 'geglu'],
+    [{ ffn: 'gated', activation: 'gelu' }, 'gate', 'geglu'],
+    [{ ffn: 'gated' }, 'gate', 'swiglu'],
+    [{ ffn: 'mlp' }, 'activation', 'relu2'],
+    [{ ffn: 'mlp', activation: 'gelu_new' }, 'activation', 'geluTanh'],
+    [{ ffn: 'mlp', activation: ' x * x ' }, 'activation', 'x * x'],
+  ])('has for %o the %s %s', (given, kind, name) => {
+    expect(feedForwardOf(given)).toMatchObject({ kind, name });
+  });
+
+  test.each([
+    [{ ffn: 'gate' }, /mlp, gated, or a gate of the catalogue, received "gate"\. Did you mean "gated"/],
+    [{ ffn: 'relu' }, /or a gate of the catalogue, received "relu"\. Did you mean "reglu"/],
+    [{ ffn: 'mlp', activation: 'swiglu' }, /an activation is one of the catalogue, received "swiglu"/],
+    [{ ffn: 'mlp', activation: 'softmax' }, /an activation is one of the catalogue/],
+    [{ ffn: 'mlp', activation: 'x*y' }, /uses the variables x, received "y"/],
+    [{ ffn: 'mlp', activation: 'sum(x)' }, /a function is one of the primitives, received "sum"/],
+    [{ ffn: 'mlp', activation: '' }, /position 1 has the end of the text/],
+  ])('has none for %o', (given, message) => {
+    expect(() => feedForwardOf(given)).toThrow(message);
+  });
+
+  test('suggests heads that divide', () => {
+    expect(() => configOf(settings({ dim: 96, heads: 5 }), 100)).toThrow(
+      /heads divides dim 96 into even widths, received 5\. Try --heads 3\./,
+    );
+  });
+});

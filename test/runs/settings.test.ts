@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { complete, defaults, layered, presetNamed, presetNames } from '../../src/runs/presets.js';
+import { checkSettings, describeSetting, settingNames, settingType } from '../../src/runs/settings.js';
+
+const data = 'my.txt';
+
+describe('settings', () => {
+  test('have a type and a description each', () => {
+    for (const name of settingNames) expect(describeSetting(name).length).toBeGreaterThan(name.length);
+    expect(settingType('dim')).toBe('integer');
+    expect(settingType('lr')).toBe('number');
+    expect(settingType('time')).toBe('number');
+    expect(settingType('ffn')).toBe('string');
+    expect(settingType('activation')).toBe('string');
+    expect(settingType('deterministic')).toBe('boolean');
+    expect(settingType('threads')).toBe('integer');
+  });
+
+  test('that are right pass as they are', () => {
+    const values = { dim: 64, lr: 1e-3, ffn: 'geglu', deterministic: true, minLr: 0 };
+    expect(checkSettings(values, 'a file')).toEqual(values);
+    expect(checkSettings({ preset: 'demo' }, 'a file')).toEqual({});
+    for (const name of presetNames) expect(checkSettings(presetNamed(name), name)).toEqual(presetNamed(name));
+  });
+
+  test.each<[Record<string, unknown>, string, RegExp]>([
+    [
+      { wieghtDecay: 1 },
+      'name',
+      /my\.json has only known settings, received "wieghtDecay"\. Did you mean "weightDecay"/,
+    ],
+    [{ __proto__pollution: 1 }, 'name', /only known settings/],
+    [{ dim: 0 }, 'argument', /dim is at least 1, received 0\. It is width of the residual stream/],
+    [{ dim: 1.5 }, 'argument', /dim is a whole number, received 1\.5/],
+    [{ dim: '8' }, 'argument', /dim is a number, received "8"/],
+    [{ lr: Number.POSITIVE_INFINITY }, 'argument', /lr is finite/],
+    [{ lr: Number.NaN }, 'argument', /lr is a number, received NaN/],
+    [{ dropout: -0.1 }, 'argument', /dropout is at least 0/],
+    [{ schedule: 'cosin' }, 'argument', /schedule is one of cosine, linear, constant, wsd, received "cosin"/],
+    [{ data: ['a', 'b'] }, 'argument', /data is a string, received \["a", "b"\]/],
+    [{ time: 0 }, 'argument', /time is positive/],
+  ])('%o are refused', (values, code, message) => {
+    expect(() => checkSettings(values, 'my.json')).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+describe('layers of settings', () => {
+  test('are each in force over those before', () => {
+    expect(layered({ dim: 1, lr: 1 }, { dim: 2, batch: 2 }, { dim: 3 })).toEqual({ dim: 3, lr: 1, batch: 2 });
+    expect(layered()).toEqual({});
+  });
+
+  test('do not say what they leave undefined', () => {
+    expect(layered({ threads: 4 }, { threads: undefined })).toEqual({ threads: 4 });
+  });
+
+  test.each([
+    [{ time: 100 }, { steps: 5 }, { steps: 5 }],
+    [{ steps: 5 }, { time: 100 }, { time: 100 }],
+    [{ steps: 5 }, { epochs: 2 }, { epochs: 2 }],
+    [{ time: 100 }, { dim: 8 }, { time: 100, dim: 8 }],
+    [{ time: 100 }, { epochs: 1, steps: 2 }, { epochs: 1, steps: 2 }],
+    [{ activation: 'gelu' }, { ffn: 'swiglu' }, { ffn: 'swiglu' }],
+    [{ activation: 'gelu' }, { ffn: 'mlp' }, { activation: 'gelu', ffn: 'mlp' }],
+    [{ ffn: 'swiglu' }, { activation: 'gelu' }, { activation: 'gelu' }],
+    [{ ffn: 'mlp' }, { activation: 'gelu' }, { ffn: 'mlp', activation: 'gelu' }],
+  ])('%o and then %o are %o', (below, above, wanted) => {
+    expect(layered(below, above)).toEqual(wanted);
+  });
+});
+
+describe('complete settings', () => {
+  test('follow from what was said', () => {
+    expect(complete({ data })).toMatchObject({
+      ...defaults,
+      data,
+      model: 'llama',
+      hidden: 352,
+      kvHeads: 4,
+      minLr: 1e-4,
+    });
+    expect(complete({ data, dim: 64, heads: 8, ffn: 'mlp', lr: 0.01 })).toMatchObject({
+      model: 'arcee',
+      hidden: 256,
+      kvHeads: 8,
+      minLr: 0.001,
+    });
+  });
+
+  test.each([
+    [{}, /needs a text, received "no --data"/],
+    [{ data, ffn: 'swiglu', activation: 'silu' }, /--ffn swiglu brings its own activation/],
+    [{ data, model: 'arcee' as const, ffn: 'gated' }, /llama has a gated block and arcee a plain one/],
+    [{ data, steps: 3, epochs: 1 }, /one of steps, epochs and time says how long/],
+    [{ data, lr: 1e-4, minLr: 1e-3 }, /minLr is at most lr/],
+  ])('of %o are refused', (given, message) => {
+    expect(() => complete(given)).toThrow(message);
+  });
+});
+
+describe('presets', () => {
+  test.each(presetNames)('%s can be completed', (name) => {
+    const settings = complete({ data, ...presetNamed(name) });
+    expect(settings.dim % settings.heads).toBe(0);
+    expect(settings.heads % settings.kvHeads).toBe(0);
+  });
+
+  test('are known by any case, and the nearest is suggested', () => {
+    expect(presetNamed('DEMO')).toBe(presetNamed('demo'));
+    expect(() => presetNamed('demmo')).toThrow(/Did you mean "demo"/);
+    expect(() => presetNamed('constructor')).toThrow(/a preset is one of/);
+  });
+});

@@ -1,0 +1,188 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openReference } from '../../src/devices/reference/index.js';
+import { openRun } from '../../src/runs/open-run.js';
+import { complete } from '../../src/runs/presets.js';
+import { readRecord } from '../../src/runs/run-folder.js';
+import type { PartialSettings, Settings } from '../../src/runs/settings.js';
+import { resumeRun, startRun } from '../../src/runs/start-run.js';
+import type { RunEvent } from '../../src/runs/train-run.js';
+import { prose, readMetrics } from '../cli/runs.js';
+import { errorOf } from '../formats/make-safetensors.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-start-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const data = join(folder, 'text.txt');
+writeFileSync(data, prose());
+let made = 0;
+const out = (): string => join(folder, `run-${made++}`);
+
+const settings = (more: PartialSettings = {}): Settings =>
+  complete({
+    ...{ data, dim: 8, layers: 1, heads: 2, hidden: 8, context: 8, batch: 2, steps: 6, tokenizer: 'char' },
+    ...{ evalEvery: 2, saveEvery: 3, sampleEvery: 4, threads: 1, lr: 0.01 },
+    ...more,
+  });
+
+async function collect(events: AsyncIterable<RunEvent>, onEvent?: (event: RunEvent) => void): Promise<RunEvent[]> {
+  const all: RunEvent[] = [];
+  for await (const event of events) {
+    all.push(event);
+    onEvent?.(event);
+  }
+  return all;
+}
+const kinds = (events: readonly RunEvent[]): string[] =>
+  events.filter(({ kind }) => kind !== 'preparing').map(({ kind }) => kind);
+
+describe('a run tells', () => {
+  test('what goes on, in order', async () => {
+    const events = await collect(startRun(settings(), { out: out() }));
+    expect(kinds(events)).toEqual([
+      'started',
+      'step',
+      ...['step', 'evaluated'],
+      ...['step', 'saved'],
+      ...['step', 'evaluated', 'sampled'],
+      'step',
+      ...['step', 'saved'],
+      'finished',
+    ]);
+    const preparing = events.filter((event) => event.kind === 'preparing');
+    expect(new Set(preparing.map(({ stage }) => stage))).toContain('training text');
+    for (const { share } of preparing) expect(share >= 0 && share <= 1).toBe(true);
+  });
+
+  test('what it will cost before it starts, and what it needs for the rest', async () => {
+    const events = await collect(startRun(settings(), { out: out() }));
+    const started = events.find((event) => event.kind === 'started');
+    expect(started?.plan.parameters).toBe(started?.run.trainer.model.parameterCount);
+    expect(started?.plan.tokensPerStep).toBe(16);
+    expect(started?.plan.memoryBytes).toBeGreaterThan(0);
+    expect(started?.plan.estimatedSecondsPerStep).toBeGreaterThan(0);
+    const steps = events.filter((event) => event.kind === 'step');
+    expect(steps.at(-1)?.secondsLeft).toBe(0);
+  });
+
+  test('a loss that falls', async () => {
+    const run = out();
+    const events = await collect(startRun(settings({ steps: 60, evalEvery: 1000, sampleEvery: 0 }), { out: run }));
+    const losses = readMetrics(run).flatMap(({ loss }) => loss ?? []);
+    expect(losses.slice(-10).reduce((sum, loss) => sum + loss / 10, 0)).toBeLessThan((losses[0] ?? 0) - 0.3);
+    const finished = events.find((event) => event.kind === 'finished');
+    expect(finished?.evaluation.loss).toBeLessThan(losses[0] ?? 0);
+  });
+});
+
+describe('a signal', () => {
+  test('ends a run after the step, saved', async () => {
+    const [run, controller] = [out(), new AbortController()];
+    const events = await collect(startRun(settings(), { out: run, signal: controller.signal }), (event) => {
+      if (event.kind === 'step' && event.record.step === 2) controller.abort();
+    });
+    expect(kinds(events).slice(-3)).toEqual(['evaluated', 'saved', 'interrupted']);
+    const rest = await collect(resumeRun(run));
+    expect(kinds(rest).filter((kind) => kind === 'step')).toHaveLength(4);
+    expect(kinds(rest).at(-1)).toBe('finished');
+  });
+
+  test('ends the last evaluation too', async () => {
+    const [run, controller] = [out(), new AbortController()];
+    const events = await collect(startRun(settings(), { out: run, signal: controller.signal }), (event) => {
+      if (event.kind === 'saved' && event.step === 6) controller.abort();
+    });
+    expect(kinds(events).slice(-2)).toEqual(['saved', 'interrupted']);
+    expect(kinds(await collect(resumeRun(run)))).toEqual(['warning', 'started', 'finished']);
+  });
+
+  test('before the run starts leaves nothing', async () => {
+    const [run, controller] = [out(), new AbortController()];
+    controller.abort();
+    await expect(
+      collect(startRun(settings({ tokenizer: 'bpe:300' }), { out: run, signal: controller.signal })),
+    ).rejects.toThrow();
+    expect(existsSync(run)).toBe(false);
+  });
+});
+
+test('a caller that stops listening frees the folder', async () => {
+  const run = out();
+  for await (const event of startRun(settings({ steps: 1000 }), { out: run })) if (event.kind === 'saved') break;
+  expect(readdirSync(run).some((name) => name.startsWith('.lock'))).toBe(false);
+  expect(kinds(await collect(resumeRun(run, { changes: { steps: 4 } }))).at(-1)).toBe('finished');
+});
+
+test('a run that diverges stops with its last good weights in a checkpoint', async () => {
+  const run = out();
+  const events: RunEvent[] = [];
+  const error = await errorOf(() =>
+    collect(startRun(settings({ steps: 200, lr: 1e30, clip: 0, warmup: 0, sampleEvery: 0 }), { out: run }), (event) =>
+      events.push(event),
+    ),
+  );
+  expect(error.code).toBe('diverged');
+  const skipped = events.filter((event) => event.kind === 'step' && event.record.skipped === true);
+  expect(skipped.length).toBeGreaterThanOrEqual(9);
+  expect(events.at(-1)?.kind).toBe('saved');
+  const device = await openReference();
+  const latest = readdirSync(join(run, 'checkpoints')).sort().at(-1);
+  expect(latest).toBeDefined();
+  await device.close();
+});
+
+describe('a run that is opened', () => {
+  test('has the model that was trained, on any device', async () => {
+    const run = out();
+    await collect(startRun(settings({ ffn: 'mlp', activation: 'x*sigmoid(1.3*x)' }), { out: run }));
+    const device = await openReference();
+    const { model, tokenizer, config, record } = await openRun(run, device);
+    expect(config).toMatchObject({ hiddenSize: 8, maxPositionEmbeddings: 8, vocabSize: tokenizer.vocabularySize });
+    expect(config.feedForward.toJSON().expression).toBe('x*sigmoid(1.3*x)');
+    expect(record.settings).toMatchObject({ ffn: 'mlp', steps: 6 });
+    expect(model.parameterCount).toBeGreaterThan(0);
+    await device.close();
+  });
+
+  test.each([
+    ['prelu', 'mlp'],
+    ['xielu', 'gated'],
+  ])('has what %s learned in a block %s', async (activation, ffn) => {
+    const run = out();
+    await collect(startRun(settings({ ffn, activation, steps: 20, evalEvery: 1000, sampleEvery: 0 }), { out: run }));
+    const device = await openReference();
+    const { model, record } = await openRun(run, device);
+    const learned = model.namedParameters().filter(({ name }) => name.includes('act_fn.'));
+    expect(learned.length).toBe(
+      Object.keys(record.feedForward.parameters).filter((name) => record.feedForward.parameters[name]?.learned).length,
+    );
+    for (const { name, tensor } of learned) {
+      const property =
+        name
+          .split('.')
+          .at(-1)
+          ?.replace(/_([a-z])/, (_, letter: string) => letter.toUpperCase()) ?? '';
+      const initial = record.feedForward.parameters[property]?.value ?? Number.NaN;
+      const [value = initial] = await tensor.toArray();
+      expect(Math.abs(value - initial)).toBeGreaterThan(1e-4);
+    }
+    await device.close();
+  });
+});
+
+describe('a record', () => {
+  test('of another kind is refused', async () => {
+    const run = out();
+    await collect(startRun(settings({ steps: 1 }), { out: run }));
+    const record = await readRecord(run);
+    for (const [change, message] of [
+      [{ formatVersion: 2 }, /format version 1, received 2/],
+      [{ settings: { ...record.settings, dmi: 3 } }, /"dmi"/],
+      [{ settings: undefined }, /format version 1/],
+    ] as const) {
+      writeFileSync(join(run, 'run.json'), JSON.stringify({ ...record, ...change }));
+      expect((await errorOf(() => readRecord(run))).message).toMatch(message);
+    }
+  });
+});
