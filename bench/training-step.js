@@ -14,22 +14,27 @@ async function stepTimes(threads, steps, changes) {
 }
 
 solo('training-step', 'Training step: forward, backward, clipping and AdamW', async (quick) => {
-  const changes = quick ? { batch: 2, context: 32, layers: 1 } : {};
+  const small = { batch: 2, context: 32, layers: 1 };
+  const asked = [
+    { threads: 1, steps: 100, changes: {} },
+    { threads: 2, steps: 100, changes: {} },
+    { threads: 2, steps: 6, changes: { preset: '7m', batch: 8 } },
+  ];
   const rows = [];
-  let description = '';
-  let best = 0;
-  for (const threads of [1, 2]) {
-    const result = await stepTimes(threads, quick ? 2 : 40, changes);
-    const tokens = result.settings.batch * result.settings.context;
-    description = result.description;
-    best = tokens / result.seconds;
+  const descriptions = new Set();
+  for (const { threads, steps, changes } of asked) {
+    const result = await stepTimes(threads, quick ? 2 : steps, quick ? { ...changes, ...small } : changes);
+    const { settings, seconds, summary } = result;
+    const speed = (settings.batch * settings.context) / seconds;
+    descriptions.add(result.description);
     rows.push({
       model: result.size,
       threads,
-      'ms a step': result.seconds * 1000,
-      'tokens/s': best,
-      'GFLOP/s': (result.summary.trainingFlopsPerToken * best) / 1e9,
+      'ms a step': seconds * 1000,
+      'tokens/s': speed,
+      'GFLOP/s': (summary.trainingFlopsPerToken * speed) / 1e9,
     });
   }
-  return { description, rows, findings: [{ what: 'Tokens per second on 2 threads', value: best }] };
+  const findings = [{ what: "The demo's tokens per second on 2 threads", value: rows[1]['tokens/s'] }];
+  return { description: [...descriptions].join('; '), rows, findings };
 });

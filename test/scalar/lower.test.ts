@@ -33,19 +33,6 @@ describe.each(formulas.map((formula) => [formula.name, formula] as const))('%s e
   const outputs = [formula.expression, ...partials(formula)].map(simplify);
   const lowered = outputs.map((output) => extend(output, formula.inputs));
   const rest = learned(formula);
-  const isOneInput = formula.inputs.length === 1;
-
-  test.runIf(isOneInput)('takes its limits at the infinities, the derivative too', () => {
-    for (const [i, output] of outputs.entries()) {
-      for (const sign of [1, -1] as const) {
-        const limit = limitOf((x) => evaluate(output, { ...rest, x }), sign);
-        const actual = evaluate(lowered[i] ?? output, { ...rest, x: sign * Number.POSITIVE_INFINITY });
-        expect(limit).not.toBeNaN();
-        const stored = Math.abs(actual) < 2 ** -126 ? 0 : Math.fround(actual);
-        expect({ output: i, sign, value: stored }).toEqual({ output: i, sign, value: limit });
-      }
-    }
-  });
 
   test('is NaN where an input is, the derivatives too', () => {
     for (const [i, nan] of formula.inputs.entries()) {
@@ -67,6 +54,24 @@ describe.each(formulas.map((formula) => [formula.name, formula] as const))('%s e
       }
     }
   });
+});
+
+// Of a gate the limit depends on the way there.
+const activations = formulas.filter(({ kind }) => kind === 'activation');
+test.each(
+  activations.map((formula) => [formula.name, formula] as const),
+)('%s takes its limits at the infinities, its derivative too', (_, formula) => {
+  const rest = learned(formula);
+  for (const [i, output] of [simplify(formula.expression), ...partials(formula)].entries()) {
+    for (const sign of [1, -1] as const) {
+      const limit = limitOf((x) => evaluate(output, { ...rest, x }), sign);
+      const lowered = extend(output, formula.inputs);
+      const actual = evaluate(lowered, { ...rest, x: sign * Number.POSITIVE_INFINITY });
+      expect(limit).not.toBeNaN();
+      const stored = Math.abs(actual) < 2 ** -126 ? 0 : Math.fround(actual);
+      expect({ output: i, sign, value: stored }).toEqual({ output: i, sign, value: limit });
+    }
+  }
 });
 
 test('an input whose NaN arithmetic carries is not asked for it again', () => {
@@ -146,19 +151,16 @@ describe('an expansion', () => {
     expect(evaluate(log, { x: -1 })).toBeNaN();
   });
 
-  test('of a power is the power, for positive bases', () => {
+  const bases = [-100, -8, -2.5, -1, -0.001, 0, 1e-30, 0.3, 1, 7, 1e10];
+  test.each([
+    -7, -3, -2, -1, -0.5, 0, 0.3, 1, 2, 3, 3.1, 8, 55,
+  ])('of a power is the power, for an exponent of %d', (y) => {
     const lanes = expand(variable('x').pow(variable('y')));
-    for (const [x, y] of [
-      [2, 0.3],
-      [0.001, -7.7],
-      [1e10, 3.1],
-      [1, 55],
-      [7, 0],
-    ] as const) {
-      expect(evaluate(lanes, { x, y }) / x ** y).toBeCloseTo(1, 12);
+    for (const x of bases) {
+      const [actual, wanted] = [Math.fround(evaluate(lanes, { x, y })), Math.fround(x ** y)];
+      const isNear = Object.is(actual, wanted) || Math.abs(actual - wanted) <= 2e-7 * Math.abs(wanted) + 1e-45;
+      if (!isNear) expect({ x, y, value: actual }).toEqual({ x, y, value: wanted });
     }
-    expect(Math.fround(evaluate(lanes, { x: 0, y: 2.5 }))).toBe(0);
-    expect(Math.fround(evaluate(lanes, { x: 0, y: -2.5 }))).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('of rootSum is the sum, also where it cancels', () => {

@@ -63,7 +63,9 @@ function step(primitive: Primitive, operands: readonly Measured[]): Measured {
     (sum, { error }, i) => sum + (error === 0 ? 0 : Math.abs(slopes[i] ?? 0) * error),
     0,
   );
-  const error = inherited * 1.5 + Math.abs(value) * 2 ** -50 + 2 ** -1050;
+  // Of 0 times 0 the slopes say nothing.
+  const second = primitive === 'mul' ? operands.reduce((product, { error }) => product * error, 1) : 0;
+  const error = inherited * 1.5 + second + Math.abs(value) * 2 ** -50 + 2 ** -1050;
   const isSound = numbers.every(Number.isFinite) && Number.isFinite(value) && !mayJump(primitive, operands);
   return { value, error: isSound && Number.isFinite(error) ? error : Number.POSITIVE_INFINITY };
 }
