@@ -26,7 +26,7 @@ import { printTable } from './table.js';
  * @property {Record<string, (quick: boolean) => Promise<{ description: string, prepare: (item: Case) => Promise<Task | undefined> }>>} contenders
  * @property {() => Promise<(item: Case) => ArrayLike<number>>} truth what `check` should give, in float64
  * @property {number} rounds
- * @property {(answers: object[], conditions: object) => object} report
+ * @property {(answers: object[]) => { rows: object[], findings: object[] }} report
  */
 
 /** The newest Node has to reach the whole ratio, older ones two thirds. */
@@ -114,7 +114,9 @@ async function ask(file, question, rounds, quick) {
       answers.push(await askCase(item, expected(item), contenders, rounds));
     }
     const conditions = { rounds, quick, node: process.version, descriptions };
-    return { question: question.name, title: question.title, conditions, ...question.report(answers, conditions) };
+    const { rows, findings } = question.report(answers);
+    const measurements = answers.map(({ item, ...measured }) => measured);
+    return { question: question.name, title: question.title, conditions, rows, findings, measurements };
   } finally {
     for (const { stop } of contenders) stop();
   }
@@ -145,5 +147,5 @@ async function askCase(item, expected, contenders, rounds) {
   const ratio = (name) => median(times[name].map((time, round) => time.median / times.sluice[round].median));
   const ratios = Object.fromEntries(peers.map((name) => [name, ratio(name)]));
   const bestRatios = Object.fromEntries(peers.map((name) => [name, bests[name] / bests.sluice]));
-  return { name: item.name, item, milliseconds, bests, ratios, bestRatios, ulps, wrong };
+  return { name: item.name, item, times, milliseconds, bests, ratios, bestRatios, ulps, wrong };
 }
