@@ -26,9 +26,12 @@ export const runFiles = {
   validation: join('tokens', 'validation.bin'),
 } as const;
 
+/** What a run writes beside its record, at the top of its folder. */
+const written: readonly string[] = ['tokens', 'checkpoints', runFiles.config, runFiles.weights, 'tokenizer.json'];
+
 /**
  * Makes an empty folder for a new run; without a name, the next free `runs/NAME-N`.
- * @throws SluiceError `checkpoint` for one that holds a run, `filesystem` for one that cannot be made.
+ * @throws SluiceError `checkpoint` for one that holds a run or files of its names, `filesystem` for one that cannot be made.
  */
 export async function createRunFolder(out: string | undefined, name: string): Promise<string> {
   if (out === undefined) return underRule('runs must be a folder that can be written', () => nextFree(name));
@@ -41,6 +44,15 @@ export async function createRunFolder(out: string | undefined, name: string): Pr
       rule: 'a new run goes into a folder without one',
       received: out,
       remedy: `Continue it with --resume ${out}, or choose another --out.`,
+    });
+  }
+  // What a run that was killed at its start left behind is ours, and its lock says so.
+  const foreign = taken.find((name) => written.includes(name));
+  if (foreign !== undefined && !taken.some((name) => name.startsWith('.lock-'))) {
+    throw new SluiceError('checkpoint', {
+      rule: `a new run does not write over ${foreign}`,
+      received: out,
+      remedy: 'Choose another --out: nothing in this one is touched.',
     });
   }
   return out;

@@ -68,10 +68,12 @@ async function* runIn(
   settings: Settings,
   signal?: AbortSignal,
 ): AsyncGenerator<RunEvent> {
+  let isOurs = false;
   let isRun = false;
   let sources: TokenFiles | undefined;
   try {
     await using _lock = await lockRun(folder);
+    isOurs = true;
     const config = configOf(settings, tokenizer.vocabularySize);
     const estimate = await plan(device, config, settings);
     sources = yield* new Progress().during((tell) => tokenize(folder, texts, tokenizer, tell, signal));
@@ -94,7 +96,7 @@ async function* runIn(
     yield* trainLoop(run, signal);
   } finally {
     if (sources !== undefined) await closeTokens(sources);
-    if (!isRun) await discardRunFolder(folder);
+    if (isOurs && !isRun) await discardRunFolder(folder);
   }
 }
 

@@ -153,6 +153,15 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     expect(error).toContain(`Continue it with --resume ${run}, or choose another --out.`);
   });
 
+  test('a folder with files that a run would write over, which stay', async () => {
+    const run = out();
+    mkdirSync(join(run, 'tokens'), { recursive: true });
+    const { code, error } = await train(['--data', text, '--out', run]);
+    expect(code).toBe(1);
+    expect(error).toContain('a new run does not write over tokens');
+    expect(existsSync(join(run, 'tokens'))).toBe(true);
+  });
+
   test('a full disk', async () => {
     const run = out();
     mkdirSync(run);
