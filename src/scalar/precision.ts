@@ -105,9 +105,10 @@ const products: Rule = (facts, operands) => {
 
 const quotients: Rule = (facts, [, divisor]) => {
   const [a = unknown, b = unknown] = facts;
-  const isAccurate = a.error === 0 || (a.reach <= 0 && !a.faint);
+  const isAccurate = a.error === 0 || !a.faint;
   const isSafe = b.error === 0 || (b.sign === 'positive' && !b.faint);
-  if (!isAccurate || !isSafe || facts.some(overflows)) return unknown;
+  const vanishes = overflows(b) && a.reach <= 0; // 1 / infinity is 0, and what it stands for is below 2^-128
+  if (!isAccurate || !isSafe || overflows(a) || (overflows(b) && !vanishes)) return unknown;
   const reach = divisor?.value === undefined ? infinite : a.reach - b.reach;
   return { error: a.error + b.error + rounding, sign: allPositive(facts), reach, faint: true };
 };
@@ -115,7 +116,10 @@ const quotients: Rule = (facts, [, divisor]) => {
 const rules: Partial<Record<Primitive, Rule>> = {
   neg: ([x = unknown]) => ({ ...x, sign: 'any' }),
   abs: ([x = unknown]) => ({ ...x, sign: 'positive' }),
-  min: chooses,
+  min: (facts, operands) =>
+    allPositive(facts) === 'positive'
+      ? { ...chooses(facts, operands), reach: Math.min(...facts.map(({ reach }) => reach)) }
+      : chooses(facts, operands),
   max: (facts) => ({
     ...chooses(facts, []),
     sign: facts.some(({ sign }) => sign === 'positive') ? 'positive' : 'any',

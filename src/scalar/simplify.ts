@@ -1,3 +1,4 @@
+import { plainCondition } from './conditions.js';
 import { constant, type Expression, transform, withOperands } from './expression.js';
 import { type Primitive, primitives } from './primitives.js';
 import { stableCall, stableProduct, stableSum } from './stable.js';
@@ -121,6 +122,9 @@ const rules: Partial<Record<Primitive, Rule>> = {
     if (then === otherwise) return then;
     if (a === undefined || b === undefined || then === undefined || otherwise === undefined) return undefined;
     if (a.value !== undefined && b.value !== undefined) return a.value < b.value ? then : otherwise;
+    const plain = plainCondition({ left: a, right: b });
+    if (plain === false) return otherwise;
+    if (plain !== undefined) return simplify(plain.left.whereLess(plain.right, then, otherwise));
     const sameCondition = (branch: Expression): readonly Expression[] | undefined => {
       const operands = selection(branch);
       return operands?.[0] === a && operands[1] === b ? operands : undefined;
