@@ -34,13 +34,18 @@ export interface MapKernel {
   readonly inputs: readonly string[];
   /** Variables given as numbers with each call. */
   readonly scalars: readonly string[];
+  /**
+   * Inputs that every output is linear in, such as the gradients of results and sums so far. What they are multiplied
+   * by counts as a result of its own, which float32 holds: a derivative is as accurate in a gradient as alone.
+   */
+  readonly weights: readonly string[];
   readonly outputs: readonly Expression[];
 }
 
-export function mapKernel(parts: Omit<MapKernel, 'kind'>): MapKernel {
+export function mapKernel(parts: Omit<MapKernel, 'kind' | 'weights'> & Partial<Pick<MapKernel, 'weights'>>): MapKernel {
   checkVariables(parts.outputs, parts.inputs, parts.scalars);
-  const { inputs, scalars, outputs } = parts;
-  return intern({ kind: 'map', inputs, scalars, outputs });
+  const { inputs, scalars, weights = [], outputs } = parts;
+  return intern({ kind: 'map', inputs, scalars, weights, outputs });
 }
 
 /** The operands of kernels that run along the rows of a matrix [rows, length]. */

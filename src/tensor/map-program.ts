@@ -118,7 +118,8 @@ export class MapProgram {
       adds[i] === true ? expression.add(variable(previous[i] ?? '')) : expression,
     );
     const inputs = [...names, ...previous.filter((_, i) => adds[i] === true)];
-    const made = { ...operands, kernel: mapKernel({ inputs, scalars: this.scalars, outputs }) };
+    const weights = [...this.#cotangents, ...previous].filter((name) => inputs.includes(name));
+    const made = { ...operands, kernel: mapKernel({ inputs, scalars: this.scalars, weights, outputs }) };
     this.#mapKernels.set(key, made);
     return made;
   }

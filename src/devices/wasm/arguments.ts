@@ -1,22 +1,41 @@
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { LaneType, Vector } from './lanes.js';
 
+/** The most 32-bit words that a launch takes. */
+export const argumentWords = 256;
+
 /** The 32-bit words of a launch, written by the caller in the order in which the kernel reads them. */
 export class ArgumentWriter {
-  readonly words: number[] = [];
+  readonly #words = new Int32Array(argumentWords);
+  #length = 0;
 
-  integer(...values: readonly number[]): this {
-    for (const value of values) this.words.push(value | 0);
+  /** Forgets the last launch. */
+  start(): this {
+    this.#length = 0;
+    return this;
+  }
+
+  get words(): Int32Array {
+    return this.#words.subarray(0, this.#length);
+  }
+
+  integer(value: number): this {
+    if (this.#length === argumentWords) throw new TypeError(`a launch has at most ${argumentWords} words`);
+    this.#words[this.#length++] = value;
     return this;
   }
 
   /** A float64 in two words. */
   float(value: number): this {
-    const bits = new Int32Array(new Float64Array([value]).buffer);
-    this.words.push(bits[0] ?? 0, bits[1] ?? 0);
-    return this;
+    conversion.f64[0] = value;
+    return this.integer(conversion.i32[0] ?? 0).integer(conversion.i32[1] ?? 0);
   }
 }
+
+const conversion = /* @__PURE__ */ (() => {
+  const f64 = new Float64Array(1);
+  return { f64, i32: new Int32Array(f64.buffer) };
+})();
 
 /** Emits the reading of a launch's words, in the order in which they were written. */
 export class ArgumentReader {

@@ -5,7 +5,7 @@ import type { RowArguments, StorageType } from '../device.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import { type GroupSize, loadGroup, type Operand, storeGroup, vectorsPerGroup } from './groups.js';
 import { LanePrinter, type Vector } from './lanes.js';
-import { RowOperandReader, storageTypes, writeRowArguments } from './row-operands.js';
+import { RowOperandReader, rowWords, storageTypes } from './row-operands.js';
 import type { WasmRuntime } from './runtime.js';
 import { KernelVariants } from './variants.js';
 
@@ -27,7 +27,7 @@ export class ColumnLauncher {
     const id = this.#variants.find(kernel, `${types.join()} ${accumulate}`, (f) =>
       new ColumnEmitter(f, kernel, types, accumulate, this.#runtime.relaxed).emit(),
     );
-    this.#runtime.launch(id, writeRowArguments(operands).words, Math.ceil(operands.length / columnsPerItem), 1);
+    this.#runtime.launch(id, rowWords(operands), Math.ceil(operands.length / columnsPerItem), 1);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { View } from '../device.js';
 import { requireIndices } from '../indices.js';
-import { ArgumentReader, ArgumentWriter } from './arguments.js';
+import { ArgumentReader } from './arguments.js';
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import { addressOf } from './memory.js';
 import type { WasmRuntime } from './runtime.js';
@@ -88,17 +88,17 @@ function checkIndices({ arena }: WasmRuntime, indices: View, table: View): void 
 export function gather(runtime: WasmRuntime, table: View, indices: View, output: View): void {
   const [count = 0, width = 0] = output.shape;
   checkIndices(runtime, indices, table);
-  const args = new ArgumentWriter().integer(addressOf(table), 4 * (table.strides[0] ?? 0), addressOf(indices));
-  args.integer(addressOf(output), 4 * (output.strides[0] ?? 0), 4 * width);
+  const args = [addressOf(table), 4 * (table.strides[0] ?? 0), addressOf(indices)];
+  args.push(addressOf(output), 4 * (output.strides[0] ?? 0), 4 * width);
   const grain = Math.max(1, Math.ceil(bytesPerChunk / Math.max(1, 4 * width)));
-  runtime.launch(runtime.kernel('gather', emitGather), args.words, count, grain);
+  runtime.launch(runtime.kernel('gather', emitGather), args, count, grain);
 }
 
 /** table[indices[i], :] += source[i, :]. */
 export function scatterAdd(runtime: WasmRuntime, source: View, indices: View, table: View): void {
   const [count = 0, width = 0] = source.shape;
   checkIndices(runtime, indices, table);
-  const args = new ArgumentWriter().integer(addressOf(table), 4 * (table.strides[0] ?? 0), addressOf(indices));
-  args.integer(addressOf(source), 4 * (source.strides[0] ?? 0), width, count);
-  runtime.launch(runtime.kernel('scatterAdd', emitScatterAdd), args.words, Math.ceil(width / columnsPerItem), 1);
+  const args = [addressOf(table), 4 * (table.strides[0] ?? 0), addressOf(indices)];
+  args.push(addressOf(source), 4 * (source.strides[0] ?? 0), width, count);
+  runtime.launch(runtime.kernel('scatterAdd', emitScatterAdd), args, Math.ceil(width / columnsPerItem), 1);
 }

@@ -1,7 +1,8 @@
-import { type Expression, reachable } from '../../scalar/expression.js';
+import { type Expression, reachable, substitute } from '../../scalar/expression.js';
 import { expand } from '../../scalar/lower.js';
 import { float32Error, float32Tolerance } from '../../scalar/precision.js';
 import { type LaneStep, primitives } from '../../scalar/primitives.js';
+import { simplify } from '../../scalar/simplify.js';
 import type { StorageType } from '../device.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { PlainOp } from './opcodes.js';
@@ -17,11 +18,19 @@ export type Vector = Local<'v128'>;
 export function lowerToLanes(
   outputs: readonly Expression[],
   types: readonly StorageType[],
+  weights: readonly string[] = [],
 ): { type: LaneType; outputs: Expression[] } {
-  const isCheap = !types.includes('int32') && float32Error(outputs) <= float32Tolerance;
+  const isCheap = !types.includes('int32') && float32Error(coefficients(outputs, weights)) <= float32Tolerance;
   return isCheap
     ? { type: 'f32x4', outputs: outputs.map((output) => expand(output, 'float32')) }
     : { type: 'f64x2', outputs: outputs.map((output) => expand(output)) };
+}
+
+/** What the weights are multiplied by in expressions that are linear in them. */
+function coefficients(outputs: readonly Expression[], weights: readonly string[]): readonly Expression[] {
+  if (weights.length === 0) return outputs;
+  const none = Object.fromEntries(weights.map((name) => [name, 0]));
+  return outputs.flatMap((output) => weights.map((name) => simplify(substitute(output, { ...none, [name]: 1 }))));
 }
 
 /** Emits lane code for expressions that are already expanded to lane instructions. */

@@ -28,6 +28,7 @@ interface Layout {
 export class MapLauncher {
   readonly #runtime: WasmRuntime;
   readonly #variants: KernelVariants<MapKernel>;
+  readonly #arguments = new ArgumentWriter();
 
   constructor(runtime: WasmRuntime) {
     this.#runtime = runtime;
@@ -41,26 +42,36 @@ export class MapLauncher {
     const outer = shape.slice(0, -1);
     const length = shape.at(-1) ?? 1;
     const rows = outer.reduce((product, size) => product * size, 1);
-    const layout = { outer: outer.length, slots: views.map(slotOf) };
-    const args = new ArgumentWriter().integer(length, ...outer);
-    for (const view of views) args.integer(addressOf(view), ...view.strides.map((stride) => 4 * stride));
-    if (views.some((view) => view.strides.length === 0)) throw new TypeError('a map runs over at least one axis');
+    const args = this.#arguments.start().integer(length);
+    for (const size of outer) args.integer(size);
+    for (const view of views) {
+      args.integer(addressOf(view));
+      for (const stride of view.strides) args.integer(4 * stride);
+      if (view.strides.length === 0) throw new TypeError('a map runs over at least one axis');
+    }
     for (const scalar of scalars) args.float(scalar);
     const [count, grain] =
       outer.length === 0 ? [length, elementsPerChunk] : [rows, Math.max(1, Math.ceil(elementsPerChunk / length))];
-    const id = this.#variants.find(kernel, keyOf(layout), (f) =>
-      new MapEmitter(f, kernel, layout, this.#runtime.relaxed).emit(),
-    );
+    const id = this.#variants.find(kernel, keyOf(outer.length, views), (f) => {
+      const layout = { outer: outer.length, slots: views.map(slotOf) };
+      new MapEmitter(f, kernel, layout, this.#runtime.relaxed).emit();
+    });
     this.#runtime.launch(id, args.words, count, grain);
   }
 }
 
-const keyOf = ({ outer, slots }: Layout): string =>
-  `${outer} ${slots.map(({ type, spread }) => `${type}.${spread}`).join()}`;
+const spreadOf = ({ strides }: View): Spread => {
+  const stride = strides[strides.length - 1] ?? 1;
+  return stride === 1 ? 'contiguous' : stride === 0 ? 'repeated' : 'strided';
+};
 
-function slotOf({ buffer, strides }: View): Slot {
-  const stride = strides.at(-1) ?? 1;
-  return { type: buffer.type, spread: stride === 1 ? 'contiguous' : stride === 0 ? 'repeated' : 'strided' };
+const slotOf = (view: View): Slot => ({ type: view.buffer.type, spread: spreadOf(view) });
+
+/** What of a layout the code depends on, in few characters: it is asked for with every launch. */
+function keyOf(outer: number, views: readonly View[]): string {
+  let key = String(outer);
+  for (const view of views) key += view.buffer.type.charAt(0) + spreadOf(view).charAt(0);
+  return key;
 }
 
 /** An operand as the launch gives it: where it starts, and bytes from one index to the next along each axis. */
@@ -83,7 +94,7 @@ class MapEmitter {
     this.#kernel = kernel;
     this.#layout = layout;
     const types = layout.slots.map((slot) => slot.type);
-    const { type, outputs } = lowerToLanes(kernel.outputs, types);
+    const { type, outputs } = lowerToLanes(kernel.outputs, types, kernel.weights);
     this.#outputs = outputs;
     this.#printer = new LanePrinter(f, type, relaxed);
   }

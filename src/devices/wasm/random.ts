@@ -1,5 +1,5 @@
 import { parity, type RandomKey, rotations } from '../../base/random.js';
-import { ArgumentReader, ArgumentWriter } from './arguments.js';
+import { ArgumentReader } from './arguments.js';
 import type { FunctionBuilder, ModuleBuilder } from './assembler.js';
 import type { Vector } from './lanes.js';
 import type { WasmRuntime } from './runtime.js';
@@ -10,8 +10,7 @@ const itemsPerChunk = 1024;
 
 /** Uniform numbers in [0, 1) from an address on, as `randomUniform` gives them; `items` groups of eight. */
 export function fillUniform(runtime: WasmRuntime, key: RandomKey, address: number, items: number): void {
-  const args = new ArgumentWriter().integer(address, key.k0, key.k1);
-  runtime.launch(runtime.kernel('uniform', emitUniform), args.words, items, itemsPerChunk);
+  runtime.launch(runtime.kernel('uniform', emitUniform), [address, key.k0, key.k1], items, itemsPerChunk);
 }
 
 function emitUniform(module: ModuleBuilder): void {

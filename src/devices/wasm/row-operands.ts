@@ -8,15 +8,18 @@ import type { LanePrinter, Vector } from './lanes.js';
 import { addressOf } from './memory.js';
 
 /** The words of a launch that `RowOperandReader` reads. */
-export function writeRowArguments(operands: RowArguments): ArgumentWriter {
+export function rowWords(operands: RowArguments): Int32Array {
   const { rows, length, elements, columns, perRow, scalars, outputs } = operands;
-  const args = new ArgumentWriter().integer(rows, length);
-  for (const view of elements) args.integer(addressOf(view), 4 * (view.strides[0] ?? 0));
-  for (const view of [...columns, ...perRow]) args.integer(addressOf(view));
-  for (const view of outputs) args.integer(addressOf(view), 4 * (view.strides[0] ?? 0));
-  for (const scalar of scalars) args.float(scalar);
-  return args;
+  writer.start().integer(rows).integer(length);
+  for (const view of elements) writer.integer(addressOf(view)).integer(4 * (view.strides[0] ?? 0));
+  for (const view of columns) writer.integer(addressOf(view));
+  for (const view of perRow) writer.integer(addressOf(view));
+  for (const view of outputs) writer.integer(addressOf(view)).integer(4 * (view.strides[0] ?? 0));
+  for (const scalar of scalars) writer.float(scalar);
+  return writer.words;
 }
+
+const writer = /* @__PURE__ */ new ArgumentWriter();
 
 /** The storage types of the operands in the order of their arguments: what the code depends on beside the kernel. */
 export const storageTypes = ({ elements, columns, perRow }: RowArguments): StorageType[] =>

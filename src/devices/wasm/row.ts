@@ -6,7 +6,7 @@ import type { FunctionBuilder, Local } from './assembler.js';
 import { type GroupSize, storeGroup, vectorsPerGroup } from './groups.js';
 import { LanePrinter, type LaneType, lowerToLanes, type Vector } from './lanes.js';
 import type { PlainOp } from './opcodes.js';
-import { RowOperandReader, storageTypes, writeRowArguments } from './row-operands.js';
+import { RowOperandReader, rowWords, storageTypes } from './row-operands.js';
 import type { WasmRuntime } from './runtime.js';
 import { KernelVariants } from './variants.js';
 
@@ -29,7 +29,7 @@ export class RowLauncher {
       new RowEmitter(f, kernel, types, this.#runtime.relaxed).emit(),
     );
     const grain = Math.max(1, Math.ceil(elementsPerChunk / Math.max(1, length)));
-    this.#runtime.launch(id, writeRowArguments(operands).words, rows, grain);
+    this.#runtime.launch(id, rowWords(operands), rows, grain);
   }
 }
 

@@ -1,5 +1,6 @@
 import { SluiceError } from '../../base/errors.js';
 import { Arena } from './arena.js';
+import { argumentWords } from './arguments.js';
 import { ModuleBuilder } from './assembler.js';
 import type { Run } from './control.js';
 import { instantiate } from './control.js';
@@ -7,8 +8,6 @@ import type { WasmFeatures } from './features.js';
 import { detectFeatures } from './features.js';
 import { hardwareThreads } from './platform.js';
 import { ForkJoinPool } from './pool.js';
-
-const argumentWords = 256;
 
 export interface WasmRuntimeOptions {
   /** Threads that compute, the calling one included; by default one for each the machine runs at once. */
@@ -130,7 +129,7 @@ export class WasmRuntime {
    * Runs work items 0 to `count` of a kernel, handed out to all threads in chunks of `grain`; returns when all are
    * done. Work of one chunk stays on the caller. `args` are 32-bit integers (floats by `floatBits`).
    */
-  launch(kernel: number, args: readonly number[], count: number, grain: number, options: LaunchOptions = {}): void {
+  launch(kernel: number, args: ArrayLike<number>, count: number, grain: number, options: LaunchOptions = {}): void {
     const run = this.runs[kernel];
     if (run === undefined || args.length > argumentWords || this.closed)
       throw new SluiceError('internal', {
