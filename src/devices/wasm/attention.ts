@@ -13,8 +13,9 @@ import { writeWords } from './words.js';
 
 export type { AttentionBackwardOptions, AttentionForwardOptions, AttentionOperand } from './attention-options.js';
 
-const tile: Tile = { rows: 4, vectors: 2 };
+const tile: Tile = { rows: 4, vectors: 2, steps: 1 };
 const fewestItems = 16; // of the backward pass, so that threads find work; a fixed number, since it shapes the sums
+const mostChunks = 4; // of the keys: each has its own share of the queries' gradients
 
 /**
  * softmax(scale * query @ key^T) @ value for every head, without ever holding the scores: memory is linear in length.
@@ -48,7 +49,7 @@ export function attentionBackward(runtime: WasmRuntime, options: AttentionBackwa
   const reduce = runtime.kernel(`attention reduce ${headDim}`, (module) => emitAttentionReduce(module, tile, headDim));
   const { line, bytes } = backwardLayout(tile, headDim);
   const queryBlocks = Math.ceil(queryLength / queryBlock(tile));
-  const wanted = Math.ceil(fewestItems / Math.max(1, batch * keyValueHeads));
+  const wanted = Math.min(mostChunks, Math.ceil(fewestItems / Math.max(1, batch * keyValueHeads)));
   const chunkKeys = keyBlock * Math.max(1, Math.ceil(Math.ceil(keyLength / keyBlock) / wanted));
   const chunks = Math.ceil(keyLength / chunkKeys);
   const workspace = runtime.workspace(chunks * batch * heads * queryBlocks * queryBlock(tile) * line);

@@ -1,10 +1,12 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
-import { integers } from './integers.js';
+import { type Integer, integers } from './integers.js';
 
 /** The block of C that stays in registers: `rows` by 4 * `vectors`. */
 export interface Tile {
   readonly rows: number;
   readonly vectors: number;
+  /** Steps along k in one turn of the loop; 1 where V8 before 13 runs, which spills the registers of more. */
+  readonly steps: number;
 }
 
 /** Pushes left * right + sum: rounded once with relaxed SIMD, twice without. */
@@ -22,45 +24,95 @@ export function multiplyAdd(f: FunctionBuilder, left: Local, right: Local, sum: 
 
 /**
  * Emits `multiply(a, aLine, aStep, b, bStep, c, cLine, depth, alpha, accumulate)`: one tile of C.
- * Row r of A at step i is at a + r * aLine + i * aStep; row i of B (4 * vectors numbers) at b + i * bStep;
- * row r of C at c + r * cLine. All in bytes; `alpha` as float bits; `depth` at least 1.
+ * Row r of A at step i is at a + r * aLine + i * aStep, where one of aLine and aStep is 4; row i of B (4 * vectors
+ * numbers) at b + i * bStep; row r of C at c + r * cLine. All in bytes; `alpha` as float bits.
  *
- * Two traps, both of V8 before 13: an unrolled loop spills, and a float parameter holds a vector register throughout.
+ * A trap of V8 before 13: a float parameter holds a vector register throughout.
  */
 export function emitTile(module: ModuleBuilder, tile: Tile, relaxed: boolean): FunctionBuilder {
   const f = module.function({ parameters: Array.from({ length: 10 }, () => 'i32' as const) });
   const p = f.named('a', 'aLine', 'aStep', 'b', 'bStep', 'c', 'cLine', 'depth', 'alpha', 'accumulate');
   const sums = Array.from({ length: tile.rows }, () => Array.from({ length: tile.vectors }, () => f.local('v128')));
-  const right = Array.from({ length: tile.vectors }, () => f.local('v128'));
-  const left = f.local('v128');
   const lines = sums.map((_, row) => (row === 0 ? p.a : f.local('i32')));
   const i = integers(f);
-  lines.slice(1).forEach((line, row) => {
-    i.set(line, i.add(lines[row] ?? p.a, p.aLine));
-  });
-  f.loop((next) => {
+  const product: Product = { tile, relaxed, sums, b: p.b, bStep: p.bStep, depth: p.depth };
+  i.when(
+    i.equal(p.aStep, 4),
+    () => {
+      lines.slice(1).forEach((line, row) => {
+        i.set(line, i.add(lines[row] ?? p.a, p.aLine));
+      });
+      emitProduct(f, product, {
+        place: (row, step) => ({ address: lines[row] ?? p.a, offset: 4 * step }),
+        advance: (steps) => {
+          for (const line of lines) i.advance(line, 4 * steps);
+        },
+      });
+    },
+    () =>
+      emitProduct(f, product, {
+        place: (row) => ({ address: p.a, offset: 4 * row }),
+        advanceStep: () => i.advance(p.a, p.aStep),
+      }),
+  );
+  emitWrite(f, sums, p);
+  return f;
+}
+
+interface Product {
+  readonly tile: Tile;
+  readonly relaxed: boolean;
+  readonly sums: readonly (readonly Local<'v128'>[])[];
+  readonly b: Local<'i32'>;
+  readonly bStep: Local<'i32'>;
+  readonly depth: Local<'i32'>;
+}
+
+/** Where A's numbers are, and what goes on to the next ones: after each step, or after several. */
+interface Walk {
+  readonly place: (row: number, step: number) => { readonly address: Local<'i32'>; readonly offset: number };
+  readonly advanceStep?: () => void;
+  readonly advance?: (steps: number) => void;
+}
+
+/** sums += A B, several steps in each turn of a loop, then those that are left. */
+function emitProduct(f: FunctionBuilder, { tile, relaxed, sums, b, bStep, depth }: Product, walk: Walk): void {
+  const right = Array.from({ length: tile.vectors }, () => f.local('v128'));
+  const [left, turn] = [f.local('v128'), f.local('i32')];
+  const i = integers(f);
+  const emitStep = (step: number): void => {
     right.forEach((vector, position) => {
-      f.get(p.b);
+      f.get(b);
       f.load('v128.load', 16 * position);
       f.set(vector);
     });
     sums.forEach((row, position) => {
-      f.get(lines[position] ?? p.a);
-      f.load('v128.load32_splat');
+      const { address, offset } = walk.place(position, step);
+      f.get(address);
+      f.load('v128.load32_splat', offset);
       f.set(left);
       row.forEach((sum, index) => {
         multiplyAdd(f, right[index] ?? left, left, sum, relaxed);
         f.set(sum);
       });
     });
-    for (const line of lines) i.advance(line, p.aStep);
-    i.advance(p.b, p.bStep);
-    i.advance(p.depth, -1);
-    f.get(p.depth);
-    f.branchIf(next);
-  });
-  emitWrite(f, sums, p);
-  return f;
+    i.advance(b, bStep);
+    walk.advanceStep?.();
+  };
+  const emitTurns = (count: Integer, steps: number): void => {
+    i.set(turn, count);
+    i.when(turn, () =>
+      f.loop((next) => {
+        for (let step = 0; step < steps; step++) emitStep(step);
+        walk.advance?.(steps);
+        i.advance(turn, -1);
+        f.get(turn);
+        f.branchIf(next);
+      }),
+    );
+  };
+  if (tile.steps > 1) emitTurns(i.divide(depth, tile.steps), tile.steps);
+  emitTurns(tile.steps > 1 ? i.remainder(depth, tile.steps) : depth, 1);
 }
 
 type WriteParameters = Readonly<Record<'c' | 'cLine' | 'alpha' | 'accumulate', Local<'i32'>>>;

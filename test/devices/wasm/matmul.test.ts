@@ -228,9 +228,9 @@ test('the shape of the tile changes no bit', async () => {
     for (const [a, b] of pairs) {
       const values = { ...plain, m, n, k, a, b, accumulate: true };
       const [first, ...others] = [
-        { rows: 4, vectors: 2 },
-        { rows: 6, vectors: 2 },
-        { rows: 3, vectors: 3 },
+        { rows: 4, vectors: 2, steps: 1 },
+        { rows: 6, vectors: 2, steps: 4 },
+        { rows: 3, vectors: 3, steps: 2 },
       ].map((tile) => run(runtime, values, (options) => multiplyTiles(runtime, tile, options)));
       expect(largestDifference(first?.got ?? [], first?.expected ?? [])).toBeLessThan(bound(k, 1));
       for (const other of others) expect(Buffer.compare(bytesOf(other), bytesOf(first))).toBe(0);
