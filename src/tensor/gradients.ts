@@ -1,5 +1,5 @@
 import type { View } from '../devices/device.js';
-import type { Source } from './autograd.js';
+import type { Cotangent, Source } from './autograd.js';
 import { combine, fill, sumInto } from './compute.js';
 import { areDisjoint, dropAxes, isPacked, type Layout, packed, repeats, sizeOf } from './shape.js';
 import { type Release, Storage, type Tracker } from './storage.js';
@@ -185,12 +185,13 @@ export function alias(input: Differentiable, storage: Storage): boolean {
   return true;
 }
 
-/** Starts backward(): the gradient of a tensor with respect to itself, or what the caller gives. */
-export function seedGradient(tracker: Tracker, input: Differentiable, given: View | undefined): void {
+/** Starts backward(): the gradient of a tensor with respect to itself, or what the caller gives, shared if it can be. */
+export function seedGradient(tracker: Tracker, input: Differentiable, given: Cotangent | undefined): void {
   const { device } = tracker;
+  if (given?.view.offset === 0 && isPacked(given.view) && alias(input, given.storage)) return;
   const targets = new Targets(tracker, [input], { mode: 'adds' });
   for (const { output, previous } of targets.all) {
-    if (given !== undefined) combine(device, given, output, previous);
+    if (given !== undefined) combine(device, given.view, output, previous);
     else fill(device, output, 1);
   }
   targets.close();

@@ -15,7 +15,10 @@ export function endStep(device: Device): void {
     at: captureSite(),
     remedy: 'Read it earlier, or call keep() on a tensor that must outlive the step after the one that made it.',
   };
-  for (const storage of tracker.live) if (!storage.kept && storage.lastStep < tracker.step) storage.free(release);
+  for (let i = tracker.live.length - 1; i >= 0; i--) {
+    const storage = tracker.live[i]; // the last one takes the place of one that is freed: it has been looked at
+    if (storage?.kept === false && storage.lastStep < tracker.step) storage.free(release);
+  }
   tracker.step++;
 }
 
@@ -45,7 +48,7 @@ export interface TensorMemory extends MemoryStatistics {
 
 /** What the device's tensors take now. */
 export function memory(device: Device): TensorMemory {
-  const live = [...trackerOf(device).live];
+  const { live } = trackerOf(device);
   const kept = live.filter((storage) => storage.kept);
   return {
     ...device.memory(),

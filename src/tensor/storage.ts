@@ -13,13 +13,31 @@ export interface Release {
 /** The memory of one device: what is live, and the number of the current step. */
 export class Tracker {
   readonly device: Device;
-  readonly live = new Set<Storage>();
+  readonly #live: Storage[] = [];
   step = 0;
   /** Whether to note where each tensor is made. */
   traces = false;
 
   constructor(device: Device) {
     this.device = device;
+  }
+
+  /** In no order. Go through them backwards where some may be freed on the way. */
+  get live(): readonly Storage[] {
+    return this.#live;
+  }
+
+  add(storage: Storage): void {
+    storage.place = this.#live.length;
+    this.#live.push(storage);
+  }
+
+  /** Its place is taken by the last one: a set would leave tables to be collected with every step. */
+  remove(storage: Storage): void {
+    const last = this.#live.pop();
+    if (last === undefined || last === storage) return;
+    this.#live[storage.place] = last;
+    last.place = storage.place;
   }
 }
 
@@ -46,6 +64,8 @@ export class Storage {
   /** Rises with each change in place, so that backward() can refuse values that are no longer those of forward. */
   version = 0;
   lastStep: number;
+  /** @internal Where the tracker has it. */
+  place = 0;
   #holders = 0;
   #keeps = 0;
   #release: Release | undefined;
@@ -56,7 +76,7 @@ export class Storage {
     this.lastStep = tracker.step;
     this.madeAt = tracker.traces ? captureSite() : undefined;
     this.buffer = tracker.device.allocate(type, sizeOf(shape));
-    tracker.live.add(this);
+    tracker.add(this);
   }
 
   get release(): Release | undefined {
@@ -93,7 +113,7 @@ export class Storage {
   free(why: Release): void {
     if (this.#release !== undefined) return;
     this.#release = why;
-    this.tracker.live.delete(this);
+    this.tracker.remove(this);
     this.tracker.device.free(this.buffer);
   }
 

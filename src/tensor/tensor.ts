@@ -198,7 +198,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
       });
     }
     this.#check();
-    const seed = gradient?.strided();
+    const seed = gradient && { view: gradient.strided(), storage: gradient.storage };
     const input = { source, layout: this };
     propagate(source, () => seedGradient(this.storage.tracker, input, seed), retainGraph);
   }

@@ -70,6 +70,11 @@ onDevices((on) => {
     x.transpose(0, 1).mul(2).backward(gradient);
     await on.expectValues(gradientOf(x), [2, 2], [2, 200, 20, 2000]);
     await on.expectValues(gradient, [2, 2], [1, 10, 100, 1000]);
+    x.zeroGrad();
+    const y = x.mul(2);
+    y.add(y.mul(3)).backward(gradient);
+    await on.expectValues(gradientOf(x), [2, 2], [8, 80, 800, 8000]);
+    await on.expectValues(gradient, [2, 2], [1, 10, 100, 1000]);
   });
 
   test('backward refuses what it cannot start from', () => {

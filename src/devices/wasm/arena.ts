@@ -23,7 +23,8 @@ export interface ArenaStatistics {
 export class Arena {
   readonly memory: WebAssembly.Memory;
   readonly memoryType: MemoryType;
-  private readonly live = new Map<number, number>();
+  /** By address, 0 for what is free: a map that forgets and learns all the time leaves old tables to be collected. */
+  private readonly sizes = new Map<number, number>();
   private readonly bins = new Map<number, number[]>();
   private top = alignment; // address 0 is never given out
   private binned = 0;
@@ -63,7 +64,7 @@ export class Arena {
       throw new SluiceError('memory', { rule: 'a block has a whole number of bytes', received: bytes });
     const size = Math.max(alignment, Math.ceil(bytes / alignment) * alignment);
     const pointer = this.takeBinned(size) ?? this.takeTop(size) ?? this.takeMerged(size) ?? this.grow(size);
-    this.live.set(pointer, size);
+    this.sizes.set(pointer, size);
     this.liveBytes += size;
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
     return pointer;
@@ -71,13 +72,13 @@ export class Arena {
 
   /** Gives a block back; its address is invalid from now on. */
   free(pointer: number): void {
-    const size = this.live.get(pointer);
-    if (size === undefined)
+    const size = this.sizes.get(pointer) ?? 0;
+    if (size === 0)
       throw new SluiceError('internal', {
         rule: 'a block is freed once, by the address it was given',
         received: pointer,
       });
-    this.live.delete(pointer);
+    this.sizes.set(pointer, 0);
     this.liveBytes -= size;
     this.bin(pointer, size);
   }
@@ -124,6 +125,7 @@ export class Arena {
     }
     this.bins.clear();
     this.binned = 0;
+    for (const { start } of blocks) this.sizes.delete(start);
     let best: { start: number; length: number } | undefined;
     for (const block of merged) if (block.length >= size && block.length < (best?.length ?? Infinity)) best = block;
     for (const block of merged) if (block !== best) this.bin(block.start, block.length);

@@ -137,11 +137,11 @@ function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean
 }
 
 /** A matrix as a batch of one. */
-const asBatch = ({ buffer, offset, shape, strides }: View): View => ({
+const asBatch = ({ buffer, offset, shape: [m = 1, n = 1], strides: [rows = 0, columns = 0] }: View): View => ({
   buffer,
   offset,
-  shape: [1, ...shape],
-  strides: [0, ...strides],
+  shape: [1, m, n],
+  strides: [0, rows, columns],
 });
 
 /** The innermost batch axis at one index of those around it, as [batch, rows, columns]. */
