@@ -6,20 +6,31 @@ import type { View } from './device.js';
  */
 export function collapse(views: readonly View[]): View[] {
   const shape = views[0]?.shape ?? [];
-  const groups: number[][] = [];
+  const sizes: number[] = [];
+  /** The innermost axis of each group of axes that become one. */
+  const innermost: number[] = [];
   for (let axis = 0; axis < shape.length; axis++) {
-    if (shape[axis] === 1) continue;
-    const last = groups.at(-1)?.at(-1);
-    const joins =
-      last !== undefined && views.every(({ strides }) => strides[last] === (strides[axis] ?? 0) * (shape[axis] ?? 1));
-    if (joins) groups.at(-1)?.push(axis);
-    else groups.push([axis]);
+    const size = shape[axis] ?? 1;
+    if (size === 1) continue;
+    const last = innermost.length - 1;
+    if (last >= 0 && joinsAll(views, innermost[last] ?? 0, axis, size)) {
+      sizes[last] = (sizes[last] ?? 1) * size;
+      innermost[last] = axis;
+    } else {
+      sizes.push(size);
+      innermost.push(axis);
+    }
   }
-  if (groups.length === 0) return views.map((view) => ({ ...view, shape: [shape.includes(0) ? 0 : 1], strides: [1] }));
-  const sizes = groups.map((axes) => axes.reduce((product, axis) => product * (shape[axis] ?? 1), 1));
-  return views.map((view) => ({
-    ...view,
+  if (sizes.length === 0) sizes.push(1);
+  return views.map(({ buffer, offset, strides }) => ({
+    buffer,
+    offset,
     shape: sizes,
-    strides: groups.map((axes) => view.strides[axes.at(-1) ?? 0] ?? 0),
+    strides: innermost.length === 0 ? [1] : innermost.map((axis) => strides[axis] ?? 0),
   }));
+}
+
+function joinsAll(views: readonly View[], outer: number, inner: number, size: number): boolean {
+  for (const { strides } of views) if (strides[outer] !== (strides[inner] ?? 0) * size) return false;
+  return true;
 }
