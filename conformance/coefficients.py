@@ -69,7 +69,7 @@ tables = [
         limit(lambda r: (expm1(r) - r) / r**2, mpf(1) / 2),
         -half_log2,
         half_log2,
-        10,
+        8,
     ),
     (
         'logTail',
@@ -77,7 +77,7 @@ tables = [
         limit(lambda w: (log1p(sqrt(w)) - log1p(-sqrt(w)) - 2 * sqrt(w)) / sqrt(w) ** 3, mpf(2) / 3),
         mpf(0),
         third**2 * mpf('1.0001'),
-        8,
+        6,
     ),
     (
         'millsRatio',
@@ -85,7 +85,7 @@ tables = [
         lambda q: (1 + 5 * (1 + q) / (1 - q)) * mills(5 * (1 + q) / (1 - q)),
         mpf(-1),
         mpf(33) / 43,
-        22,
+        19,
     ),
     (
         'expm1TailShort',
@@ -109,7 +109,7 @@ tables = [
         limit(lambda w: erf(sqrt(w)) / sqrt(w), 2 / sqrt(pi)),
         mpf(0),
         mpf(1),
-        13,
+        11,
     ),
 ]
 

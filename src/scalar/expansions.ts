@@ -68,16 +68,13 @@ export function log1p(x: Expression): Expression {
   return log(u).add(needed);
 }
 
-export function sigmoid(x: Expression): Expression {
-  const e = x.abs().neg().exp();
-  return x.whereLess(0, e, 1).div(e.add(1));
-}
+/** 1 / (1 + exp(-|x|)): one division for a sigmoid and its derivatives. */
+const largerSigmoid = (x: Expression): Expression => constant(1).div(x.abs().neg().exp().add(1));
 
-export function logisticPdf(x: Expression): Expression {
-  const e = x.abs().neg().exp();
-  const denominator = e.add(1);
-  return e.div(denominator.mul(denominator));
-}
+export const sigmoid = (x: Expression): Expression => x.whereLess(0, x.abs().neg().exp(), 1).mul(largerSigmoid(x));
+
+export const logisticPdf = (x: Expression): Expression =>
+  x.abs().neg().exp().mul(largerSigmoid(x)).mul(largerSigmoid(x));
 
 export function tanh(x: Expression): Expression {
   const t = x.abs().mul(-2).expm1();
@@ -97,8 +94,9 @@ export const normalPdf = (x: Expression): Expression =>
 /** phi(z) times Mills' ratio for the tail, its complement for the other side. */
 export function normalCdf(x: Expression): Expression {
   const z = x.abs().min(38);
-  const q = z.sub(5).div(z.add(5));
-  const tail = z.normalPdf().mul(polynomial(q, millsRatio)).div(z.add(1));
+  const reciprocal = constant(1).div(z.add(5).mul(z.add(1))); // two quotients by one division
+  const q = z.sub(5).mul(z.add(1)).mul(reciprocal);
+  const tail = z.normalPdf().mul(polynomial(q, millsRatio)).mul(z.add(5).mul(reciprocal));
   return x.whereLess(0, tail, constant(1).sub(tail));
 }
 
