@@ -1,6 +1,7 @@
 import { SluiceError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest.js';
 import type { RandomKey } from '../base/random.js';
-import type { Device, StorageType } from '../devices/device.js';
+import { type Device, type StorageType, storageTypes } from '../devices/device.js';
 import { variable } from '../scalar/expression.js';
 import { fill } from './compute.js';
 import { mapInto } from './operations/map.js';
@@ -18,9 +19,16 @@ export interface CreateOptions {
 /** Numbers, or arrays of equal length of them, nested. */
 export type Nested = number | readonly Nested[];
 
-function make(device: Device, operation: string, shape: Shape, options: CreateOptions): Tensor {
+function make(device: Device, operation: string, shape: Shape, { dtype = 'float32' }: CreateOptions): Tensor {
   checkShape(operation, shape);
-  const storage = new Storage(trackerOf(device), options.dtype ?? 'float32', [...shape]);
+  if (!storageTypes.includes(dtype)) {
+    throw new SluiceError('name', {
+      rule: `the dtype of a tensor is one of ${storageTypes.join(', ')}`,
+      received: dtype,
+      remedy: didYouMean(dtype, storageTypes, 'Numbers are float32, indices and targets int32.'),
+    });
+  }
+  const storage = new Storage(trackerOf(device), dtype, [...shape]);
   return new Tensor(storage, packed(storage.shape), undefined);
 }
 
@@ -108,12 +116,28 @@ export function arange(device: Device, start: number, end: number, step = 1, opt
   );
 }
 
-/** Uniform in [0, 1): element i depends on the key and i alone. */
-export function rand(device: Device, shape: Shape, key: RandomKey, options: CreateOptions = {}): Tensor {
-  const made = make(device, 'rand', shape, { dtype: 'float32' });
-  device.random('uniform', key, made.strided());
-  return finished(made, options);
+function draw(
+  operation: 'rand' | 'randn',
+  device: Device,
+  shape: Shape,
+  key: RandomKey,
+  { dtype = 'float32' }: CreateOptions,
+): Tensor {
+  if (dtype !== 'float32') {
+    throw new SluiceError('argument', {
+      rule: `${operation} draws float32 numbers`,
+      received: dtype,
+      remedy: 'Leave dtype out; whole numbers come from an Int32Array, by tensor().',
+    });
+  }
+  const made = make(device, operation, shape, { dtype });
+  device.random(operation === 'rand' ? 'uniform' : 'normal', key, made.strided());
+  return made;
 }
+
+/** Uniform float32 numbers in [0, 1): element i depends on the key and i alone. */
+export const rand = (device: Device, shape: Shape, key: RandomKey, options: CreateOptions = {}): Tensor =>
+  finished(draw('rand', device, shape, key, options), options);
 
 const scaled = [variable('x').mul(variable('deviation')).add(variable('mean'))] as const;
 
@@ -124,11 +148,10 @@ export interface RandnOptions extends CreateOptions {
   readonly deviation?: number;
 }
 
-/** Normal: element i depends on the key and i alone. */
+/** Normal float32 numbers: element i depends on the key and i alone. */
 export function randn(device: Device, shape: Shape, key: RandomKey, options: RandnOptions = {}): Tensor {
   const { mean = 0, deviation = 1 } = options;
-  const made = make(device, 'randn', shape, { dtype: 'float32' });
-  device.random('normal', key, made.strided());
+  const made = draw('randn', device, shape, key, options);
   if (mean !== 0 || deviation !== 1) mapInto(scaled, [made], { x: made }, { deviation, mean });
   return finished(made, options);
 }

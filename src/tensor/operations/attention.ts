@@ -7,7 +7,7 @@ import { type Layout, packed, sizeOf } from '../shape.js';
 import type { Tracker } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, temporary, withSuited } from './copies.js';
-import { checkDevice } from './map.js';
+import { checkDevice, checkFloat } from './operands.js';
 
 export interface AttentionOptions {
   /** A query sees the keys up to its own position; the last query is at the last key. False by default. */
@@ -55,6 +55,7 @@ const stepsByOne = ({ shape, strides }: Layout): boolean => shape.at(-1) === 1 |
  */
 export function attention(query: Tensor, key: Tensor, value: Tensor, options: AttentionOptions = {}): Tensor {
   checkDevice('attention', query, [key, value]);
+  checkFloat('attention', [query, key, value]);
   const shape = attentionShape(query, key, value, options);
   return withSuited(query, stepsByOne(query), (q) =>
     withSuited(key, stepsByOne(key), (k) => withSuited(value, stepsByOne(value), (v) => attend(shape, [q, k, v]))),

@@ -16,15 +16,16 @@ import {
 } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, withSuited } from './copies.js';
-import { checkDevice } from './map.js';
+import { checkDevice, checkFloat } from './operands.js';
 
 /**
  * [..., m, k] by [..., k, n] to [..., m, n]. Leading axes broadcast; a right operand of two axes makes one large
  * product of them all. A vector is a row on the left and a column on the right, and its axis goes.
- * @throws SluiceError `shape` where the inner sizes differ.
+ * @throws SluiceError `shape` where the inner sizes differ, `argument` for int32 tensors.
  */
 export function matmul(left: Tensor, right: Tensor): Tensor {
   checkDevice('matmul', left, [right]);
+  checkFloat('matmul', [left, right]);
   const [leftRank, rightRank] = [left.shape.length, right.shape.length];
   const [inner, outer] = [left.shape.at(-1), right.shape.at(rightRank === 1 ? -1 : -2)];
   if (inner === undefined || outer === undefined) {

@@ -6,6 +6,7 @@ import { asMatrix, dropAxes, expandLayout, packed, sizeOf, toAxes } from '../sha
 import type { Tensor } from '../tensor.js';
 import { layoutOf, withSuited } from './copies.js';
 import { largest } from './maximum.js';
+import { checkFloat } from './operands.js';
 
 export interface ReduceOptions {
   /** Leave the reduced axes in place, with size 1. */
@@ -15,6 +16,7 @@ export interface ReduceOptions {
 type Axes = number | readonly number[] | undefined;
 
 function scaledSum(x: Tensor, axes: readonly number[], factor: number, operation: string, keepdim: boolean): Tensor {
+  checkFloat(operation, [x]);
   const node = startNode(operation, [x]);
   const keptShape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   const shape = keptShape.filter((_, axis) => !axes.includes(axis));
@@ -46,6 +48,7 @@ export function mean(x: Tensor, axes?: Axes, { keepdim = false }: ReduceOptions 
 
 /** Equal largest values share the gradient evenly, as in PyTorch's amax. */
 export function amax(x: Tensor, axes?: Axes, { keepdim = false }: ReduceOptions = {}): Tensor {
+  checkFloat('amax', [x]);
   const rank = x.shape.length;
   const named = toAxes('amax', axes, rank);
   const kept = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => !named.includes(axis));

@@ -8,7 +8,8 @@ import { type OperandKind, RowProgram } from '../row-program.js';
 import { asMatrix, broadcastShapes, expandLayout, isPacked, packed, type Shape, sameShape, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, temporary, withSuited } from './copies.js';
-import { checkDevice, type Mapped, type Scalars, type Tensors } from './map.js';
+import type { Mapped, Scalars, Tensors } from './map.js';
+import { checkDevice, checkFloat } from './operands.js';
 import { RowBackward, type RowInput } from './rows-backward.js';
 
 /** The operands of a row operation, by the names that its expressions use. */
@@ -59,6 +60,7 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
   }
   const all = [...operands.elements, ...operands.columns, ...operands.rows];
   checkDevice(operation, first, all);
+  checkFloat(operation, [...operands.elements, ...operands.columns]);
   const shape = broadcastShapes(operation, ...operands.elements.map((tensor) => tensor.shape));
   checkOperands(operation, shape, columns, rows);
   const suits = (tensor: Tensor, i: number): boolean =>
