@@ -5,6 +5,7 @@ import type { KeyValueCache } from './key-value-cache.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import type { RotaryEmbedding } from './rope.js';
+import { requireAxes } from './shapes.js';
 
 export interface AttentionOptions {
   readonly heads: number;
@@ -28,6 +29,7 @@ export class Attention extends Layer {
   readonly kProj: Linear;
   readonly vProj: Linear;
   readonly oProj: Linear;
+  readonly #dim: number;
   readonly #headDim: number;
   readonly #causal: boolean;
 
@@ -48,6 +50,7 @@ export class Attention extends Layer {
     this.kProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
     this.vProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
     this.oProj = new Linear(init, heads * headDim, dim, { bias, deviation: outputDeviation });
+    this.#dim = dim;
     this.#headDim = headDim;
     this.#causal = options.causal ?? false;
   }
@@ -57,7 +60,9 @@ export class Attention extends Layer {
     x: Tensor,
     { source = x, rope, cache }: { source?: Tensor; rope?: RotaryEmbedding; cache?: KeyValueCache } = {},
   ): Tensor {
+    requireAxes('attention', { batch: undefined, time: undefined, dim: this.#dim }, x);
     const [batch = 0, time = 0] = x.shape;
+    requireAxes('attention over a source', { batch, time: undefined, dim: this.#dim }, source);
     const heads = (projected: Tensor): Tensor =>
       projected.reshape([batch, projected.shape[1] ?? 0, (projected.shape[2] ?? 0) / this.#headDim, this.#headDim]);
     const start = cache?.length ?? 0;

@@ -15,5 +15,6 @@ export function dropout(input: Tensor, probability: number, mode: Mode): Tensor 
     });
   }
   if (!mode.training || probability === 0) return input;
-  return mapTensors([dropped], { x: input, noise: noiseLike(input, mode) }, { probability })[0];
+  const operands = { x: input, noise: noiseLike(input, mode) };
+  return mapTensors([dropped], operands, { probability }, { operation: 'dropout' })[0];
 }

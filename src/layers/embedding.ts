@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor/index.js';
+import { checkWhole } from '../tensor/operations/operands.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 
@@ -12,6 +13,7 @@ export class Embedding extends Layer {
   }
 
   forward(tokens: Tensor): Tensor {
+    checkWhole(`an embedding of weight [${this.weight.shape.join(', ')}]`, 'tokens', tokens);
     return this.weight.gather(tokens);
   }
 }

@@ -7,6 +7,7 @@ import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import type { Mode } from './mode.js';
+import { requireWidth } from './shapes.js';
 
 export interface FeedForwardOptions {
   readonly bias?: boolean;
@@ -41,6 +42,7 @@ export class FeedForward extends Layer {
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
+    requireWidth('a feed-forward block', this.upProj.weight, x);
     return dropout(this.downProj.forward(this.actFn.forward(mode, this.upProj.forward(x))), this.#dropout, mode);
   }
 }
@@ -64,6 +66,7 @@ export class GatedFeedForward extends Layer {
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
+    requireWidth('a gated feed-forward block', this.gateProj.weight, x);
     const hidden = this.actFn.forward(mode, this.gateProj.forward(x), this.upProj.forward(x));
     return dropout(this.downProj.forward(hidden), this.#dropout, mode);
   }

@@ -5,6 +5,7 @@ import { mapTensors, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { type Mode, noiseLike } from './mode.js';
+import { requireWidth } from './shapes.js';
 
 /** An activation or a gate in a model, with its learned parameters as weights: one each, or one per channel. */
 export class FormulaLayer extends Layer {
@@ -38,8 +39,12 @@ export class FormulaLayer extends Layer {
       const input = inputs[i];
       if (input !== undefined) operands[name] = input;
     });
-    for (const name of this.#formula.learned) operands[name] = this[name] as Tensor;
     const [first] = inputs;
+    for (const name of this.#formula.learned) {
+      const parameter = this[name] as Tensor;
+      if (first !== undefined && parameter.size > 1) requireWidth(`${operation} per channel`, parameter, first);
+      operands[name] = parameter;
+    }
     const draws = mode.training && this.#formula.usesNoise && first !== undefined;
     if (draws) operands['noise'] = noiseLike(first, mode);
     return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];

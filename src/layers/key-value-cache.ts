@@ -1,6 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { type Tensor, zeros } from '../tensor/index.js';
+import { requireAxes } from './shapes.js';
 
 export interface CacheShape {
   readonly batch: number;
@@ -29,6 +30,10 @@ export class KeyValueCache {
 
   /** Adds the keys and values of new tokens; gives those of all tokens. */
   append(key: Tensor, value: Tensor): { key: Tensor; value: Tensor } {
+    const [batch, , keyValueHeads, headDim] = this.#key.shape;
+    for (const states of [key, value]) {
+      requireAxes('a key/value cache', { batch, time: key.shape[1], keyValueHeads, headDim }, states);
+    }
     const end = this.#length + (key.shape[1] ?? 0);
     if (end > (this.#key.shape[1] ?? 0)) {
       throw new SluiceError('shape', { rule: `a cache holds ${this.#key.shape[1]} positions`, received: end });

@@ -1,7 +1,7 @@
-import { SluiceError } from '../base/errors.js';
 import type { Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
+import { requireWidth } from './shapes.js';
 
 export interface LinearOptions {
   readonly bias?: boolean;
@@ -30,14 +30,7 @@ export class Linear extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    const inputs = this.weight.shape[1];
-    if (x.shape.at(-1) !== inputs) {
-      throw new SluiceError('shape', {
-        rule: `a linear layer of weight [${this.weight.shape.join(', ')}] takes a last axis of ${inputs}`,
-        received: x.shape,
-        remedy: 'Is an operand outside the brackets it belongs in?',
-      });
-    }
+    requireWidth('a linear layer', this.weight, x);
     const product = x.matmul(this.weight.transpose(0, 1));
     return this.bias === undefined ? product : product.add(this.bias);
   }

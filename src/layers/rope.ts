@@ -2,6 +2,7 @@ import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { variable } from '../scalar/expression.js';
 import { mapJoined, type Tensor, tensor } from '../tensor/index.js';
+import { requireAxes } from './shapes.js';
 
 const [first, second, cosine, sine] = ['first', 'second', 'cosine', 'sine'].map(variable) as [X, X, X, X];
 type X = ReturnType<typeof variable>;
@@ -16,6 +17,7 @@ export class RotaryEmbedding {
   readonly #cosine: Tensor;
   readonly #sine: Tensor;
   readonly positions: number;
+  readonly #headDim: number;
 
   constructor(device: Device, positions: number, headDim: number, theta: number) {
     if (headDim % 2 !== 0) {
@@ -31,16 +33,19 @@ export class RotaryEmbedding {
     );
     const table = (f: (angle: number) => number): Tensor => tensor(device, angles.map(f), [positions, 1, half]).keep();
     this.positions = positions;
+    this.#headDim = headDim;
     this.#cosine = table(Math.cos);
     this.#sine = table(Math.sin);
   }
 
   /** Turns [batch, time, heads, headDim] whose first time step stands at `start`. */
   forward(x: Tensor, start = 0): Tensor {
-    const [, time = 0, , headDim = 0] = x.shape;
+    const headDim = this.#headDim;
+    requireAxes('rotary embedding', { batch: undefined, time: undefined, heads: undefined, headDim }, x);
+    const [, time = 0] = x.shape;
     if (start + time > this.positions) {
       throw new SluiceError('shape', {
-        rule: `a sequence has at most ${this.positions} positions`,
+        rule: `rotary embedding turns a sequence of at most ${this.positions} positions`,
         received: start + time,
         remedy: 'Shorten the prompt, or train with a longer --context.',
       });
@@ -52,6 +57,6 @@ export class RotaryEmbedding {
       cosine: this.#cosine.slice(0, start, start + time),
       sine: this.#sine.slice(0, start, start + time),
     };
-    return mapJoined(rotated, operands, -1);
+    return mapJoined(rotated, operands, -1, {}, { operation: 'rotary embedding' });
   }
 }

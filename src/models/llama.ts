@@ -21,6 +21,7 @@ import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
 import { RmsNorm } from '../layers/normalization.js';
 import { RotaryEmbedding } from '../layers/rope.js';
+import { requireAxes } from '../layers/shapes.js';
 import { gatedWidth } from '../layers/widths.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import type { CausalModel } from './causal-model.js';
@@ -182,6 +183,7 @@ export class Llama extends Layer implements CausalModel {
   }
 
   forward(tokens: Tensor, mode: Mode, caches?: readonly KeyValueCache[]): Tensor {
+    requireAxes('a LLaMA', { batch: undefined, time: undefined }, tokens);
     return internal(() => {
       let x = dropout(this.model.embedTokens.forward(tokens), this.#config.dropout, mode);
       this.model.layers.forEach((layer, i) => {

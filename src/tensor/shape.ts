@@ -107,7 +107,7 @@ function broadcastError(
   return new SluiceError('shape', {
     rule: `${operation} expects shapes that are equal, or 1, axis by axis from the right`,
     received: shapes,
-    remedy: `Axis ${axis} is ${one} in one and ${other} in another: reshape, transpose or expand one of them.`,
+    remedy: `Axis ${axis} is ${one} in one and ${other} in another: is an operand outside the brackets it belongs in? Else reshape, transpose or expand one.`,
   });
 }
 

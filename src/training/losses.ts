@@ -2,7 +2,7 @@ import { variable } from '../scalar/expression.js';
 import { rowTensors, type Tensor } from '../tensor/index.js';
 import { checkWhole } from '../tensor/operations/operands.js';
 
-const [x, target, position] = [variable('x'), variable('target'), variable('position')];
+const [x, target, position] = [variable('logits'), variable('targets'), variable('position')];
 
 const top = x.maximum();
 const logSumExp = x.sub(top).exp().sum().log().add(top);
@@ -19,5 +19,6 @@ const negativeLogLikelihood = target.whereLess(0, 0, logSumExp.sub(picked));
  */
 export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
   checkWhole('crossEntropy', 'targets', targets);
-  return rowTensors([negativeLogLikelihood], { elements: { x: logits }, rows: { target: targets } })[0];
+  const operands = { elements: { logits }, rows: { targets } };
+  return rowTensors([negativeLogLikelihood], operands, {}, 'crossEntropy')[0];
 }

@@ -24,8 +24,8 @@ export function checkFloat(operation: string, tensors: readonly Tensor[]): void 
   });
 }
 
-/** Holds that indices or targets are int32. */
-export function checkWhole(operation: string, role: 'indices' | 'targets', tensor: Tensor): void {
+/** Holds that indices, tokens or targets are int32. */
+export function checkWhole(operation: string, role: string, tensor: Tensor): void {
   if (tensor.dtype === 'int32') return;
   throw new SluiceError('argument', {
     rule: `${operation} takes int32 ${role}`,
