@@ -1,5 +1,5 @@
 /** `sluice/layers`: what models are made of. */
-export { Attention, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
+export { Attention, type AttentionInputs, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
 export { dropout } from './layers/dropout.js';
 export { Embedding } from './layers/embedding.js';
 export {

@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
 import { attention, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import type { KeyValueCache } from './key-value-cache.js';
@@ -20,6 +21,26 @@ export interface AttentionOptions {
   readonly outputDeviation?: number;
 }
 
+const attentionDefaults = {
+  heads: undefined,
+  keyValueHeads: undefined,
+  headDim: undefined,
+  causal: false,
+  bias: false,
+  deviation: 0.02,
+  outputDeviation: undefined,
+} satisfies OptionTable<AttentionOptions>;
+
+/** What a forward pass of attention may take beside its input. */
+export interface AttentionInputs {
+  /** What keys and values are made of; the input itself by default. */
+  readonly source?: Tensor;
+  readonly rope?: RotaryEmbedding;
+  readonly cache?: KeyValueCache;
+}
+
+const attentionInputs = { source: undefined, rope: undefined, cache: undefined } satisfies OptionTable<AttentionInputs>;
+
 /**
  * Multi-head attention with grouped key/value heads. Source: Vaswani 2017, arXiv:1706.03762; Ainslie 2023,
  * arXiv:2305.13245. Nothing of size length x length is kept. Names as in LLaMA's checkpoints.
@@ -35,8 +56,8 @@ export class Attention extends Layer {
 
   constructor(init: Initializer, dim: number, options: AttentionOptions) {
     super();
-    const { heads, keyValueHeads = heads, bias = false, deviation = 0.02, outputDeviation = deviation } = options;
-    const headDim = options.headDim ?? dim / heads;
+    const { heads, causal, bias, deviation, ...rest } = completeOptions('Attention', options, attentionDefaults);
+    const { keyValueHeads = heads, headDim = dim / heads, outputDeviation = deviation } = rest;
     if (!Number.isInteger(headDim)) {
       throw new SluiceError('argument', { rule: `the number of heads divides the width ${dim}`, received: heads });
     }
@@ -52,14 +73,13 @@ export class Attention extends Layer {
     this.oProj = new Linear(init, heads * headDim, dim, { bias, deviation: outputDeviation });
     this.#dim = dim;
     this.#headDim = headDim;
-    this.#causal = options.causal ?? false;
+    this.#causal = causal;
   }
 
   /** Queries from `x` [batch, time, dim]; keys and values from `source`, which is `x` itself in self-attention. */
-  forward(
-    x: Tensor,
-    { source = x, rope, cache }: { source?: Tensor; rope?: RotaryEmbedding; cache?: KeyValueCache } = {},
-  ): Tensor {
+  forward(x: Tensor, inputs: AttentionInputs = {}): Tensor {
+    checkOptions('Attention.forward', inputs, attentionInputs);
+    const { source = x, rope, cache } = inputs;
     requireAxes('attention', { batch: undefined, time: undefined, dim: this.#dim }, x);
     const [batch = 0, time = 0] = x.shape;
     requireAxes('attention over a source', { batch, time: undefined, dim: this.#dim }, source);

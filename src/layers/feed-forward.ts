@@ -1,5 +1,6 @@
 import type { Activation, Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
+import { checkChoice, checkOptions, completeOptions, type OptionTable } from '../base/options.js';
 import type { Tensor } from '../tensor/index.js';
 import { dropout } from './dropout.js';
 import { FormulaLayer } from './formula-layer.js';
@@ -19,6 +20,14 @@ export interface FeedForwardOptions {
   readonly perChannel?: boolean;
 }
 
+const blockDefaults = {
+  bias: false,
+  dropout: 0,
+  deviation: 0.02,
+  outputDeviation: undefined,
+  perChannel: false,
+} satisfies OptionTable<FeedForwardOptions>;
+
 /** down(activation(up x)): the classic block. Names as in Arcee's checkpoints. */
 export class FeedForward extends Layer {
   readonly upProj: Linear;
@@ -34,11 +43,12 @@ export class FeedForward extends Layer {
     options: FeedForwardOptions = {},
   ) {
     super();
-    const { bias = false, deviation = 0.02, outputDeviation = deviation, perChannel = false } = options;
+    const { bias, deviation, perChannel, ...rest } = completeOptions('FeedForward', options, blockDefaults);
+    const { outputDeviation = deviation, dropout } = rest;
     this.upProj = new Linear(init, dim, hidden, { bias, deviation });
     this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
     this.actFn = new FormulaLayer(init, activation, perChannel ? hidden : 1);
-    this.#dropout = options.dropout ?? 0;
+    this.#dropout = dropout;
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
@@ -57,12 +67,13 @@ export class GatedFeedForward extends Layer {
 
   constructor(init: Initializer, dim: number, hidden: number, gate: Gate, options: FeedForwardOptions = {}) {
     super();
-    const { bias = false, deviation = 0.02, outputDeviation = deviation, perChannel = false } = options;
+    const { bias, deviation, perChannel, ...rest } = completeOptions('GatedFeedForward', options, blockDefaults);
+    const { outputDeviation = deviation, dropout } = rest;
     this.gateProj = new Linear(init, dim, hidden, { bias, deviation });
     this.upProj = new Linear(init, dim, hidden, { bias, deviation });
     this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
     this.actFn = new FormulaLayer(init, gate, perChannel ? hidden : 1);
-    this.#dropout = options.dropout ?? 0;
+    this.#dropout = dropout;
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
@@ -72,17 +83,20 @@ export class GatedFeedForward extends Layer {
   }
 }
 
+const packings = { order: ['gate-first', 'value-first'], layout: ['halves', 'interleaved'] } as const;
+
 /** How the two inputs of a gate share one tensor: which comes first, and whether in halves or alternating. */
-export interface Packing {
-  readonly order: 'gate-first' | 'value-first';
-  readonly layout: 'halves' | 'interleaved';
-}
+export type Packing = { readonly [K in keyof typeof packings]: (typeof packings)[K][number] };
 
 /**
  * The two inputs of a gate from one packed tensor [..., 2 width]. There is no default: systems differ, and the wrong
  * order loads without an error and computes nonsense.
  */
-export function unpackGate(packed: Tensor, { order, layout }: Packing): { gate: Tensor; value: Tensor } {
+export function unpackGate(packed: Tensor, packing: Packing): { gate: Tensor; value: Tensor } {
+  checkOptions('unpackGate', packing, packings);
+  const { order, layout } = packing;
+  checkChoice('the order of a packed gate', order, packings.order);
+  checkChoice('the layout of a packed gate', layout, packings.layout);
   const width = packed.shape.at(-1) ?? 0;
   if (width % 2 !== 0) {
     throw new SluiceError('shape', { rule: 'a packed gate has an even last axis', received: packed.shape });

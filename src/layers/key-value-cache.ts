@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import { type Tensor, zeros } from '../tensor/index.js';
 import { requireAxes } from './shapes.js';
@@ -11,13 +12,22 @@ export interface CacheShape {
   readonly headDim: number;
 }
 
+const cacheSizes = {
+  batch: 0,
+  positions: 0,
+  keyValueHeads: 0,
+  headDim: 0,
+} satisfies OptionNames<CacheShape>;
+
 /** The keys and values of one layer for the tokens seen so far, in memory that is reserved once. */
 export class KeyValueCache {
   readonly #key: Tensor;
   readonly #value: Tensor;
   #length = 0;
 
-  constructor(device: Device, { batch, positions, keyValueHeads, headDim }: CacheShape) {
+  constructor(device: Device, sizes: CacheShape) {
+    checkOptions('KeyValueCache', sizes, cacheSizes);
+    const { batch, positions, keyValueHeads, headDim } = sizes;
     const shape = [batch, positions, keyValueHeads, headDim];
     this.#key = zeros(device, shape).keep();
     this.#value = zeros(device, shape).keep();

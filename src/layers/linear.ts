@@ -1,3 +1,4 @@
+import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
@@ -9,18 +10,16 @@ export interface LinearOptions {
   readonly deviation?: number;
 }
 
+const linearDefaults = { bias: false, deviation: 0.02 } satisfies OptionTable<LinearOptions>;
+
 /** y = x W^T + b: [..., inputs] to [..., outputs]; the weight is [outputs, inputs] as in PyTorch. */
 export class Linear extends Layer {
   readonly weight: Tensor;
   readonly bias: Tensor | undefined;
 
-  constructor(
-    init: Initializer,
-    inputs: number,
-    outputs: number,
-    { bias = false, deviation = 0.02 }: LinearOptions = {},
-  ) {
+  constructor(init: Initializer, inputs: number, outputs: number, options: LinearOptions = {}) {
     super();
+    const { bias, deviation } = completeOptions('Linear', options, linearDefaults);
     this.weight = init.normal([outputs, inputs], deviation);
     this.bias = bias ? init.constant([outputs], 0) : undefined;
   }

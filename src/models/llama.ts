@@ -9,6 +9,7 @@
 import { swiglu } from '../activations/gates.js';
 import type { Activation, Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
+import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import { Attention } from '../layers/attention.js';
 import { dropout } from '../layers/dropout.js';
@@ -65,13 +66,31 @@ export interface LlamaOptions {
   readonly dropout?: number;
 }
 
+const llamaDefaults = {
+  vocabSize: undefined,
+  dim: undefined,
+  layers: undefined,
+  heads: undefined,
+  kvHeads: undefined,
+  context: undefined,
+  hidden: undefined,
+  feedForward: swiglu,
+  dropout: 0,
+} satisfies OptionTable<LlamaOptions>;
+
 /**
  * The whole configuration. Embedding and head share a weight.
- * @throws SluiceError `argument` for a size that is not a whole number from 1 on, or heads that do not divide.
+ * @throws SluiceError `argument` for a size that is not a whole number from 1 on, or heads that do not divide; `name` for
+ * an unknown option.
  */
 export function llamaConfig(options: LlamaOptions): LlamaConfig {
-  const { vocabSize, dim, layers, heads, kvHeads = heads, context, feedForward = swiglu, dropout = 0 } = options;
-  const { hidden = feedForward.kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim } = options;
+  const { vocabSize, dim, layers, heads, context, feedForward, dropout, ...rest } = completeOptions(
+    'llama',
+    options,
+    llamaDefaults,
+  );
+  const { kvHeads = heads, hidden = feedForward.kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim } =
+    rest;
   for (const [name, size] of Object.entries({ vocabSize, dim, layers, heads, kvHeads, context, hidden })) {
     if (Number.isInteger(size) && size >= 1) continue;
     throw new SluiceError('argument', { rule: `${name} of a LLaMA is a whole number from 1 on`, received: size });
@@ -161,6 +180,7 @@ export class Llama extends Layer implements CausalModel {
 
   constructor(init: Initializer, config: LlamaConfig) {
     super();
+    checkOptions('Llama', config, llamaConfig({ vocabSize: 1, dim: 2, layers: 1, heads: 1, context: 1 }));
     this.#config = config;
     this.#init = init;
     this.model = new LlamaModel(init, config);
@@ -206,6 +226,8 @@ export class Llama extends Layer implements CausalModel {
  * A new LLaMA with random weights that depend on the seed (0 by default) alone.
  * @example const model = llama(device, { vocabSize: 257, dim: 128, layers: 4, heads: 4, context: 128 });
  */
-export function llama(device: Device, { seed = 0, ...options }: LlamaOptions & { readonly seed?: number }): Llama {
-  return new Llama(new Initializer(device, seed), llamaConfig(options));
+export function llama(device: Device, options: LlamaOptions & { readonly seed?: number }): Llama {
+  checkOptions('llama', options, { ...llamaDefaults, seed: 0 });
+  const { seed = 0, ...shape } = options;
+  return new Llama(new Initializer(device, seed), llamaConfig(shape));
 }

@@ -1,5 +1,5 @@
 import { SluiceError } from '../base/errors.js';
-import { didYouMean } from '../base/nearest.js';
+import { checkChoice, completeOptions, type OptionTable } from '../base/options.js';
 import type { RandomKey } from '../base/random.js';
 import { type Device, type StorageType, storageTypes } from '../devices/device.js';
 import { variable } from '../scalar/expression.js';
@@ -16,25 +16,16 @@ export interface CreateOptions {
   readonly requiresGrad?: boolean;
 }
 
+const createDefaults = { dtype: undefined, requiresGrad: false } satisfies OptionTable<CreateOptions>;
+
 /** Numbers, or arrays of equal length of them, nested. */
 export type Nested = number | readonly Nested[];
 
-function make(device: Device, operation: string, shape: Shape, { dtype = 'float32' }: CreateOptions): Tensor {
+function make(device: Device, operation: string, shape: Shape, dtype: StorageType = 'float32'): Tensor {
   checkShape(operation, shape);
-  if (!storageTypes.includes(dtype)) {
-    throw new SluiceError('name', {
-      rule: `the dtype of a tensor is one of ${storageTypes.join(', ')}`,
-      received: dtype,
-      remedy: didYouMean(dtype, storageTypes, 'Numbers are float32, indices and targets int32.'),
-    });
-  }
+  checkChoice('the dtype of a tensor', dtype, storageTypes);
   const storage = new Storage(trackerOf(device), dtype, [...shape]);
   return new Tensor(storage, packed(storage.shape), undefined);
-}
-
-function finished(tensor: Tensor, { requiresGrad = false }: CreateOptions): Tensor {
-  tensor.requiresGrad = requiresGrad;
-  return tensor;
 }
 
 function shapeOf(values: Nested): number[] {
@@ -64,6 +55,11 @@ export function tensor(
   shape?: Shape,
   options: CreateOptions = {},
 ): Tensor {
+  const { dtype = values instanceof Int32Array ? 'int32' : 'float32', requiresGrad } = completeOptions(
+    'tensor',
+    options,
+    createDefaults,
+  );
   let flat: ArrayLike<number>;
   let own: number[];
   if (isNested(values)) {
@@ -83,17 +79,19 @@ export function tensor(
       received: flat.length,
     });
   }
-  const dtype = options.dtype ?? (values instanceof Int32Array ? 'int32' : 'float32');
-  const made = make(device, 'tensor', wanted, { dtype });
+  const made = make(device, 'tensor', wanted, dtype);
   device.write(flat, made.strided());
-  return finished(made, options);
+  made.requiresGrad = requiresGrad;
+  return made;
 }
 
 /** One value everywhere. */
 export function full(device: Device, shape: Shape, value: number, options: CreateOptions = {}): Tensor {
-  const made = make(device, 'full', shape, options);
+  const { dtype, requiresGrad } = completeOptions('full', options, createDefaults);
+  const made = make(device, 'full', shape, dtype);
   fill(device, made.strided(), value);
-  return finished(made, options);
+  made.requiresGrad = requiresGrad;
+  return made;
 }
 
 export const zeros = (device: Device, shape: Shape, options: CreateOptions = {}): Tensor =>
@@ -121,7 +119,7 @@ function draw(
   device: Device,
   shape: Shape,
   key: RandomKey,
-  { dtype = 'float32' }: CreateOptions,
+  dtype: StorageType = 'float32',
 ): Tensor {
   if (dtype !== 'float32') {
     throw new SluiceError('argument', {
@@ -130,14 +128,18 @@ function draw(
       remedy: 'Leave dtype out; whole numbers come from an Int32Array, by tensor().',
     });
   }
-  const made = make(device, operation, shape, { dtype });
+  const made = make(device, operation, shape);
   device.random(operation === 'rand' ? 'uniform' : 'normal', key, made.strided());
   return made;
 }
 
 /** Uniform float32 numbers in [0, 1): element i depends on the key and i alone. */
-export const rand = (device: Device, shape: Shape, key: RandomKey, options: CreateOptions = {}): Tensor =>
-  finished(draw('rand', device, shape, key, options), options);
+export function rand(device: Device, shape: Shape, key: RandomKey, options: CreateOptions = {}): Tensor {
+  const { dtype, requiresGrad } = completeOptions('rand', options, createDefaults);
+  const made = draw('rand', device, shape, key, dtype);
+  made.requiresGrad = requiresGrad;
+  return made;
+}
 
 const scaled = [variable('x').mul(variable('deviation')).add(variable('mean'))] as const;
 
@@ -148,10 +150,13 @@ export interface RandnOptions extends CreateOptions {
   readonly deviation?: number;
 }
 
+const randnDefaults = { ...createDefaults, mean: 0, deviation: 1 } satisfies OptionTable<RandnOptions>;
+
 /** Normal float32 numbers: element i depends on the key and i alone. */
 export function randn(device: Device, shape: Shape, key: RandomKey, options: RandnOptions = {}): Tensor {
-  const { mean = 0, deviation = 1 } = options;
-  const made = draw('randn', device, shape, key, options);
+  const { mean, deviation, dtype, requiresGrad } = completeOptions('randn', options, randnDefaults);
+  const made = draw('randn', device, shape, key, dtype);
   if (mean !== 0 || deviation !== 1) mapInto(scaled, [made], { x: made }, { deviation, mean });
-  return finished(made, options);
+  made.requiresGrad = requiresGrad;
+  return made;
 }

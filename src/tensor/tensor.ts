@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Device, HostArray, StorageType, View } from '../devices/device.js';
 import { Elementwise } from '../scalar/elementwise.js';
 import type { Expression } from '../scalar/expression.js';
@@ -17,6 +18,13 @@ import * as views from './operations/views.js';
 import { enlist, type Handle } from './scopes.js';
 import { isPacked, type Layout, packed, type Shape, sameShape, sizeOf } from './shape.js';
 import { freedError, type Release, Storage } from './storage.js';
+
+export interface BackwardOptions {
+  /** Leaves the graph as it is, for another backward(); false by default. */
+  readonly retainGraph?: boolean;
+}
+
+const backwardDefaults = { retainGraph: false } satisfies OptionTable<BackwardOptions>;
 
 /**
  * Numbers on a device, with a shape. Elementwise methods (`add`, `mul`, `tanh`, …) broadcast; axes may be negative;
@@ -181,7 +189,8 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
    * the graph held. A tensor of more than one element takes the gradient of the loss with respect to it.
    * @throws SluiceError `freed` the second time through a graph, unless the first had `retainGraph`.
    */
-  backward(gradient?: Tensor, { retainGraph = false }: { readonly retainGraph?: boolean } = {}): void {
+  backward(gradient?: Tensor, options: BackwardOptions = {}): void {
+    const { retainGraph } = completeOptions('backward', options, backwardDefaults);
     const source = this.#source;
     if (source === undefined) {
       throw new SluiceError('argument', {

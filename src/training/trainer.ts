@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { randomKey } from '../base/random.js';
 import { type Batch, ignoreIndex, sampleBatch } from '../data/batches.js';
 import type { TokenSource } from '../data/token-source.js';
@@ -19,6 +20,14 @@ export interface TrainerOptions {
   readonly seed: number;
   readonly optimizer?: Partial<AdamWOptions>;
 }
+
+const trainerDefaults = {
+  batch: undefined,
+  context: undefined,
+  accumulate: undefined,
+  seed: undefined,
+  optimizer: {},
+} satisfies OptionTable<TrainerOptions>;
 
 /** What one optimizer step did; a line of metrics.jsonl. */
 export interface StepRecord {
@@ -55,8 +64,12 @@ export class Trainer {
   constructor(device: Device, model: CausalModel, source: TokenSource, options: TrainerOptions, done = 0) {
     this.#device = device;
     this.model = model;
-    this.options = options;
-    this.optimizer = new AdamW(device, model.namedParameters(), options.optimizer);
+    this.options = completeOptions('Trainer', options, trainerDefaults);
+    const { accumulate } = this.options;
+    if (!(Number.isInteger(accumulate) && accumulate >= 1)) {
+      throw new SluiceError('argument', { rule: 'accumulate is a whole number from 1 on', received: accumulate });
+    }
+    this.optimizer = new AdamW(device, model.namedParameters(), this.options.optimizer);
     this.#source = source;
     this.#done = done;
   }

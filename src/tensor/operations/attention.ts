@@ -1,4 +1,5 @@
 import { SluiceError } from '../../base/errors.js';
+import { completeOptions, type OptionTable } from '../../base/options.js';
 import type { AttentionViews, DeviceBuffer, View } from '../../devices/device.js';
 import type { AttentionShape } from '../../kernels/attention.js';
 import { startNode } from '../autograd.js';
@@ -16,10 +17,12 @@ export interface AttentionOptions {
   readonly scale?: number;
 }
 
+const attentionDefaults = { causal: false, scale: undefined } satisfies OptionTable<AttentionOptions>;
+
 function attentionShape(query: Tensor, key: Tensor, value: Tensor, options: AttentionOptions): AttentionShape {
   const [batch = 0, queryLength = 0, heads = 0, headDim = 0] = query.shape;
   const [keyBatch, keyLength = 0, keyValueHeads = 1, keyDim] = key.shape;
-  const { causal = false, scale = 1 / Math.sqrt(headDim) } = options;
+  const { causal, scale = 1 / Math.sqrt(headDim) } = completeOptions('attention', options, attentionDefaults);
   const refuse = (rule: string, remedy: string): never => {
     throw new SluiceError('shape', { rule, received: [query.shape, key.shape, value.shape], remedy });
   };

@@ -1,4 +1,5 @@
 import { SluiceError } from '../../base/errors.js';
+import { completeOptions, type OptionTable } from '../../base/options.js';
 import type { View } from '../../devices/device.js';
 import type { Expression } from '../../scalar/expression.js';
 import { startNode } from '../autograd.js';
@@ -27,6 +28,8 @@ export interface MapOptions {
   readonly extended?: boolean;
 }
 
+const mapDefaults = { operation: 'map', extended: false } satisfies OptionTable<MapOptions>;
+
 const caches = { plain: new ProgramCache<MapProgram>(), extended: new ProgramCache<MapProgram>() };
 
 /**
@@ -39,8 +42,9 @@ export function mapTensors<const Outputs extends readonly Expression[]>(
   outputs: Outputs,
   inputs: Tensors,
   scalars: Scalars = {},
-  { operation = 'map', extended = false }: MapOptions = {},
+  options: MapOptions = {},
 ): Mapped<Outputs> {
+  const { operation, extended } = completeOptions('mapTensors', options, mapDefaults);
   const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
   return runMap(program, Object.values(inputs), Object.values(scalars), operation) as Mapped<Outputs>;
 }
@@ -105,8 +109,9 @@ export function mapJoined(
   inputs: Tensors,
   axis: number,
   scalars: Scalars = {},
-  { operation = 'map', extended = false }: MapOptions = {},
+  options: MapOptions = {},
 ): Tensor {
+  const { operation, extended } = completeOptions('mapJoined', options, mapDefaults);
   const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
   const { first, tensors, shape, views } = place(operation, Object.values(inputs));
   const along = toAxis(operation, axis, shape.length);

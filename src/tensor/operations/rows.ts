@@ -1,4 +1,5 @@
 import { SluiceError } from '../../base/errors.js';
+import { completeOptions, type OptionTable } from '../../base/options.js';
 import type { RowArguments, View } from '../../devices/device.js';
 import type { Expression } from '../../scalar/expression.js';
 import { startNode } from '../autograd.js';
@@ -22,6 +23,8 @@ export interface RowTensors {
   readonly rows?: Tensors;
 }
 
+const noRows = { elements: undefined, columns: {}, rows: {} } satisfies OptionTable<RowTensors>;
+
 const cache = new ProgramCache<RowProgram>();
 
 /**
@@ -32,10 +35,11 @@ const cache = new ProgramCache<RowProgram>();
  */
 export function rowTensors<const Outputs extends readonly Expression[]>(
   outputs: Outputs,
-  { elements, columns = {}, rows = {} }: RowTensors,
+  tensors: RowTensors,
   scalars: Scalars = {},
   operation = 'row',
 ): Mapped<Outputs> {
+  const { elements, columns, rows } = completeOptions(operation, tensors, noRows);
   const names = {
     elements: Object.keys(elements),
     columns: Object.keys(columns),
