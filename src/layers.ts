@@ -3,9 +3,12 @@ export { Attention, type AttentionInputs, type AttentionOptions as AttentionLaye
 export { dropout } from './layers/dropout.js';
 export { Embedding } from './layers/embedding.js';
 export {
+  type BlockBias,
   FeedForward,
   type FeedForwardOptions,
+  type GatedBlockBias,
   GatedFeedForward,
+  type GatedFeedForwardOptions,
   type Packing,
   unpackGate,
 } from './layers/feed-forward.js';

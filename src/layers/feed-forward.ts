@@ -10,8 +10,20 @@ import { Linear } from './linear.js';
 import type { Mode } from './mode.js';
 import { requireWidth } from './shapes.js';
 
-export interface FeedForwardOptions {
-  readonly bias?: boolean;
+/** Which projections of a plain block have a bias. */
+export interface BlockBias {
+  readonly up?: boolean;
+  readonly down?: boolean;
+}
+
+/** Which projections of a gated block have a bias. */
+export interface GatedBlockBias extends BlockBias {
+  readonly gate?: boolean;
+}
+
+export interface FeedForwardOptions<Bias extends BlockBias = BlockBias> {
+  /** All projections, none (the default), or each for itself. */
+  readonly bias?: boolean | Bias;
   readonly dropout?: number;
   readonly deviation?: number;
   /** Of the projection that writes to the residual stream. */
@@ -20,6 +32,8 @@ export interface FeedForwardOptions {
   readonly perChannel?: boolean;
 }
 
+export type GatedFeedForwardOptions = FeedForwardOptions<GatedBlockBias>;
+
 const blockDefaults = {
   bias: false,
   dropout: 0,
@@ -27,6 +41,9 @@ const blockDefaults = {
   outputDeviation: undefined,
   perChannel: false,
 } satisfies OptionTable<FeedForwardOptions>;
+
+const noBias = { up: false, down: false } satisfies OptionTable<BlockBias>;
+const noGatedBias = { gate: false, ...noBias } satisfies OptionTable<GatedBlockBias>;
 
 /** down(activation(up x)): the classic block. Names as in Arcee's checkpoints. */
 export class FeedForward extends Layer {
@@ -45,8 +62,10 @@ export class FeedForward extends Layer {
     super();
     const { bias, deviation, perChannel, ...rest } = completeOptions('FeedForward', options, blockDefaults);
     const { outputDeviation = deviation, dropout } = rest;
-    this.upProj = new Linear(init, dim, hidden, { bias, deviation });
-    this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
+    const biased =
+      typeof bias === 'boolean' ? { up: bias, down: bias } : completeOptions('the bias of FeedForward', bias, noBias);
+    this.upProj = new Linear(init, dim, hidden, { bias: biased.up, deviation });
+    this.downProj = new Linear(init, hidden, dim, { bias: biased.down, deviation: outputDeviation });
     this.actFn = new FormulaLayer(init, activation, perChannel ? hidden : 1);
     this.#dropout = dropout;
   }
@@ -65,13 +84,17 @@ export class GatedFeedForward extends Layer {
   readonly actFn: FormulaLayer;
   readonly #dropout: number;
 
-  constructor(init: Initializer, dim: number, hidden: number, gate: Gate, options: FeedForwardOptions = {}) {
+  constructor(init: Initializer, dim: number, hidden: number, gate: Gate, options: GatedFeedForwardOptions = {}) {
     super();
     const { bias, deviation, perChannel, ...rest } = completeOptions('GatedFeedForward', options, blockDefaults);
     const { outputDeviation = deviation, dropout } = rest;
-    this.gateProj = new Linear(init, dim, hidden, { bias, deviation });
-    this.upProj = new Linear(init, dim, hidden, { bias, deviation });
-    this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
+    const biased =
+      typeof bias === 'boolean'
+        ? { gate: bias, up: bias, down: bias }
+        : completeOptions('the bias of GatedFeedForward', bias, noGatedBias);
+    this.gateProj = new Linear(init, dim, hidden, { bias: biased.gate, deviation });
+    this.upProj = new Linear(init, dim, hidden, { bias: biased.up, deviation });
+    this.downProj = new Linear(init, hidden, dim, { bias: biased.down, deviation: outputDeviation });
     this.actFn = new FormulaLayer(init, gate, perChannel ? hidden : 1);
     this.#dropout = dropout;
   }
