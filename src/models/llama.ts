@@ -1,6 +1,6 @@
 /**
  * LLaMA, the decoder that most open models follow: RMSNorm before each part, rotary positions, grouped-query attention,
- * a gated feed-forward block, no biases. With a plain block it is Arcee. Source: Touvron 2023, arXiv:2302.13971.
+ * a gated feed-forward block, no biases unless asked for. With a plain block it is Arcee. Source: Touvron 2023, arXiv:2302.13971.
  *
  * - weights carry Hugging Face's names
  * - projections that write to the residual stream start smaller, by 1 / sqrt(2 layers), as in GPT-2
@@ -39,6 +39,10 @@ export interface LlamaConfig {
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
   readonly tieWordEmbeddings: boolean;
+  /** Biases in all four projections of attention. */
+  readonly attentionBias: boolean;
+  /** Biases in all projections of the feed-forward block. */
+  readonly mlpBias: boolean;
   readonly initializerRange: number;
   /** A gate makes the gated block, an activation the plain one. */
   readonly feedForward: Gate | Activation;
@@ -64,6 +68,10 @@ export interface LlamaOptions {
   readonly feedForward?: Gate | Activation;
   /** 0 by default. */
   readonly dropout?: number;
+  /** Biases in the projections of attention; none by default. */
+  readonly attentionBias?: boolean;
+  /** Biases in the projections of the feed-forward block; none by default. */
+  readonly mlpBias?: boolean;
 }
 
 const llamaDefaults = {
@@ -76,6 +84,8 @@ const llamaDefaults = {
   hidden: undefined,
   feedForward: swiglu,
   dropout: 0,
+  attentionBias: false,
+  mlpBias: false,
 } satisfies OptionTable<LlamaOptions>;
 
 /**
@@ -84,13 +94,10 @@ const llamaDefaults = {
  * an unknown option.
  */
 export function llamaConfig(options: LlamaOptions): LlamaConfig {
-  const { vocabSize, dim, layers, heads, context, feedForward, dropout, ...rest } = completeOptions(
-    'llama',
-    options,
-    llamaDefaults,
-  );
+  const complete = completeOptions('llama', options, llamaDefaults);
+  const { vocabSize, dim, layers, heads, context, feedForward, dropout, attentionBias, mlpBias } = complete;
   const { kvHeads = heads, hidden = feedForward.kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim } =
-    rest;
+    complete;
   for (const [name, size] of Object.entries({ vocabSize, dim, layers, heads, kvHeads, context, hidden })) {
     if (Number.isInteger(size) && size >= 1) continue;
     throw new SluiceError('argument', { rule: `${name} of a LLaMA is a whole number from 1 on`, received: size });
@@ -114,6 +121,8 @@ export function llamaConfig(options: LlamaOptions): LlamaConfig {
     rmsNormEps: 1e-5,
     ropeTheta: 10_000,
     tieWordEmbeddings: true,
+    attentionBias,
+    mlpBias,
     initializerRange: 0.02,
     feedForward,
     dropout,
@@ -137,11 +146,12 @@ class LlamaLayer extends Layer {
       keyValueHeads: config.numKeyValueHeads,
       headDim: config.headDim,
       causal: true,
+      bias: config.attentionBias,
       deviation,
       outputDeviation,
     });
     this.postAttentionLayernorm = new RmsNorm(init, hiddenSize, rmsNormEps);
-    const options = { deviation, outputDeviation, dropout: config.dropout };
+    const options = { bias: config.mlpBias, deviation, outputDeviation, dropout: config.dropout };
     this.mlp =
       feedForward.kind === 'gate'
         ? new GatedFeedForward(init, hiddenSize, intermediateSize, feedForward, options)
