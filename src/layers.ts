@@ -15,7 +15,7 @@ export {
 export { FormulaLayer } from './layers/formula-layer.js';
 export { Initializer } from './layers/initialization.js';
 export { type CacheShape, KeyValueCache } from './layers/key-value-cache.js';
-export { Layer, type NamedParameter } from './layers/layer.js';
+export { Layer, type NamedParameter, type WeightReader } from './layers/layer.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export { Mode } from './layers/mode.js';
 export { LayerNorm, RmsNorm } from './layers/normalization.js';

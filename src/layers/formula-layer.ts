@@ -12,14 +12,21 @@ export class FormulaLayer extends Layer {
   readonly #formula: Formula<'activation'> | Formula<'gate'>;
   readonly #noisy: Expression;
   readonly #quiet: Expression;
-  [parameter: string]: unknown;
+  /** The learned parameters by their names in the formula. */
+  readonly learned: Readonly<Record<string, Tensor>>;
 
   constructor(init: Initializer, formula: Formula<'activation'> | Formula<'gate'>, channels = 1) {
     super();
     this.#formula = formula;
     this.#noisy = formula.noisy;
     this.#quiet = formula.expression;
-    for (const name of formula.learned) this[name] = init.constant([channels], formula.parameters[name]?.value ?? 0);
+    this.learned = Object.fromEntries(
+      formula.learned.map((name) => [name, init.constant([channels], formula.parameters[name]?.value ?? 0)]),
+    );
+  }
+
+  protected override get members(): object {
+    return this.learned;
   }
 
   /**
@@ -39,11 +46,10 @@ export class FormulaLayer extends Layer {
       const input = inputs[i];
       if (input !== undefined) operands[name] = input;
     });
+    Object.assign(operands, this.learned);
     const [first] = inputs;
-    for (const name of this.#formula.learned) {
-      const parameter = this[name] as Tensor;
+    for (const parameter of Object.values(this.learned)) {
       if (first !== undefined && parameter.size > 1) requireWidth(`${operation} per channel`, parameter, first);
-      operands[name] = parameter;
     }
     const draws = mode.training && this.#formula.usesNoise && first !== undefined;
     if (draws) operands['noise'] = noiseLike(first, mode);

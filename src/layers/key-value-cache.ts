@@ -20,7 +20,7 @@ const cacheSizes = {
 } satisfies OptionNames<CacheShape>;
 
 /** The keys and values of one layer for the tokens seen so far, in memory that is reserved once. */
-export class KeyValueCache {
+export class KeyValueCache implements Disposable {
   readonly #key: Tensor;
   readonly #value: Tensor;
   #length = 0;
@@ -62,5 +62,9 @@ export class KeyValueCache {
   dispose(): void {
     this.#key.dispose();
     this.#value.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

@@ -12,7 +12,7 @@ const rotated = [first.mul(cosine).sub(second.mul(sine)), second.mul(cosine).add
  * Rotary position embedding in Hugging Face's half-split form: component j turns with component j + headDim / 2.
  * Source: Su 2021, arXiv:2104.09864.
  */
-export class RotaryEmbedding {
+export class RotaryEmbedding implements Disposable {
   /** [positions, 1, headDim / 2]. */
   readonly #cosine: Tensor;
   readonly #sine: Tensor;
@@ -58,5 +58,15 @@ export class RotaryEmbedding {
       sine: this.#sine.slice(0, start, start + time),
     };
     return mapJoined(rotated, operands, -1, {}, { operation: 'rotary embedding' });
+  }
+
+  /** Gives back its tables. */
+  dispose(): void {
+    this.#cosine.dispose();
+    this.#sine.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

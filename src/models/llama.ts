@@ -224,6 +224,11 @@ export class Llama extends Layer implements CausalModel {
     });
   }
 
+  override dispose(): void {
+    super.dispose();
+    this.#rope.dispose();
+  }
+
   makeCaches(batch: number): KeyValueCache[] {
     const { maxPositionEmbeddings: positions, numKeyValueHeads: keyValueHeads, headDim } = this.#config;
     return this.model.layers.map(

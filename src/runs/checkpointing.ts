@@ -1,5 +1,3 @@
-import { SluiceError } from '../base/errors.js';
-import type { TensorReader } from '../formats/safetensors-file.js';
 import type { SafetensorsEntry } from '../formats/safetensors-write.js';
 import type { Layer } from '../layers/layer.js';
 import type { Tensor } from '../tensor/index.js';
@@ -48,7 +46,7 @@ export const readState = async (checkpoint: Checkpoint): Promise<RunState> =>
 export async function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
   const weights = await checkpoint.openTensors(parts.weights);
   try {
-    await loadWeights(trainer.model, weights);
+    await trainer.model.load(weights);
   } finally {
     await weights.close();
   }
@@ -58,28 +56,4 @@ export async function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): 
   } finally {
     await optimizer.close();
   }
-}
-
-/**
- * Fills a model from a file, a tensor at a time.
- * @throws SluiceError `checkpoint` that names the first tensor which is missing, unexpected or of another shape; the model
- * is then as it was.
- */
-export async function loadWeights(model: Layer, reader: TensorReader): Promise<void> {
-  const parameters = model.namedParameters();
-  const names = new Set(parameters.map(({ name }) => name));
-  const unexpected = reader.names().find((name) => !names.has(name));
-  const refuse = (rule: string, received: unknown): SluiceError =>
-    new SluiceError('checkpoint', {
-      rule,
-      received,
-      remedy: 'config.json and the weights belong to different models.',
-    });
-  if (unexpected !== undefined) throw refuse('a weight file has only tensors of its model', unexpected);
-  for (const { name, tensor } of parameters) {
-    if (!reader.names().includes(name)) throw refuse(`a weight file has the tensor ${name}`, 'none');
-    const { shape } = reader.info(name);
-    if (shape.join() !== tensor.shape.join()) throw refuse(`${name} has the shape [${tensor.shape.join(', ')}]`, shape);
-  }
-  for (const { name, tensor } of parameters) tensor.write(await reader.readFloat32(name));
 }

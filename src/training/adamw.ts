@@ -52,7 +52,7 @@ interface Slot {
  * Adam with decoupled weight decay, clipping by the global norm included. Source: Loshchilov and Hutter 2017,
  * arXiv:1711.05101. Whether a step is applied is decided on the device, so that a step need not read anything back.
  */
-export class AdamW {
+export class AdamW implements Disposable {
   readonly options: AdamWOptions;
   readonly #device: Device;
   readonly #slots: readonly Slot[];
@@ -133,5 +133,9 @@ export class AdamW {
       first.dispose();
       second.dispose();
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

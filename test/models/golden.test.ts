@@ -8,6 +8,7 @@ import { Mode } from '../../src/layers/mode.js';
 import { Llama } from '../../src/models/llama.js';
 import { tensor } from '../../src/tensor/index.js';
 import { crossEntropy } from '../../src/training/losses.js';
+import { readerOf } from '../layers/support.js';
 import { distance, golden, type Named } from './golden.js';
 
 const devices: readonly (readonly [Device, number])[] = [
@@ -23,7 +24,7 @@ describe.each(golden)('$name of Transformers', ({ config, weights, expected }) =
     devices.map(([device, tolerance]) => [`${device.name}, ${device.description}`, device, tolerance] as const),
   )('has the same logits, loss and gradients on %s', async (_, device, tolerance) => {
     const model = new Llama(new Initializer(device, 0), decodeConfig(config));
-    model.load(weights);
+    await model.load(readerOf(weights));
     const of = (name: string): Named => {
       const found = expected.get(name);
       if (found === undefined) throw new Error(`${name} is not in expected.safetensors`);
