@@ -1,6 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
-import { attention, type Tensor } from '../tensor/index.js';
+import { attention, internal, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import type { KeyValueCache } from './key-value-cache.js';
 import { Layer } from './layer.js';
@@ -87,11 +87,13 @@ export class Attention extends Layer {
       projected.reshape([batch, projected.shape[1] ?? 0, (projected.shape[2] ?? 0) / this.#headDim, this.#headDim]);
     const start = cache?.length ?? 0;
     const turn = (states: Tensor): Tensor => rope?.forward(states, start) ?? states;
-    const query = turn(heads(this.qProj.forward(x)));
-    let key = turn(heads(this.kProj.forward(source)));
-    let value = heads(this.vProj.forward(source));
-    if (cache !== undefined) ({ key, value } = cache.append(key, value));
-    const mixed = attention(query, key, value, { causal: this.#causal });
-    return this.oProj.forward(mixed.reshape([batch, time, -1]));
+    return internal(() => {
+      const query = turn(heads(this.qProj.forward(x)));
+      let key = turn(heads(this.kProj.forward(source)));
+      let value = heads(this.vProj.forward(source));
+      if (cache !== undefined) ({ key, value } = cache.append(key, value));
+      const mixed = attention(query, key, value, { causal: this.#causal });
+      return this.oProj.forward(mixed.reshape([batch, time, -1]));
+    });
   }
 }

@@ -1,7 +1,7 @@
 import type { Activation, Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { checkChoice, checkOptions, completeOptions, type OptionTable } from '../base/options.js';
-import type { Tensor } from '../tensor/index.js';
+import { internal, type Tensor } from '../tensor/index.js';
 import { dropout } from './dropout.js';
 import { FormulaLayer } from './formula-layer.js';
 import type { Initializer } from './initialization.js';
@@ -72,7 +72,10 @@ export class FeedForward extends Layer {
 
   forward(x: Tensor, mode: Mode): Tensor {
     requireWidth('a feed-forward block', this.upProj.weight, x);
-    return dropout(this.downProj.forward(this.actFn.forward(mode, this.upProj.forward(x))), this.#dropout, mode);
+    return internal(() => {
+      const hidden = this.actFn.forward(mode, this.upProj.forward(x));
+      return dropout(this.downProj.forward(hidden), this.#dropout, mode);
+    });
   }
 }
 
@@ -101,8 +104,10 @@ export class GatedFeedForward extends Layer {
 
   forward(x: Tensor, mode: Mode): Tensor {
     requireWidth('a gated feed-forward block', this.gateProj.weight, x);
-    const hidden = this.actFn.forward(mode, this.gateProj.forward(x), this.upProj.forward(x));
-    return dropout(this.downProj.forward(hidden), this.#dropout, mode);
+    return internal(() => {
+      const hidden = this.actFn.forward(mode, this.gateProj.forward(x), this.upProj.forward(x));
+      return dropout(this.downProj.forward(hidden), this.#dropout, mode);
+    });
   }
 }
 

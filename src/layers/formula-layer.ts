@@ -1,7 +1,7 @@
 import type { Formula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { Expression } from '../scalar/expression.js';
-import { mapTensors, type Tensor } from '../tensor/index.js';
+import { internal, mapTensors, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { type Mode, noiseLike } from './mode.js';
@@ -52,7 +52,9 @@ export class FormulaLayer extends Layer {
       if (first !== undefined && parameter.size > 1) requireWidth(`${operation} per channel`, parameter, first);
     }
     const draws = mode.training && this.#formula.usesNoise && first !== undefined;
-    if (draws) operands['noise'] = noiseLike(first, mode);
-    return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];
+    return internal(() => {
+      if (draws) operands['noise'] = noiseLike(first, mode);
+      return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];
+    });
   }
 }

@@ -1,7 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Device } from '../devices/device.js';
-import { type Tensor, zeros } from '../tensor/index.js';
+import { internal, type Tensor, zeros } from '../tensor/index.js';
 import { requireAxes } from './shapes.js';
 
 export interface CacheShape {
@@ -48,8 +48,10 @@ export class KeyValueCache implements Disposable {
     if (end > (this.#key.shape[1] ?? 0)) {
       throw new SluiceError('shape', { rule: `a cache holds ${this.#key.shape[1]} positions`, received: end });
     }
-    this.#key.slice(1, this.#length, end).write(key);
-    this.#value.slice(1, this.#length, end).write(value);
+    internal(() => {
+      this.#key.slice(1, this.#length, end).write(key);
+      this.#value.slice(1, this.#length, end).write(value);
+    });
     this.#length = end;
     return { key: this.#key.slice(1, 0, end), value: this.#value.slice(1, 0, end) };
   }

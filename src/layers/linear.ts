@@ -1,5 +1,5 @@
 import { completeOptions, type OptionTable } from '../base/options.js';
-import type { Tensor } from '../tensor/index.js';
+import { internal, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { requireWidth } from './shapes.js';
@@ -30,7 +30,9 @@ export class Linear extends Layer {
 
   forward(x: Tensor): Tensor {
     requireWidth('a linear layer', this.weight, x);
-    const product = x.matmul(this.weight.transpose(0, 1));
-    return this.bias === undefined ? product : product.add(this.bias);
+    return internal(() => {
+      const product = x.matmul(this.weight.transpose(0, 1));
+      return this.bias === undefined ? product : product.add(this.bias);
+    });
   }
 }

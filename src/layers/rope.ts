@@ -1,7 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { variable } from '../scalar/expression.js';
-import { mapJoined, type Tensor, tensor } from '../tensor/index.js';
+import { internal, mapJoined, type Tensor, tensor } from '../tensor/index.js';
 import { requireAxes } from './shapes.js';
 
 const [first, second, cosine, sine] = ['first', 'second', 'cosine', 'sine'].map(variable) as [X, X, X, X];
@@ -51,13 +51,15 @@ export class RotaryEmbedding implements Disposable {
       });
     }
     const half = headDim / 2;
-    const operands = {
-      first: x.slice(-1, 0, half),
-      second: x.slice(-1, half, headDim),
-      cosine: this.#cosine.slice(0, start, start + time),
-      sine: this.#sine.slice(0, start, start + time),
-    };
-    return mapJoined(rotated, operands, -1, {}, { operation: 'rotary embedding' });
+    return internal(() => {
+      const operands = {
+        first: x.slice(-1, 0, half),
+        second: x.slice(-1, half, headDim),
+        cosine: this.#cosine.slice(0, start, start + time),
+        sine: this.#sine.slice(0, start, start + time),
+      };
+      return mapJoined(rotated, operands, -1, {}, { operation: 'rotary embedding' });
+    });
   }
 
   /** Gives back its tables. */

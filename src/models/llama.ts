@@ -161,9 +161,11 @@ class LlamaLayer extends Layer {
 
   forward(x: Tensor, mode: Mode, rope: RotaryEmbedding, cache?: KeyValueCache): Tensor {
     const where = cache === undefined ? { rope } : { rope, cache };
-    const attended = this.selfAttn.forward(this.inputLayernorm.forward(x), where);
-    const middle = x.add(dropout(attended, this.#dropout, mode));
-    return middle.add(this.mlp.forward(this.postAttentionLayernorm.forward(middle), mode));
+    return internal(() => {
+      const attended = this.selfAttn.forward(this.inputLayernorm.forward(x), where);
+      const middle = x.add(dropout(attended, this.#dropout, mode));
+      return middle.add(this.mlp.forward(this.postAttentionLayernorm.forward(middle), mode));
+    });
   }
 }
 

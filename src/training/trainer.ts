@@ -6,7 +6,7 @@ import type { TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
-import { endStep, type Tensor, tensor } from '../tensor/index.js';
+import { endStep, internal, type Tensor, tensor } from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
 import { crossEntropy } from './losses.js';
 
@@ -159,9 +159,11 @@ export function batchLoss(device: Device, model: CausalModel, batch: Batch, mode
   const shape = [batch.batch, batch.context];
   requireIds(batch.inputs, model.vocabSize, 0);
   requireIds(batch.targets, model.vocabSize, ignoreIndex);
-  const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
-  const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
-  return crossEntropy(model.forward(inputs, mode), targets).sum();
+  return internal(() => {
+    const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
+    const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
+    return crossEntropy(model.forward(inputs, mode), targets).sum();
+  });
 }
 
 /** A device does not look: an id outside the table would read other memory. */

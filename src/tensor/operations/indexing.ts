@@ -2,6 +2,7 @@ import { SluiceError } from '../../base/errors.js';
 import { startNode } from '../autograd.js';
 import { fill, viewOf } from '../compute.js';
 import { Targets } from '../gradients.js';
+import { internal } from '../scopes.js';
 import { isPacked, type Layout, packed, reshapeLayout, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, withSuited } from './copies.js';
@@ -25,8 +26,11 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
   if (table.shape.length === 0) {
     throw new SluiceError('shape', { rule: 'gather takes a table of at least one axis', received: table.shape });
   }
-  return withSuited(indices, isPacked(indices), (suitedIndices) =>
-    withSuited(table, tableLayout(table) !== undefined, (suitedTable) => gatherRows(suitedTable, suitedIndices)),
+  // The device may find an index out of range: then what was begun goes.
+  return internal(() =>
+    withSuited(indices, isPacked(indices), (suitedIndices) =>
+      withSuited(table, tableLayout(table) !== undefined, (suitedTable) => gatherRows(suitedTable, suitedIndices)),
+    ),
   );
 }
 
