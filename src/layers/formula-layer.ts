@@ -2,6 +2,7 @@ import type { Formula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { Expression } from '../scalar/expression.js';
 import { internal, mapTensors, type Tensor } from '../tensor/index.js';
+import { sameShape } from '../tensor/shape.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { type Mode, noiseLike } from './mode.js';
@@ -35,7 +36,8 @@ export class FormulaLayer extends Layer {
    */
   forward(mode: Mode, ...inputs: readonly Tensor[]): Tensor {
     const { name: operation } = this.#formula;
-    if (inputs.some(({ shape }) => shape.join() !== inputs[0]?.shape.join())) {
+    const [first] = inputs;
+    if (first !== undefined && inputs.some(({ shape }) => !sameShape(shape, first.shape))) {
       throw new SluiceError('shape', {
         rule: `${operation} takes ${this.#formula.inputs.join(' and ')} of one shape`,
         received: inputs.map(({ shape }) => shape),
@@ -47,7 +49,6 @@ export class FormulaLayer extends Layer {
       if (input !== undefined) operands[name] = input;
     });
     Object.assign(operands, this.learned);
-    const [first] = inputs;
     for (const parameter of Object.values(this.learned)) {
       if (first !== undefined && parameter.size > 1) requireWidth(`${operation} per channel`, parameter, first);
     }

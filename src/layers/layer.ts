@@ -1,6 +1,7 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { Tensor } from '../tensor/index.js';
+import { sameShape } from '../tensor/shape.js';
 
 export interface NamedParameter {
   /** As in a Hugging Face checkpoint: `model.layers.0.self_attn.q_proj.weight`. */
@@ -115,8 +116,8 @@ function checkWeights(weights: WeightReader, parameters: readonly NamedParameter
       });
     }
     const { shape } = weights.info(name);
-    if (shape.join() !== tensor.shape.join()) {
-      const rule = `${name} has the shape [${tensor.shape.join(', ')}]`;
+    if (!sameShape(shape, tensor.shape)) {
+      const rule = `${name} has the shape ${show(tensor.shape)}`;
       throw new SluiceError('checkpoint', { rule, received: shape, remedy: others });
     }
   }

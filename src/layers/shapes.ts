@@ -1,4 +1,4 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
 import type { Tensor } from '../tensor/index.js';
 
 /** Holds that the input's last axis is that of the layer's weight; the error names the layer and both shapes. */
@@ -6,7 +6,7 @@ export function requireWidth(layer: string, weight: Tensor, x: Tensor): void {
   const width = weight.shape.at(-1);
   if (x.shape.at(-1) === width) return;
   throw new SluiceError('shape', {
-    rule: `${layer} of weight [${weight.shape.join(', ')}] takes a last axis of ${width}`,
+    rule: `${layer} of weight ${show(weight.shape)} takes a last axis of ${width}`,
     received: x.shape,
     remedy: 'Is an operand outside the brackets it belongs in?',
   });

@@ -1,6 +1,4 @@
-import type { SafetensorsEntry } from '../formats/safetensors-write.js';
-import type { Layer } from '../layers/layer.js';
-import type { Tensor } from '../tensor/index.js';
+import { tensorEntry, weightEntries } from '../formats/weights.js';
 import { type CheckpointPart, jsonPart, tensorsPart } from '../training/checkpoints.js';
 import type { Checkpoint } from '../training/checkpoints-read.js';
 import type { Trainer } from '../training/trainer.js';
@@ -15,23 +13,9 @@ export interface RunState {
 
 const parts = { weights: 'model.safetensors', optimizer: 'optimizer.safetensors', state: 'state.json' } as const;
 
-const entry = (name: string, tensor: Tensor): SafetensorsEntry => ({
-  name,
-  dtype: 'F32',
-  shape: tensor.shape,
-  bytes: async () => {
-    const values = Float32Array.from(await tensor.toArray());
-    return new Uint8Array(values.buffer);
-  },
-});
-
-/** The weights under Hugging Face's names. */
-export const weightEntries = (model: Layer): SafetensorsEntry[] =>
-  model.namedParameters().map(({ name, tensor }) => entry(name, tensor));
-
 /** Everything that a resumed run needs to go on bit for bit. */
 export function checkpointParts(trainer: Trainer, state: RunState): CheckpointPart[] {
-  const optimizer = [...trainer.optimizer.state()].map(([name, tensor]) => entry(name, tensor));
+  const optimizer = [...trainer.optimizer.state()].map(([name, tensor]) => tensorEntry(name, tensor));
   return [
     tensorsPart(parts.weights, weightEntries(trainer.model)),
     tensorsPart(parts.optimizer, optimizer),

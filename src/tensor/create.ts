@@ -1,4 +1,4 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
 import { checkChoice, completeOptions, type OptionTable } from '../base/options.js';
 import type { RandomKey } from '../base/random.js';
 import { type Device, type StorageType, storageTypes } from '../devices/device.js';
@@ -75,7 +75,7 @@ export function tensor(
   checkShape('tensor', wanted);
   if (flat.length !== sizeOf(wanted)) {
     throw new SluiceError('shape', {
-      rule: `a tensor [${wanted.join(', ')}] has ${sizeOf(wanted)} values`,
+      rule: `a tensor ${show(wanted)} has ${sizeOf(wanted)} values`,
       received: flat.length,
     });
   }

@@ -46,6 +46,10 @@ export function isPacked({ shape, strides }: Layout): boolean {
   return true;
 }
 
+/** Whether the elements along an axis, the last by default, lie side by side. */
+export const stepsByOne = ({ shape, strides }: Layout, axis = -1): boolean =>
+  shape.at(axis) === 1 || strides.at(axis) === 1;
+
 /** Whether two indices name one element. */
 export function repeats({ shape, strides }: Layout): boolean {
   for (let axis = 0; axis < shape.length; axis++) if (strides[axis] === 0 && shape[axis] !== 1) return true;

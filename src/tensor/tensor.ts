@@ -1,4 +1,4 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Device, HostArray, StorageType, View } from '../devices/device.js';
 import { Elementwise } from '../scalar/elementwise.js';
@@ -142,7 +142,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     if (isResult || this.dtype !== 'float32' || !isPacked(this)) {
       throw new SluiceError('argument', {
         rule: 'requiresGrad is set on contiguous float32 tensors that are not results of recorded operations',
-        received: `${this.dtype} [${this.shape.join(', ')}] with strides [${this.strides.join(', ')}]`,
+        received: `${this.dtype} ${show(this.shape)} with strides ${show(this.strides)}`,
         remedy: isResult ? 'Use detach().' : 'Use clone() first.',
       });
     }
@@ -195,13 +195,13 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     if (source === undefined) {
       throw new SluiceError('argument', {
         rule: 'backward() starts from a result that depends on a tensor with requiresGrad',
-        received: `a tensor [${this.shape.join(', ')}] that does not`,
+        received: `a tensor ${show(this.shape)} that does not`,
         remedy: 'Set requiresGrad on the leaves before computing, outside noGrad().',
       });
     }
     if (gradient === undefined ? this.size !== 1 : !sameShape(gradient.shape, this.shape)) {
       throw new SluiceError('shape', {
-        rule: `backward() of a tensor [${this.shape.join(', ')}] takes a gradient of its shape, which only one element can do without`,
+        rule: `backward() of a tensor ${show(this.shape)} takes a gradient of its shape, which only one element can do without`,
         received: gradient?.shape ?? 'none',
         remedy: 'Reduce it with sum() or mean(), or give a gradient.',
       });

@@ -4,7 +4,7 @@ import type { AttentionViews, DeviceBuffer, View } from '../../devices/device.js
 import type { AttentionShape } from '../../kernels/attention.js';
 import { startNode } from '../autograd.js';
 import { type Differentiable, Targets } from '../gradients.js';
-import { type Layout, packed, sizeOf } from '../shape.js';
+import { packed, sizeOf, stepsByOne } from '../shape.js';
 import type { Tracker } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, temporary, withSuited } from './copies.js';
@@ -48,8 +48,6 @@ function attentionShape(query: Tensor, key: Tensor, value: Tensor, options: Atte
   }
   return { batch, queryLength, keyLength, heads, keyValueHeads, headDim, causal, scale };
 }
-
-const stepsByOne = ({ shape, strides }: Layout): boolean => shape.at(-1) === 1 || strides.at(-1) === 1;
 
 /**
  * softmax(scale Q K^T) V for each head. Query [batch, time, heads, headDim], key and value [batch, keyTime,
@@ -99,7 +97,7 @@ function backward(
 ): void {
   const { device } = tracker;
   const inputs = wanted.filter((input) => input !== undefined);
-  const targets = new Targets(tracker, inputs, { mode: 'overwrites', fits: stepsByOne });
+  const targets = new Targets(tracker, inputs, { mode: 'overwrites', fits: (layout) => stepsByOne(layout) });
   const scratch: DeviceBuffer[] = [];
   const place = (position: number, like: View): View => {
     const input = wanted[position];

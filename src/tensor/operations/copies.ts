@@ -1,4 +1,4 @@
-import { SluiceError } from '../../base/errors.js';
+import { SluiceError, show } from '../../base/errors.js';
 import { startNode } from '../autograd.js';
 import { combine, viewOf } from '../compute.js';
 import { contribute } from '../gradients.js';
@@ -117,4 +117,4 @@ export function writeInto(to: Tensor, values: Tensor | ArrayLike<number>): void 
 }
 
 const valuesError = (shape: Shape, received: unknown): SluiceError =>
-  new SluiceError('shape', { rule: `write takes as many values as [${shape.join(', ')}] has`, received });
+  new SluiceError('shape', { rule: `write takes as many values as ${show(shape)} has`, received });

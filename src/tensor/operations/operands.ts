@@ -1,5 +1,5 @@
 /** What operations ask of the tensors they are given. */
-import { SluiceError } from '../../base/errors.js';
+import { SluiceError, show } from '../../base/errors.js';
 import type { Tensor } from '../tensor.js';
 
 /** The tensors must be on one device; the first tells which. */
@@ -19,7 +19,7 @@ export function checkFloat(operation: string, tensors: readonly Tensor[]): void 
   if (whole === undefined) return;
   throw new SluiceError('argument', {
     rule: `${operation} computes with float32 tensors`,
-    received: `${whole.dtype} [${whole.shape.join(', ')}]`,
+    received: `${whole.dtype} ${show(whole.shape)}`,
     remedy: "Make it with dtype 'float32', or convert it: zeros(device, x.shape).write(x).",
   });
 }
@@ -29,7 +29,7 @@ export function checkWhole(operation: string, role: string, tensor: Tensor): voi
   if (tensor.dtype === 'int32') return;
   throw new SluiceError('argument', {
     rule: `${operation} takes int32 ${role}`,
-    received: `${tensor.dtype} [${tensor.shape.join(', ')}]`,
+    received: `${tensor.dtype} ${show(tensor.shape)}`,
     remedy: `Make the ${role} with dtype 'int32', or from an Int32Array.`,
   });
 }

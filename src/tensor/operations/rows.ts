@@ -1,4 +1,4 @@
-import { SluiceError } from '../../base/errors.js';
+import { SluiceError, show } from '../../base/errors.js';
 import { completeOptions, type OptionTable } from '../../base/options.js';
 import type { RowArguments, View } from '../../devices/device.js';
 import type { Expression } from '../../scalar/expression.js';
@@ -80,7 +80,7 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
 function checkOperands(operation: string, shape: Shape, columns: Tensors, rows: Tensors): void {
   const leading = shape.slice(0, -1);
   const refuse = (rule: string, received: Shape): never => {
-    throw new SluiceError('shape', { rule: `${operation} along rows of [${shape.join(', ')}] ${rule}`, received });
+    throw new SluiceError('shape', { rule: `${operation} along rows of ${show(shape)} ${rule}`, received });
   };
   if (shape.length === 0) refuse('needs an axis to run along', shape);
   for (const [name, tensor] of Object.entries(columns)) {
@@ -88,7 +88,7 @@ function checkOperands(operation: string, shape: Shape, columns: Tensors, rows: 
   }
   for (const [name, tensor] of Object.entries(rows)) {
     if (!sameShape(tensor.shape, leading) && !sameShape(tensor.shape, [...leading, 1]))
-      refuse(`takes ${name} as [${leading.join(', ')}]`, tensor.shape);
+      refuse(`takes ${name} as ${show(leading)}`, tensor.shape);
   }
 }
 
