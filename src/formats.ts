@@ -8,3 +8,4 @@ export {
   type SafetensorsEntry,
   type SafetensorsMetadata,
 } from './formats/safetensors-write.js';
+export { encodeWeights } from './formats/weights.js';

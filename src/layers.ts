@@ -1,18 +1,21 @@
 /** `sluice/layers`: what models are made of. */
-export { Attention, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
+export { Attention, type AttentionInputs, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
 export { dropout } from './layers/dropout.js';
 export { Embedding } from './layers/embedding.js';
 export {
+  type BlockBias,
   FeedForward,
   type FeedForwardOptions,
+  type GatedBlockBias,
   GatedFeedForward,
+  type GatedFeedForwardOptions,
   type Packing,
   unpackGate,
 } from './layers/feed-forward.js';
 export { FormulaLayer } from './layers/formula-layer.js';
 export { Initializer } from './layers/initialization.js';
 export { type CacheShape, KeyValueCache } from './layers/key-value-cache.js';
-export { Layer, type NamedParameter } from './layers/layer.js';
+export { Layer, type NamedParameter, type WeightReader } from './layers/layer.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export { Mode } from './layers/mode.js';
 export { LayerNorm, RmsNorm } from './layers/normalization.js';

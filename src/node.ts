@@ -6,7 +6,7 @@ export { TokenFile, type TokenFileDescription, type TokenizeOptions, tokenizeToF
 export { JsonLinesWriter } from './formats/json-lines.js';
 export { SafetensorsFile, type TensorReader } from './formats/safetensors-file.js';
 export { openSafetensors } from './formats/safetensors-sharded.js';
-export { loadWeights, weightEntries } from './runs/checkpointing.js';
+export { weightEntries } from './formats/weights.js';
 export { type OpenRun, openRun } from './runs/open-run.js';
 export type { Plan } from './runs/plan.js';
 export { complete as completeSettings, type PresetName, presetNamed, presetNames } from './runs/presets.js';

@@ -1,6 +1,6 @@
 /** `sluice/training`: the loop and its parts. */
 export { AdamW, type AdamWOptions } from './training/adamw.js';
-export { type Evaluation, evaluate } from './training/evaluate.js';
+export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.js';
 export { crossEntropy } from './training/losses.js';
 export { learningRate, type ScheduleName, type ScheduleOptions, scheduleNames } from './training/schedules.js';
 export { type TrainOptions, train } from './training/train.js';

@@ -1,3 +1,4 @@
+import { SluiceError } from '../base/errors.js';
 import type { RandomKey } from '../base/random.js';
 import type { AttentionShape } from '../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
@@ -5,7 +6,8 @@ import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
 export type DeviceName = 'reference' | 'wasm';
 
 /** How values are stored; kernels compute in a type of their own. `reference` stores float32 as float64. */
-export type StorageType = 'float32' | 'int32';
+export const storageTypes = ['float32', 'int32'] as const;
+export type StorageType = (typeof storageTypes)[number];
 
 export type HostArray = Float32Array | Float64Array | Int32Array;
 
@@ -104,6 +106,13 @@ export interface Device {
   /** Uniform in [0, 1) or standard normal; element i depends on the key and i alone. Contiguous. */
   random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void;
 
-  /** Ends workers and gives the memory back. */
+  /** Ends workers and gives the memory back. What is asked of it afterwards throws `closedError`. */
   close(): Promise<void>;
 }
+
+/** What a device answers after close(). */
+export const closedError = (device: DeviceName): SluiceError =>
+  new SluiceError('device', {
+    rule: `the ${device} device is used before close()`,
+    remedy: 'Close it after the last use of its tensors, or open it again.',
+  });

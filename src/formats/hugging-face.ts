@@ -7,6 +7,8 @@ import type { LlamaConfig } from '../models/llama.js';
 import { substitute, variable } from '../scalar/expression.js';
 import { simplify } from '../scalar/simplify.js';
 
+type Json = Readonly<Record<string, unknown>>;
+
 /** Transformers' names of the activations that it can compute, and ours. */
 const activationNames: Readonly<Record<string, string>> = {
   gelu: 'gelu',
@@ -79,8 +81,8 @@ export function encodeConfig(config: LlamaConfig): Record<string, unknown> {
     initializer_range: config.initializerRange,
     rms_norm_eps: config.rmsNormEps,
     rope_theta: config.ropeTheta,
-    attention_bias: false,
-    mlp_bias: false,
+    attention_bias: config.attentionBias,
+    mlp_bias: config.mlpBias,
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: null,
     eos_token_id: null,
@@ -94,7 +96,7 @@ export function encodeConfig(config: LlamaConfig): Record<string, unknown> {
  * @param stored the block's formula where the run keeps it itself.
  * @throws SluiceError `format` for a missing or impossible value, `name` for a model type or activation we do not have.
  */
-export function decodeConfig(json: Readonly<Record<string, unknown>>, stored?: Formula): LlamaConfig {
+export function decodeConfig(json: Json, stored?: Formula): LlamaConfig {
   const type = json['model_type'];
   if (type !== 'llama' && type !== 'arcee') {
     throw new SluiceError('name', {
@@ -115,38 +117,69 @@ export function decodeConfig(json: Readonly<Record<string, unknown>>, stored?: F
     numKeyValueHeads: count('num_key_value_heads', numAttentionHeads),
     headDim: count('head_dim', hiddenSize / numAttentionHeads),
     maxPositionEmbeddings: count('max_position_embeddings', 2048),
-    rmsNormEps: numberOf(json['rms_norm_eps'], isGated ? 1e-6 : 1e-5),
+    rmsNormEps: numberOf(json, 'rms_norm_eps', isGated ? 1e-6 : 1e-5),
     ropeTheta: ropeTheta(json),
-    tieWordEmbeddings: json['tie_word_embeddings'] === true,
-    initializerRange: numberOf(json['initializer_range'], 0.02),
+    tieWordEmbeddings: flagOf(json, 'tie_word_embeddings'),
+    attentionBias: flagOf(json, 'attention_bias'),
+    mlpBias: flagOf(json, 'mlp_bias'),
+    initializerRange: numberOf(json, 'initializer_range', 0.02),
     feedForward: feedForwardOf(json, isGated, stored),
     dropout: 0,
   };
 }
 
-function feedForwardOf(json: Readonly<Record<string, unknown>>, isGated: boolean, stored?: Formula): Gate | Activation {
+function feedForwardOf(json: Json, isGated: boolean, stored?: Formula): Gate | Activation {
   if (stored !== undefined && stored.kind !== 'row') return stored as Gate | Activation;
   const name = String(json['hidden_act'] ?? (isGated ? 'silu' : 'relu2'));
   const activation = find(activationNames[name] ?? name, 'activation');
   return isGated ? gateOf(activation) : activation;
 }
 
-const numberOf = (value: unknown, fallback: number): number => (typeof value === 'number' ? value : fallback);
+/** false where it is left out, as in Transformers' LlamaConfig and ArceeConfig. */
+function flagOf(json: Json, key: string): boolean {
+  const value = json[key] ?? false;
+  if (typeof value === 'boolean') return value;
+  throw new SluiceError('format', { rule: `${key} in config.json is true or false`, received: value });
+}
 
-function countOf(json: Readonly<Record<string, unknown>>, key: string, fallback?: number): number {
+function numberOf(json: Json, key: string, fallback: number): number {
+  const value = json[key] ?? fallback;
+  if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) return value;
+  throw new SluiceError('format', { rule: `${key} in config.json is a number of at least 0`, received: value });
+}
+
+function countOf(json: Json, key: string, fallback?: number): number {
   const value = json[key] ?? fallback;
   if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
   throw new SluiceError('format', { rule: `config.json has ${key}, a whole number above 0`, received: value });
 }
 
-/** Transformers 5 keeps it in rope_parameters, older ones at the top. */
-function ropeTheta(json: Readonly<Record<string, unknown>>): number {
-  const parameters = json['rope_parameters'];
-  const nested = typeof parameters === 'object' && parameters !== null ? Object.entries(parameters) : [];
-  const type = nested.find(([key]) => key === 'rope_type')?.[1] ?? 'default';
-  const scaling = json['rope_scaling'];
-  if (type !== 'default' || (scaling !== undefined && scaling !== null)) {
-    throw new SluiceError('format', { rule: 'rotary positions are not scaled here', received: scaling ?? type });
+/** What positions that are not scaled have beside their base. */
+const plainRotary: Json = { rope_type: 'default', type: 'default', partial_rotary_factor: 1 };
+
+/**
+ * The base of the rotary positions: version 5 of Transformers keeps it in rope_parameters, older ones at the top.
+ * @throws SluiceError `format` for positions that are scaled, or turn a part of a head alone.
+ */
+function ropeTheta(json: Json): number {
+  const parts = { rope_scaling: recordOf(json, 'rope_scaling'), rope_parameters: recordOf(json, 'rope_parameters') };
+  for (const [key, part] of Object.entries(parts)) {
+    for (const [name, value] of Object.entries(part)) {
+      if (name === 'rope_theta' || value === null || value === plainRotary[name]) continue;
+      throw new SluiceError('format', {
+        rule: `rotary positions are not scaled here: ${key}.${name} is ${plainRotary[name] ?? 'left out'}`,
+        received: value,
+        remedy: 'Without its scaling the model would compute something else: choose one that has none.',
+      });
+    }
   }
-  return numberOf(nested.find(([key]) => key === 'rope_theta')?.[1] ?? json['rope_theta'], 10_000);
+  const nested = { ...parts.rope_scaling, ...parts.rope_parameters };
+  return numberOf(nested, 'rope_theta', numberOf(json, 'rope_theta', 10_000));
+}
+
+/** An object of the configuration; empty where it is left out or null. */
+function recordOf(json: Json, key: string): Json {
+  const value = json[key] ?? {};
+  if (typeof value === 'object' && !Array.isArray(value)) return value as Json;
+  throw new SluiceError('format', { rule: `${key} in config.json is an object`, received: value });
 }

@@ -1,10 +1,12 @@
 import { SluiceError } from '../base/errors.js';
-import { attention, type Tensor } from '../tensor/index.js';
+import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
+import { attention, internal, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import type { KeyValueCache } from './key-value-cache.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import type { RotaryEmbedding } from './rope.js';
+import { requireAxes } from './shapes.js';
 
 export interface AttentionOptions {
   readonly heads: number;
@@ -19,6 +21,26 @@ export interface AttentionOptions {
   readonly outputDeviation?: number;
 }
 
+const attentionDefaults = {
+  heads: undefined,
+  keyValueHeads: undefined,
+  headDim: undefined,
+  causal: false,
+  bias: false,
+  deviation: 0.02,
+  outputDeviation: undefined,
+} satisfies OptionTable<AttentionOptions>;
+
+/** What a forward pass of attention may take beside its input. */
+export interface AttentionInputs {
+  /** What keys and values are made of; the input itself by default. */
+  readonly source?: Tensor;
+  readonly rope?: RotaryEmbedding;
+  readonly cache?: KeyValueCache;
+}
+
+const attentionInputs = { source: undefined, rope: undefined, cache: undefined } satisfies OptionTable<AttentionInputs>;
+
 /**
  * Multi-head attention with grouped key/value heads. Source: Vaswani 2017, arXiv:1706.03762; Ainslie 2023,
  * arXiv:2305.13245. Nothing of size length x length is kept. Names as in LLaMA's checkpoints.
@@ -28,13 +50,14 @@ export class Attention extends Layer {
   readonly kProj: Linear;
   readonly vProj: Linear;
   readonly oProj: Linear;
+  readonly #dim: number;
   readonly #headDim: number;
   readonly #causal: boolean;
 
   constructor(init: Initializer, dim: number, options: AttentionOptions) {
     super();
-    const { heads, keyValueHeads = heads, bias = false, deviation = 0.02, outputDeviation = deviation } = options;
-    const headDim = options.headDim ?? dim / heads;
+    const { heads, causal, bias, deviation, ...rest } = completeOptions('Attention', options, attentionDefaults);
+    const { keyValueHeads = heads, headDim = dim / heads, outputDeviation = deviation } = rest;
     if (!Number.isInteger(headDim)) {
       throw new SluiceError('argument', { rule: `the number of heads divides the width ${dim}`, received: heads });
     }
@@ -48,25 +71,29 @@ export class Attention extends Layer {
     this.kProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
     this.vProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
     this.oProj = new Linear(init, heads * headDim, dim, { bias, deviation: outputDeviation });
+    this.#dim = dim;
     this.#headDim = headDim;
-    this.#causal = options.causal ?? false;
+    this.#causal = causal;
   }
 
   /** Queries from `x` [batch, time, dim]; keys and values from `source`, which is `x` itself in self-attention. */
-  forward(
-    x: Tensor,
-    { source = x, rope, cache }: { source?: Tensor; rope?: RotaryEmbedding; cache?: KeyValueCache } = {},
-  ): Tensor {
+  forward(x: Tensor, inputs: AttentionInputs = {}): Tensor {
+    checkOptions('Attention.forward', inputs, attentionInputs);
+    const { source = x, rope, cache } = inputs;
+    requireAxes('attention', { batch: undefined, time: undefined, dim: this.#dim }, x);
     const [batch = 0, time = 0] = x.shape;
+    requireAxes('attention over a source', { batch, time: undefined, dim: this.#dim }, source);
     const heads = (projected: Tensor): Tensor =>
       projected.reshape([batch, projected.shape[1] ?? 0, (projected.shape[2] ?? 0) / this.#headDim, this.#headDim]);
     const start = cache?.length ?? 0;
     const turn = (states: Tensor): Tensor => rope?.forward(states, start) ?? states;
-    const query = turn(heads(this.qProj.forward(x)));
-    let key = turn(heads(this.kProj.forward(source)));
-    let value = heads(this.vProj.forward(source));
-    if (cache !== undefined) ({ key, value } = cache.append(key, value));
-    const mixed = attention(query, key, value, { causal: this.#causal });
-    return this.oProj.forward(mixed.reshape([batch, time, -1]));
+    return internal(() => {
+      const query = turn(heads(this.qProj.forward(x)));
+      let key = turn(heads(this.kProj.forward(source)));
+      let value = heads(this.vProj.forward(source));
+      if (cache !== undefined) ({ key, value } = cache.append(key, value));
+      const mixed = attention(query, key, value, { causal: this.#causal });
+      return this.oProj.forward(mixed.reshape([batch, time, -1]));
+    });
   }
 }

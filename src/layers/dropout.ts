@@ -1,6 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { constant, variable } from '../scalar/expression.js';
-import { mapTensors, type Tensor } from '../tensor/index.js';
+import { internal, mapTensors, type Tensor } from '../tensor/index.js';
 import { type Mode, noiseLike } from './mode.js';
 
 const [x, noise, probability] = [variable('x'), variable('noise'), variable('probability')];
@@ -15,5 +15,8 @@ export function dropout(input: Tensor, probability: number, mode: Mode): Tensor 
     });
   }
   if (!mode.training || probability === 0) return input;
-  return mapTensors([dropped], { x: input, noise: noiseLike(input, mode) }, { probability })[0];
+  return internal(() => {
+    const operands = { x: input, noise: noiseLike(input, mode) };
+    return mapTensors([dropped], operands, { probability }, { operation: 'dropout' })[0];
+  });
 }

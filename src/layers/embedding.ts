@@ -1,4 +1,6 @@
+import { show } from '../base/errors.js';
 import type { Tensor } from '../tensor/index.js';
+import { checkWhole } from '../tensor/operations/operands.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 
@@ -12,6 +14,7 @@ export class Embedding extends Layer {
   }
 
   forward(tokens: Tensor): Tensor {
+    checkWhole(`an embedding of weight ${show(this.weight.shape)}`, 'tokens', tokens);
     return this.weight.gather(tokens);
   }
 }

@@ -1,15 +1,29 @@
 import type { Activation, Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
-import type { Tensor } from '../tensor/index.js';
+import { checkChoice, checkOptions, completeOptions, type OptionTable } from '../base/options.js';
+import { internal, type Tensor } from '../tensor/index.js';
 import { dropout } from './dropout.js';
 import { FormulaLayer } from './formula-layer.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import type { Mode } from './mode.js';
+import { requireWidth } from './shapes.js';
 
-export interface FeedForwardOptions {
-  readonly bias?: boolean;
+/** Which projections of a plain block have a bias. */
+export interface BlockBias {
+  readonly up?: boolean;
+  readonly down?: boolean;
+}
+
+/** Which projections of a gated block have a bias. */
+export interface GatedBlockBias extends BlockBias {
+  readonly gate?: boolean;
+}
+
+export interface FeedForwardOptions<Bias extends BlockBias = BlockBias> {
+  /** All projections, none (the default), or each for itself. */
+  readonly bias?: boolean | Bias;
   readonly dropout?: number;
   readonly deviation?: number;
   /** Of the projection that writes to the residual stream. */
@@ -17,6 +31,19 @@ export interface FeedForwardOptions {
   /** A value of each learned parameter for every channel instead of one for all. */
   readonly perChannel?: boolean;
 }
+
+export type GatedFeedForwardOptions = FeedForwardOptions<GatedBlockBias>;
+
+const blockDefaults = {
+  bias: false,
+  dropout: 0,
+  deviation: 0.02,
+  outputDeviation: undefined,
+  perChannel: false,
+} satisfies OptionTable<FeedForwardOptions>;
+
+const noBias = { up: false, down: false } satisfies OptionTable<BlockBias>;
+const noGatedBias = { gate: false, ...noBias } satisfies OptionTable<GatedBlockBias>;
 
 /** down(activation(up x)): the classic block. Names as in Arcee's checkpoints. */
 export class FeedForward extends Layer {
@@ -33,15 +60,22 @@ export class FeedForward extends Layer {
     options: FeedForwardOptions = {},
   ) {
     super();
-    const { bias = false, deviation = 0.02, outputDeviation = deviation, perChannel = false } = options;
-    this.upProj = new Linear(init, dim, hidden, { bias, deviation });
-    this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
+    const { bias, deviation, perChannel, ...rest } = completeOptions('FeedForward', options, blockDefaults);
+    const { outputDeviation = deviation, dropout } = rest;
+    const biased =
+      typeof bias === 'boolean' ? { up: bias, down: bias } : completeOptions('the bias of FeedForward', bias, noBias);
+    this.upProj = new Linear(init, dim, hidden, { bias: biased.up, deviation });
+    this.downProj = new Linear(init, hidden, dim, { bias: biased.down, deviation: outputDeviation });
     this.actFn = new FormulaLayer(init, activation, perChannel ? hidden : 1);
-    this.#dropout = options.dropout ?? 0;
+    this.#dropout = dropout;
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
-    return dropout(this.downProj.forward(this.actFn.forward(mode, this.upProj.forward(x))), this.#dropout, mode);
+    requireWidth('a feed-forward block', this.upProj.weight, x);
+    return internal(() => {
+      const hidden = this.actFn.forward(mode, this.upProj.forward(x));
+      return dropout(this.downProj.forward(hidden), this.#dropout, mode);
+    });
   }
 }
 
@@ -53,33 +87,44 @@ export class GatedFeedForward extends Layer {
   readonly actFn: FormulaLayer;
   readonly #dropout: number;
 
-  constructor(init: Initializer, dim: number, hidden: number, gate: Gate, options: FeedForwardOptions = {}) {
+  constructor(init: Initializer, dim: number, hidden: number, gate: Gate, options: GatedFeedForwardOptions = {}) {
     super();
-    const { bias = false, deviation = 0.02, outputDeviation = deviation, perChannel = false } = options;
-    this.gateProj = new Linear(init, dim, hidden, { bias, deviation });
-    this.upProj = new Linear(init, dim, hidden, { bias, deviation });
-    this.downProj = new Linear(init, hidden, dim, { bias, deviation: outputDeviation });
+    const { bias, deviation, perChannel, ...rest } = completeOptions('GatedFeedForward', options, blockDefaults);
+    const { outputDeviation = deviation, dropout } = rest;
+    const biased =
+      typeof bias === 'boolean'
+        ? { gate: bias, up: bias, down: bias }
+        : completeOptions('the bias of GatedFeedForward', bias, noGatedBias);
+    this.gateProj = new Linear(init, dim, hidden, { bias: biased.gate, deviation });
+    this.upProj = new Linear(init, dim, hidden, { bias: biased.up, deviation });
+    this.downProj = new Linear(init, hidden, dim, { bias: biased.down, deviation: outputDeviation });
     this.actFn = new FormulaLayer(init, gate, perChannel ? hidden : 1);
-    this.#dropout = options.dropout ?? 0;
+    this.#dropout = dropout;
   }
 
   forward(x: Tensor, mode: Mode): Tensor {
-    const hidden = this.actFn.forward(mode, this.gateProj.forward(x), this.upProj.forward(x));
-    return dropout(this.downProj.forward(hidden), this.#dropout, mode);
+    requireWidth('a gated feed-forward block', this.gateProj.weight, x);
+    return internal(() => {
+      const hidden = this.actFn.forward(mode, this.gateProj.forward(x), this.upProj.forward(x));
+      return dropout(this.downProj.forward(hidden), this.#dropout, mode);
+    });
   }
 }
 
+const packings = { order: ['gate-first', 'value-first'], layout: ['halves', 'interleaved'] } as const;
+
 /** How the two inputs of a gate share one tensor: which comes first, and whether in halves or alternating. */
-export interface Packing {
-  readonly order: 'gate-first' | 'value-first';
-  readonly layout: 'halves' | 'interleaved';
-}
+export type Packing = { readonly [K in keyof typeof packings]: (typeof packings)[K][number] };
 
 /**
  * The two inputs of a gate from one packed tensor [..., 2 width]. There is no default: systems differ, and the wrong
  * order loads without an error and computes nonsense.
  */
-export function unpackGate(packed: Tensor, { order, layout }: Packing): { gate: Tensor; value: Tensor } {
+export function unpackGate(packed: Tensor, packing: Packing): { gate: Tensor; value: Tensor } {
+  checkOptions('unpackGate', packing, packings);
+  const { order, layout } = packing;
+  checkChoice('the order of a packed gate', order, packings.order);
+  checkChoice('the layout of a packed gate', layout, packings.layout);
   const width = packed.shape.at(-1) ?? 0;
   if (width % 2 !== 0) {
     throw new SluiceError('shape', { rule: 'a packed gate has an even last axis', received: packed.shape });

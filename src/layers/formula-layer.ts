@@ -1,24 +1,33 @@
 import type { Formula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { Expression } from '../scalar/expression.js';
-import { mapTensors, type Tensor } from '../tensor/index.js';
+import { internal, mapTensors, type Tensor } from '../tensor/index.js';
+import { sameShape } from '../tensor/shape.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { type Mode, noiseLike } from './mode.js';
+import { requireWidth } from './shapes.js';
 
 /** An activation or a gate in a model, with its learned parameters as weights: one each, or one per channel. */
 export class FormulaLayer extends Layer {
   readonly #formula: Formula<'activation'> | Formula<'gate'>;
   readonly #noisy: Expression;
   readonly #quiet: Expression;
-  [parameter: string]: unknown;
+  /** The learned parameters by their names in the formula. */
+  readonly learned: Readonly<Record<string, Tensor>>;
 
   constructor(init: Initializer, formula: Formula<'activation'> | Formula<'gate'>, channels = 1) {
     super();
     this.#formula = formula;
     this.#noisy = formula.noisy;
     this.#quiet = formula.expression;
-    for (const name of formula.learned) this[name] = init.constant([channels], formula.parameters[name]?.value ?? 0);
+    this.learned = Object.fromEntries(
+      formula.learned.map((name) => [name, init.constant([channels], formula.parameters[name]?.value ?? 0)]),
+    );
+  }
+
+  protected override get members(): object {
+    return this.learned;
   }
 
   /**
@@ -27,7 +36,8 @@ export class FormulaLayer extends Layer {
    */
   forward(mode: Mode, ...inputs: readonly Tensor[]): Tensor {
     const { name: operation } = this.#formula;
-    if (inputs.some(({ shape }) => shape.join() !== inputs[0]?.shape.join())) {
+    const [first] = inputs;
+    if (first !== undefined && inputs.some(({ shape }) => !sameShape(shape, first.shape))) {
       throw new SluiceError('shape', {
         rule: `${operation} takes ${this.#formula.inputs.join(' and ')} of one shape`,
         received: inputs.map(({ shape }) => shape),
@@ -38,10 +48,14 @@ export class FormulaLayer extends Layer {
       const input = inputs[i];
       if (input !== undefined) operands[name] = input;
     });
-    for (const name of this.#formula.learned) operands[name] = this[name] as Tensor;
-    const [first] = inputs;
+    Object.assign(operands, this.learned);
+    for (const parameter of Object.values(this.learned)) {
+      if (first !== undefined && parameter.size > 1) requireWidth(`${operation} per channel`, parameter, first);
+    }
     const draws = mode.training && this.#formula.usesNoise && first !== undefined;
-    if (draws) operands['noise'] = noiseLike(first, mode);
-    return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];
+    return internal(() => {
+      if (draws) operands['noise'] = noiseLike(first, mode);
+      return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];
+    });
   }
 }

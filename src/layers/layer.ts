@@ -1,6 +1,7 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { Tensor } from '../tensor/index.js';
+import { sameShape } from '../tensor/shape.js';
 
 export interface NamedParameter {
   /** As in a Hugging Face checkpoint: `model.layers.0.self_attn.q_proj.weight`. */
@@ -14,30 +15,53 @@ export interface NamedParameter {
 const checkpointName = (property: string): string =>
   property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
+/** Tensors by name, read one at a time: a `SafetensorsFile`, or what `parseSafetensors` gives. */
+export interface WeightReader {
+  names(): readonly string[];
+  info(name: string): { readonly shape: readonly number[] };
+  readFloat32(name: string): ArrayLike<number> | Promise<ArrayLike<number>>;
+}
+
+interface Part {
+  readonly property: string;
+  readonly name: string;
+  readonly value: Tensor | Layer;
+}
+
 /**
  * A part of a model: its learned tensors and sublayers are its properties, and their names in a checkpoint follow from
  * the properties' names. Wrap a layer to change it; do not override.
  */
-export abstract class Layer {
+export abstract class Layer implements Disposable {
   /** The names of the properties whose tensors decay. */
   get decayed(): readonly string[] {
     return [];
   }
 
-  /** Every parameter once, in the order of the properties; a shared tensor under the first of its names. */
-  namedParameters(prefix = '', seen = new Set<Tensor>()): NamedParameter[] {
-    return Object.entries(this as Record<string, unknown>).flatMap(([property, value]) => {
-      const name = `${prefix}${checkpointName(property)}`;
-      if (value instanceof Tensor) {
-        if (!value.requiresGrad || seen.has(value)) return [];
-        seen.add(value);
-        return [{ name, tensor: value, decay: this.decayed.includes(property) }];
-      }
-      if (value instanceof Layer) return value.namedParameters(`${name}.`, seen);
+  /** What has the tensors and sublayers: the layer itself, unless it keeps them by names of their own. */
+  protected get members(): object {
+    return this;
+  }
+
+  #parts(): Part[] {
+    const isPart = (value: unknown): value is Tensor | Layer => value instanceof Tensor || value instanceof Layer;
+    return Object.entries(this.members).flatMap(([property, value]: [string, unknown]): Part[] => {
+      const name = checkpointName(property);
+      if (isPart(value)) return [{ property, name, value }];
       if (!Array.isArray(value)) return [];
       return value.flatMap((item: unknown, i) =>
-        item instanceof Layer ? item.namedParameters(`${name}.${i}.`, seen) : [],
+        isPart(item) ? [{ property, name: `${name}.${i}`, value: item }] : [],
       );
+    });
+  }
+
+  /** Every parameter once, in the order of the properties; a shared tensor under the first of its names. */
+  namedParameters(prefix = '', seen = new Set<Tensor>()): NamedParameter[] {
+    return this.#parts().flatMap(({ property, name, value }) => {
+      if (value instanceof Layer) return value.namedParameters(`${prefix}${name}.`, seen);
+      if (!value.requiresGrad || seen.has(value)) return [];
+      seen.add(value);
+      return [{ name: `${prefix}${name}`, tensor: value, decay: this.decayed.includes(property) }];
     });
   }
 
@@ -51,32 +75,50 @@ export abstract class Layer {
   }
 
   /**
-   * Copies values into the parameters.
-   * @throws SluiceError `name` for a missing or unexpected tensor, `shape` where one does not fit; nothing is changed.
+   * Fills the parameters from a file, a tensor at a time.
+   * @throws SluiceError `checkpoint` that names the first tensor which is missing, unexpected or of another shape; the
+   * layer is then as it was.
    */
-  load(values: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>): void {
+  async load(weights: WeightReader): Promise<void> {
     const parameters = this.namedParameters();
-    const names = parameters.map(({ name }) => name);
-    for (const name of values.keys()) {
-      if (!names.includes(name)) {
-        throw new SluiceError('name', {
-          rule: 'a checkpoint has only tensors of the model',
-          received: name,
-          remedy: didYouMean(name, names, 'Is it another model type?'),
-        });
-      }
+    checkWeights(weights, parameters);
+    for (const { name, tensor } of parameters) tensor.write(await weights.readFloat32(name));
+  }
+
+  /** Gives back the memory of its tensors and those of its sublayers, gradients included. */
+  dispose(): void {
+    for (const { value } of this.#parts()) value.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function checkWeights(weights: WeightReader, parameters: readonly NamedParameter[]): void {
+  const names = parameters.map(({ name }) => name);
+  const found = new Set(weights.names());
+  const others = 'The weights and config.json belong to different models.';
+  for (const name of found) {
+    if (names.includes(name)) continue;
+    throw new SluiceError('checkpoint', {
+      rule: 'weights have only tensors of their model',
+      received: name,
+      remedy: didYouMean(name, names, others),
+    });
+  }
+  for (const { name, tensor } of parameters) {
+    if (!found.has(name)) {
+      throw new SluiceError('checkpoint', {
+        rule: `weights have the tensor ${name}`,
+        received: 'none',
+        remedy: others,
+      });
     }
-    for (const { name, tensor } of parameters) {
-      const value = values.get(name);
-      if (value === undefined)
-        throw new SluiceError('name', { rule: `a checkpoint has the tensor ${name}`, received: 'none' });
-      if (value.shape.join() !== tensor.shape.join()) {
-        throw new SluiceError('shape', {
-          rule: `${name} has the shape [${tensor.shape.join(', ')}]`,
-          received: value.shape,
-        });
-      }
+    const { shape } = weights.info(name);
+    if (!sameShape(shape, tensor.shape)) {
+      const rule = `${name} has the shape ${show(tensor.shape)}`;
+      throw new SluiceError('checkpoint', { rule, received: shape, remedy: others });
     }
-    for (const { name, tensor } of parameters) tensor.write(values.get(name)?.data ?? []);
   }
 }

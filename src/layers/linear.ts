@@ -1,7 +1,8 @@
-import { SluiceError } from '../base/errors.js';
-import type { Tensor } from '../tensor/index.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
+import { internal, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
+import { requireWidth } from './shapes.js';
 
 export interface LinearOptions {
   readonly bias?: boolean;
@@ -9,18 +10,16 @@ export interface LinearOptions {
   readonly deviation?: number;
 }
 
+const linearDefaults = { bias: false, deviation: 0.02 } satisfies OptionTable<LinearOptions>;
+
 /** y = x W^T + b: [..., inputs] to [..., outputs]; the weight is [outputs, inputs] as in PyTorch. */
 export class Linear extends Layer {
   readonly weight: Tensor;
   readonly bias: Tensor | undefined;
 
-  constructor(
-    init: Initializer,
-    inputs: number,
-    outputs: number,
-    { bias = false, deviation = 0.02 }: LinearOptions = {},
-  ) {
+  constructor(init: Initializer, inputs: number, outputs: number, options: LinearOptions = {}) {
     super();
+    const { bias, deviation } = completeOptions('Linear', options, linearDefaults);
     this.weight = init.normal([outputs, inputs], deviation);
     this.bias = bias ? init.constant([outputs], 0) : undefined;
   }
@@ -30,15 +29,10 @@ export class Linear extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    const inputs = this.weight.shape[1];
-    if (x.shape.at(-1) !== inputs) {
-      throw new SluiceError('shape', {
-        rule: `a linear layer of weight [${this.weight.shape.join(', ')}] takes a last axis of ${inputs}`,
-        received: x.shape,
-        remedy: 'Is an operand outside the brackets it belongs in?',
-      });
-    }
-    const product = x.matmul(this.weight.transpose(0, 1));
-    return this.bias === undefined ? product : product.add(this.bias);
+    requireWidth('a linear layer', this.weight, x);
+    return internal(() => {
+      const product = x.matmul(this.weight.transpose(0, 1));
+      return this.bias === undefined ? product : product.add(this.bias);
+    });
   }
 }

@@ -2,6 +2,7 @@ import { variable } from '../scalar/expression.js';
 import { rowTensors, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
+import { requireWidth } from './shapes.js';
 
 const x = variable('x');
 const weight = variable('weight');
@@ -27,11 +28,9 @@ export class RmsNorm extends Layer {
   }
 
   forward(input: Tensor): Tensor {
-    return rowTensors(
-      [scaled],
-      { elements: { x: input }, columns: { weight: this.weight } },
-      { epsilon: this.#epsilon },
-    )[0];
+    requireWidth('an RMSNorm', this.weight, input);
+    const operands = { elements: { x: input }, columns: { weight: this.weight } };
+    return rowTensors([scaled], operands, { epsilon: this.#epsilon }, 'RMSNorm')[0];
   }
 }
 
@@ -49,7 +48,8 @@ export class LayerNorm extends Layer {
   }
 
   forward(input: Tensor): Tensor {
-    const columns = { weight: this.weight, bias: this.bias };
-    return rowTensors([standardized], { elements: { x: input }, columns }, { epsilon: this.#epsilon })[0];
+    requireWidth('a LayerNorm', this.weight, input);
+    const operands = { elements: { x: input }, columns: { weight: this.weight, bias: this.bias } };
+    return rowTensors([standardized], operands, { epsilon: this.#epsilon }, 'LayerNorm')[0];
   }
 }

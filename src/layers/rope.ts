@@ -1,7 +1,8 @@
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { variable } from '../scalar/expression.js';
-import { mapJoined, type Tensor, tensor } from '../tensor/index.js';
+import { internal, mapJoined, type Tensor, tensor } from '../tensor/index.js';
+import { requireAxes } from './shapes.js';
 
 const [first, second, cosine, sine] = ['first', 'second', 'cosine', 'sine'].map(variable) as [X, X, X, X];
 type X = ReturnType<typeof variable>;
@@ -11,11 +12,12 @@ const rotated = [first.mul(cosine).sub(second.mul(sine)), second.mul(cosine).add
  * Rotary position embedding in Hugging Face's half-split form: component j turns with component j + headDim / 2.
  * Source: Su 2021, arXiv:2104.09864.
  */
-export class RotaryEmbedding {
+export class RotaryEmbedding implements Disposable {
   /** [positions, 1, headDim / 2]. */
   readonly #cosine: Tensor;
   readonly #sine: Tensor;
   readonly positions: number;
+  readonly #headDim: number;
 
   constructor(device: Device, positions: number, headDim: number, theta: number) {
     if (headDim % 2 !== 0) {
@@ -31,27 +33,42 @@ export class RotaryEmbedding {
     );
     const table = (f: (angle: number) => number): Tensor => tensor(device, angles.map(f), [positions, 1, half]).keep();
     this.positions = positions;
+    this.#headDim = headDim;
     this.#cosine = table(Math.cos);
     this.#sine = table(Math.sin);
   }
 
   /** Turns [batch, time, heads, headDim] whose first time step stands at `start`. */
   forward(x: Tensor, start = 0): Tensor {
-    const [, time = 0, , headDim = 0] = x.shape;
+    const headDim = this.#headDim;
+    requireAxes('rotary embedding', { batch: undefined, time: undefined, heads: undefined, headDim }, x);
+    const [, time = 0] = x.shape;
     if (start + time > this.positions) {
       throw new SluiceError('shape', {
-        rule: `a sequence has at most ${this.positions} positions`,
+        rule: `rotary embedding turns a sequence of at most ${this.positions} positions`,
         received: start + time,
         remedy: 'Shorten the prompt, or train with a longer --context.',
       });
     }
     const half = headDim / 2;
-    const operands = {
-      first: x.slice(-1, 0, half),
-      second: x.slice(-1, half, headDim),
-      cosine: this.#cosine.slice(0, start, start + time),
-      sine: this.#sine.slice(0, start, start + time),
-    };
-    return mapJoined(rotated, operands, -1);
+    return internal(() => {
+      const operands = {
+        first: x.slice(-1, 0, half),
+        second: x.slice(-1, half, headDim),
+        cosine: this.#cosine.slice(0, start, start + time),
+        sine: this.#sine.slice(0, start, start + time),
+      };
+      return mapJoined(rotated, operands, -1, {}, { operation: 'rotary embedding' });
+    });
+  }
+
+  /** Gives back its tables. */
+  dispose(): void {
+    this.#cosine.dispose();
+    this.#sine.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

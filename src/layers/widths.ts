@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 
 export interface GatedWidthOptions {
   /** The width is rounded up to a multiple of this; 1 by default. */
@@ -7,11 +8,14 @@ export interface GatedWidthOptions {
   readonly multiplier?: number;
 }
 
+const widthDefaults = { multipleOf: 1, multiplier: 1 } satisfies OptionTable<GatedWidthOptions>;
+
 /**
  * The width of a gated block that has the parameters of a plain block of width `h`: two thirds of it, since a gated
  * block has three matrices for the plain one's two. Rounded as LLaMA does. Source: Shazeer 2020; Touvron 2023.
  */
-export function gatedWidth(h: number, { multipleOf = 1, multiplier = 1 }: GatedWidthOptions = {}): number {
+export function gatedWidth(h: number, options: GatedWidthOptions = {}): number {
+  const { multipleOf, multiplier } = completeOptions('gatedWidth', options, widthDefaults);
   for (const [name, value] of Object.entries({ h, multipleOf, multiplier })) {
     if (!(value > 0 && Number.isFinite(value))) {
       throw new SluiceError('argument', { rule: `${name} of a gated width is positive`, received: value });

@@ -1,6 +1,6 @@
 /**
  * LLaMA, the decoder that most open models follow: RMSNorm before each part, rotary positions, grouped-query attention,
- * a gated feed-forward block, no biases. With a plain block it is Arcee. Source: Touvron 2023, arXiv:2302.13971.
+ * a gated feed-forward block, no biases unless asked for. With a plain block it is Arcee. Source: Touvron 2023, arXiv:2302.13971.
  *
  * - weights carry Hugging Face's names
  * - projections that write to the residual stream start smaller, by 1 / sqrt(2 layers), as in GPT-2
@@ -9,6 +9,7 @@
 import { swiglu } from '../activations/gates.js';
 import type { Activation, Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
+import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import { Attention } from '../layers/attention.js';
 import { dropout } from '../layers/dropout.js';
@@ -21,6 +22,7 @@ import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
 import { RmsNorm } from '../layers/normalization.js';
 import { RotaryEmbedding } from '../layers/rope.js';
+import { requireAxes } from '../layers/shapes.js';
 import { gatedWidth } from '../layers/widths.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import type { CausalModel } from './causal-model.js';
@@ -37,6 +39,10 @@ export interface LlamaConfig {
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
   readonly tieWordEmbeddings: boolean;
+  /** Biases in all four projections of attention. */
+  readonly attentionBias: boolean;
+  /** Biases in all projections of the feed-forward block. */
+  readonly mlpBias: boolean;
   readonly initializerRange: number;
   /** A gate makes the gated block, an activation the plain one. */
   readonly feedForward: Gate | Activation;
@@ -62,15 +68,36 @@ export interface LlamaOptions {
   readonly feedForward?: Gate | Activation;
   /** 0 by default. */
   readonly dropout?: number;
+  /** Biases in the projections of attention; none by default. */
+  readonly attentionBias?: boolean;
+  /** Biases in the projections of the feed-forward block; none by default. */
+  readonly mlpBias?: boolean;
 }
+
+const llamaDefaults = {
+  vocabSize: undefined,
+  dim: undefined,
+  layers: undefined,
+  heads: undefined,
+  kvHeads: undefined,
+  context: undefined,
+  hidden: undefined,
+  feedForward: swiglu,
+  dropout: 0,
+  attentionBias: false,
+  mlpBias: false,
+} satisfies OptionTable<LlamaOptions>;
 
 /**
  * The whole configuration. Embedding and head share a weight.
- * @throws SluiceError `argument` for a size that is not a whole number from 1 on, or heads that do not divide.
+ * @throws SluiceError `argument` for a size that is not a whole number from 1 on, or heads that do not divide; `name` for
+ * an unknown option.
  */
 export function llamaConfig(options: LlamaOptions): LlamaConfig {
-  const { vocabSize, dim, layers, heads, kvHeads = heads, context, feedForward = swiglu, dropout = 0 } = options;
-  const { hidden = feedForward.kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim } = options;
+  const complete = completeOptions('llama', options, llamaDefaults);
+  const { vocabSize, dim, layers, heads, context, feedForward, dropout, attentionBias, mlpBias } = complete;
+  const { kvHeads = heads, hidden = feedForward.kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim } =
+    complete;
   for (const [name, size] of Object.entries({ vocabSize, dim, layers, heads, kvHeads, context, hidden })) {
     if (Number.isInteger(size) && size >= 1) continue;
     throw new SluiceError('argument', { rule: `${name} of a LLaMA is a whole number from 1 on`, received: size });
@@ -94,6 +121,8 @@ export function llamaConfig(options: LlamaOptions): LlamaConfig {
     rmsNormEps: 1e-5,
     ropeTheta: 10_000,
     tieWordEmbeddings: true,
+    attentionBias,
+    mlpBias,
     initializerRange: 0.02,
     feedForward,
     dropout,
@@ -117,11 +146,12 @@ class LlamaLayer extends Layer {
       keyValueHeads: config.numKeyValueHeads,
       headDim: config.headDim,
       causal: true,
+      bias: config.attentionBias,
       deviation,
       outputDeviation,
     });
     this.postAttentionLayernorm = new RmsNorm(init, hiddenSize, rmsNormEps);
-    const options = { deviation, outputDeviation, dropout: config.dropout };
+    const options = { bias: config.mlpBias, deviation, outputDeviation, dropout: config.dropout };
     this.mlp =
       feedForward.kind === 'gate'
         ? new GatedFeedForward(init, hiddenSize, intermediateSize, feedForward, options)
@@ -131,9 +161,11 @@ class LlamaLayer extends Layer {
 
   forward(x: Tensor, mode: Mode, rope: RotaryEmbedding, cache?: KeyValueCache): Tensor {
     const where = cache === undefined ? { rope } : { rope, cache };
-    const attended = this.selfAttn.forward(this.inputLayernorm.forward(x), where);
-    const middle = x.add(dropout(attended, this.#dropout, mode));
-    return middle.add(this.mlp.forward(this.postAttentionLayernorm.forward(middle), mode));
+    return internal(() => {
+      const attended = this.selfAttn.forward(this.inputLayernorm.forward(x), where);
+      const middle = x.add(dropout(attended, this.#dropout, mode));
+      return middle.add(this.mlp.forward(this.postAttentionLayernorm.forward(middle), mode));
+    });
   }
 }
 
@@ -160,6 +192,7 @@ export class Llama extends Layer implements CausalModel {
 
   constructor(init: Initializer, config: LlamaConfig) {
     super();
+    checkOptions('Llama', config, llamaConfig({ vocabSize: 1, dim: 2, layers: 1, heads: 1, context: 1 }));
     this.#config = config;
     this.#init = init;
     this.model = new LlamaModel(init, config);
@@ -182,6 +215,7 @@ export class Llama extends Layer implements CausalModel {
   }
 
   forward(tokens: Tensor, mode: Mode, caches?: readonly KeyValueCache[]): Tensor {
+    requireAxes('a LLaMA', { batch: undefined, time: undefined }, tokens);
     return internal(() => {
       let x = dropout(this.model.embedTokens.forward(tokens), this.#config.dropout, mode);
       this.model.layers.forEach((layer, i) => {
@@ -190,6 +224,11 @@ export class Llama extends Layer implements CausalModel {
       x = this.model.norm.forward(x);
       return this.lmHead?.forward(x) ?? x.matmul(this.model.embedTokens.weight.transpose(0, 1));
     });
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.#rope.dispose();
   }
 
   makeCaches(batch: number): KeyValueCache[] {
@@ -204,6 +243,8 @@ export class Llama extends Layer implements CausalModel {
  * A new LLaMA with random weights that depend on the seed (0 by default) alone.
  * @example const model = llama(device, { vocabSize: 257, dim: 128, layers: 4, heads: 4, context: 128 });
  */
-export function llama(device: Device, { seed = 0, ...options }: LlamaOptions & { readonly seed?: number }): Llama {
-  return new Llama(new Initializer(device, seed), llamaConfig(options));
+export function llama(device: Device, options: LlamaOptions & { readonly seed?: number }): Llama {
+  checkOptions('llama', options, { ...llamaDefaults, seed: 0 });
+  const { seed = 0, ...shape } = options;
+  return new Llama(new Initializer(device, seed), llamaConfig(shape));
 }

@@ -18,12 +18,15 @@ export function summarize(config: LlamaConfig, context = config.maxPositionEmbed
   const attention = 2 * hiddenSize * queries + 2 * hiddenSize * keys;
   const block = (config.feedForward.kind === 'gate' ? 3 : 2) * hiddenSize * intermediateSize;
   const products = numHiddenLayers * (attention + block) + vocabSize * hiddenSize;
+  const blockBias = (config.feedForward.kind === 'gate' ? 2 : 1) * intermediateSize + hiddenSize;
+  const attentionBias = queries + 2 * keys + hiddenSize;
+  const biases = numHiddenLayers * ((config.attentionBias ? attentionBias : 0) + (config.mlpBias ? blockBias : 0));
   const norms = (2 * numHiddenLayers + 1) * hiddenSize;
   const learned = numHiddenLayers * config.feedForward.learned.length;
   const embedding = config.tieWordEmbeddings ? 0 : vocabSize * hiddenSize;
   const scores = numHiddenLayers * queries * context; // two products over half of context x context
   return {
-    parameters: products + norms + learned + embedding,
+    parameters: products + biases + norms + learned + embedding,
     productParameters: products,
     trainingFlopsPerToken: 6 * products + 6 * scores,
     generationFlopsPerToken: 2 * products + 2 * scores,

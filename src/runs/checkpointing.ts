@@ -1,8 +1,4 @@
-import { SluiceError } from '../base/errors.js';
-import type { TensorReader } from '../formats/safetensors-file.js';
-import type { SafetensorsEntry } from '../formats/safetensors-write.js';
-import type { Layer } from '../layers/layer.js';
-import type { Tensor } from '../tensor/index.js';
+import { tensorEntry, weightEntries } from '../formats/weights.js';
 import { type CheckpointPart, jsonPart, tensorsPart } from '../training/checkpoints.js';
 import type { Checkpoint } from '../training/checkpoints-read.js';
 import type { Trainer } from '../training/trainer.js';
@@ -17,23 +13,9 @@ export interface RunState {
 
 const parts = { weights: 'model.safetensors', optimizer: 'optimizer.safetensors', state: 'state.json' } as const;
 
-const entry = (name: string, tensor: Tensor): SafetensorsEntry => ({
-  name,
-  dtype: 'F32',
-  shape: tensor.shape,
-  bytes: async () => {
-    const values = Float32Array.from(await tensor.toArray());
-    return new Uint8Array(values.buffer);
-  },
-});
-
-/** The weights under Hugging Face's names. */
-export const weightEntries = (model: Layer): SafetensorsEntry[] =>
-  model.namedParameters().map(({ name, tensor }) => entry(name, tensor));
-
 /** Everything that a resumed run needs to go on bit for bit. */
 export function checkpointParts(trainer: Trainer, state: RunState): CheckpointPart[] {
-  const optimizer = [...trainer.optimizer.state()].map(([name, tensor]) => entry(name, tensor));
+  const optimizer = [...trainer.optimizer.state()].map(([name, tensor]) => tensorEntry(name, tensor));
   return [
     tensorsPart(parts.weights, weightEntries(trainer.model)),
     tensorsPart(parts.optimizer, optimizer),
@@ -48,7 +30,7 @@ export const readState = async (checkpoint: Checkpoint): Promise<RunState> =>
 export async function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
   const weights = await checkpoint.openTensors(parts.weights);
   try {
-    await loadWeights(trainer.model, weights);
+    await trainer.model.load(weights);
   } finally {
     await weights.close();
   }
@@ -58,28 +40,4 @@ export async function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): 
   } finally {
     await optimizer.close();
   }
-}
-
-/**
- * Fills a model from a file, a tensor at a time.
- * @throws SluiceError `checkpoint` that names the first tensor which is missing, unexpected or of another shape; the model
- * is then as it was.
- */
-export async function loadWeights(model: Layer, reader: TensorReader): Promise<void> {
-  const parameters = model.namedParameters();
-  const names = new Set(parameters.map(({ name }) => name));
-  const unexpected = reader.names().find((name) => !names.has(name));
-  const refuse = (rule: string, received: unknown): SluiceError =>
-    new SluiceError('checkpoint', {
-      rule,
-      received,
-      remedy: 'config.json and the weights belong to different models.',
-    });
-  if (unexpected !== undefined) throw refuse('a weight file has only tensors of its model', unexpected);
-  for (const { name, tensor } of parameters) {
-    if (!reader.names().includes(name)) throw refuse(`a weight file has the tensor ${name}`, 'none');
-    const { shape } = reader.info(name);
-    if (shape.join() !== tensor.shape.join()) throw refuse(`${name} has the shape [${tensor.shape.join(', ')}]`, shape);
-  }
-  for (const { name, tensor } of parameters) tensor.write(await reader.readFloat32(name));
 }

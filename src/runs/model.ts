@@ -26,7 +26,7 @@ export function feedForwardOf({ ffn, activation }: Pick<Settings, 'ffn' | 'activ
 
 /** The model that settings and a tokenizer's vocabulary describe. @throws SluiceError `argument` with what would fit. */
 export function configOf(settings: Settings, vocabSize: number): LlamaConfig {
-  const { dim, heads } = settings;
+  const { dim, heads, layers, kvHeads, hidden, context, dropout } = settings;
   if (dim % heads !== 0 || (dim / heads) % 2 !== 0) {
     throw new SluiceError('argument', {
       rule: `heads divides dim ${dim} into even widths`,
@@ -34,7 +34,8 @@ export function configOf(settings: Settings, vocabSize: number): LlamaConfig {
       remedy: `Try --heads ${headsFor(dim)}.`,
     });
   }
-  return llamaConfig({ ...settings, vocabSize, feedForward: feedForwardOf(settings) });
+  const feedForward = feedForwardOf(settings);
+  return llamaConfig({ vocabSize, dim, layers, heads, kvHeads, context, hidden, feedForward, dropout });
 }
 
 /** A number of heads whose width is near 32 and even. */

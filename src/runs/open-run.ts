@@ -8,7 +8,6 @@ import { decodeConfig } from '../formats/hugging-face.js';
 import { SafetensorsFile } from '../formats/safetensors-file.js';
 import { Initializer } from '../layers/initialization.js';
 import { Llama, type LlamaConfig } from '../models/llama.js';
-import { loadWeights } from './checkpointing.js';
 import { type RunRecord, readJson, readRecord, runFiles } from './run-folder.js';
 
 /** A trained model with what it needs to be used. */
@@ -41,7 +40,7 @@ export async function openRun(folder: string, device: Device): Promise<OpenRun> 
   const model = new Llama(new Initializer(device, record.settings.seed), config);
   const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
   try {
-    await loadWeights(model, weights);
+    await model.load(weights);
   } finally {
     await weights.close();
   }

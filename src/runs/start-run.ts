@@ -215,14 +215,18 @@ interface TrainerParts {
 
 function makeTrainer({ device, settings, config, source, done = 0 }: TrainerParts): Trainer {
   const model = new Llama(new Initializer(device, settings.seed), config);
-  const { weightDecay, clip, beta2 } = settings;
-  return new Trainer(device, model, source, { ...settings, optimizer: { weightDecay, clip, beta2 } }, done);
+  const { batch, context, accumulate, seed, weightDecay, clip, beta2 } = settings;
+  const options = { batch, context, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };
+  return new Trainer(device, model, source, options, done);
 }
 
 /** A short run warms up for a tenth of it at most. */
-const scheduleOf = (settings: Settings): ScheduleOptions => ({
-  ...settings,
-  warmup: Math.min(settings.warmup, Math.floor(settings.steps / 10)),
+const scheduleOf = ({ schedule, lr, minLr, warmup, steps }: Settings): ScheduleOptions => ({
+  schedule,
+  lr,
+  minLr,
+  warmup: Math.min(warmup, Math.floor(steps / 10)),
+  steps,
 });
 
 /** Steps from `steps`, `epochs` or `time`; a time is measured once and then fixed, so that the run can be repeated. */

@@ -1,4 +1,4 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
 import type { View } from '../devices/device.js';
 import { packedStrides, type Shape } from './shape.js';
 import type { Release, Storage } from './storage.js';
@@ -158,7 +158,7 @@ export class GraphNode {
 function changedError(operation: string, shape: Shape): SluiceError {
   return new SluiceError('argument', {
     rule: `what ${operation} needs for its gradient stays as it was until backward()`,
-    received: `a tensor [${shape.join(', ')}] that was changed in place`,
+    received: `a tensor ${show(shape)} that was changed in place`,
     remedy: 'Change it after backward(), or change a clone().',
   });
 }

@@ -8,7 +8,11 @@ const location = /((?:[a-z-]+:\/\/)?[^\s()@]+:\d+:\d+)\)?$/;
  * ask for the line when there is something to say: engines format stacks when they are read.
  */
 export function callSite(error: Error): string {
-  const places = (error.stack ?? '').split('\n').flatMap((line) => location.exec(line.trim())?.[1] ?? []);
+  // Between the library's frames and an async caller's stand the engine's own.
+  const places = (error.stack ?? '')
+    .split('\n')
+    .flatMap((line) => location.exec(line.trim())?.[1] ?? [])
+    .filter((place) => !place.startsWith('node:'));
   const outside = places.find((place) => !place.replace(/^file:\/\//, '').startsWith(library));
   return (outside ?? places.at(-1) ?? 'an unknown line').replace(/^file:\/\//, '');
 }

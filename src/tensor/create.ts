@@ -1,6 +1,7 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
+import { checkChoice, completeOptions, type OptionTable } from '../base/options.js';
 import type { RandomKey } from '../base/random.js';
-import type { Device, StorageType } from '../devices/device.js';
+import { type Device, type StorageType, storageTypes } from '../devices/device.js';
 import { variable } from '../scalar/expression.js';
 import { fill } from './compute.js';
 import { mapInto } from './operations/map.js';
@@ -15,18 +16,16 @@ export interface CreateOptions {
   readonly requiresGrad?: boolean;
 }
 
+const createDefaults = { dtype: undefined, requiresGrad: false } satisfies OptionTable<CreateOptions>;
+
 /** Numbers, or arrays of equal length of them, nested. */
 export type Nested = number | readonly Nested[];
 
-function make(device: Device, operation: string, shape: Shape, options: CreateOptions): Tensor {
+function make(device: Device, operation: string, shape: Shape, dtype: StorageType = 'float32'): Tensor {
   checkShape(operation, shape);
-  const storage = new Storage(trackerOf(device), options.dtype ?? 'float32', [...shape]);
+  checkChoice('the dtype of a tensor', dtype, storageTypes);
+  const storage = new Storage(trackerOf(device), dtype, [...shape]);
   return new Tensor(storage, packed(storage.shape), undefined);
-}
-
-function finished(tensor: Tensor, { requiresGrad = false }: CreateOptions): Tensor {
-  tensor.requiresGrad = requiresGrad;
-  return tensor;
 }
 
 function shapeOf(values: Nested): number[] {
@@ -56,6 +55,11 @@ export function tensor(
   shape?: Shape,
   options: CreateOptions = {},
 ): Tensor {
+  const { dtype = values instanceof Int32Array ? 'int32' : 'float32', requiresGrad } = completeOptions(
+    'tensor',
+    options,
+    createDefaults,
+  );
   let flat: ArrayLike<number>;
   let own: number[];
   if (isNested(values)) {
@@ -71,21 +75,23 @@ export function tensor(
   checkShape('tensor', wanted);
   if (flat.length !== sizeOf(wanted)) {
     throw new SluiceError('shape', {
-      rule: `a tensor [${wanted.join(', ')}] has ${sizeOf(wanted)} values`,
+      rule: `a tensor ${show(wanted)} has ${sizeOf(wanted)} values`,
       received: flat.length,
     });
   }
-  const dtype = options.dtype ?? (values instanceof Int32Array ? 'int32' : 'float32');
-  const made = make(device, 'tensor', wanted, { dtype });
+  const made = make(device, 'tensor', wanted, dtype);
   device.write(flat, made.strided());
-  return finished(made, options);
+  made.requiresGrad = requiresGrad;
+  return made;
 }
 
 /** One value everywhere. */
 export function full(device: Device, shape: Shape, value: number, options: CreateOptions = {}): Tensor {
-  const made = make(device, 'full', shape, options);
+  const { dtype, requiresGrad } = completeOptions('full', options, createDefaults);
+  const made = make(device, 'full', shape, dtype);
   fill(device, made.strided(), value);
-  return finished(made, options);
+  made.requiresGrad = requiresGrad;
+  return made;
 }
 
 export const zeros = (device: Device, shape: Shape, options: CreateOptions = {}): Tensor =>
@@ -108,11 +114,31 @@ export function arange(device: Device, start: number, end: number, step = 1, opt
   );
 }
 
-/** Uniform in [0, 1): element i depends on the key and i alone. */
+function draw(
+  operation: 'rand' | 'randn',
+  device: Device,
+  shape: Shape,
+  key: RandomKey,
+  dtype: StorageType = 'float32',
+): Tensor {
+  if (dtype !== 'float32') {
+    throw new SluiceError('argument', {
+      rule: `${operation} draws float32 numbers`,
+      received: dtype,
+      remedy: 'Leave dtype out; whole numbers come from an Int32Array, by tensor().',
+    });
+  }
+  const made = make(device, operation, shape);
+  device.random(operation === 'rand' ? 'uniform' : 'normal', key, made.strided());
+  return made;
+}
+
+/** Uniform float32 numbers in [0, 1): element i depends on the key and i alone. */
 export function rand(device: Device, shape: Shape, key: RandomKey, options: CreateOptions = {}): Tensor {
-  const made = make(device, 'rand', shape, { dtype: 'float32' });
-  device.random('uniform', key, made.strided());
-  return finished(made, options);
+  const { dtype, requiresGrad } = completeOptions('rand', options, createDefaults);
+  const made = draw('rand', device, shape, key, dtype);
+  made.requiresGrad = requiresGrad;
+  return made;
 }
 
 const scaled = [variable('x').mul(variable('deviation')).add(variable('mean'))] as const;
@@ -124,11 +150,13 @@ export interface RandnOptions extends CreateOptions {
   readonly deviation?: number;
 }
 
-/** Normal: element i depends on the key and i alone. */
+const randnDefaults = { ...createDefaults, mean: 0, deviation: 1 } satisfies OptionTable<RandnOptions>;
+
+/** Normal float32 numbers: element i depends on the key and i alone. */
 export function randn(device: Device, shape: Shape, key: RandomKey, options: RandnOptions = {}): Tensor {
-  const { mean = 0, deviation = 1 } = options;
-  const made = make(device, 'randn', shape, { dtype: 'float32' });
-  device.random('normal', key, made.strided());
+  const { mean, deviation, dtype, requiresGrad } = completeOptions('randn', options, randnDefaults);
+  const made = draw('randn', device, shape, key, dtype);
   if (mean !== 0 || deviation !== 1) mapInto(scaled, [made], { x: made }, { deviation, mean });
-  return finished(made, options);
+  made.requiresGrad = requiresGrad;
+  return made;
 }

@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { noGrad } from './autograd.js';
 import { tensor } from './create.js';
 import { scope } from './memory.js';
@@ -12,6 +13,12 @@ export interface GradcheckOptions {
   /** Relative to the difference quotient; 1e-3 by default. */
   readonly relativeTolerance?: number;
 }
+
+const gradcheckDefaults = {
+  epsilon: 1e-6,
+  absoluteTolerance: 1e-5,
+  relativeTolerance: 1e-3,
+} satisfies OptionTable<GradcheckOptions>;
 
 export interface GradcheckReport {
   /** Derivatives compared: elements of the inputs times elements of the result. */
@@ -42,7 +49,7 @@ export async function gradcheck(
   inputs: readonly Tensor[],
   options: GradcheckOptions = {},
 ): Promise<GradcheckReport> {
-  const { epsilon = 1e-6, absoluteTolerance = 1e-5, relativeTolerance = 1e-3 } = options;
+  const { epsilon, absoluteTolerance, relativeTolerance } = completeOptions('gradcheck', options, gradcheckDefaults);
   const [first] = inputs;
   if (first?.device.name !== 'reference' || inputs.every(({ requiresGrad }) => !requiresGrad)) {
     throw new SluiceError('argument', {

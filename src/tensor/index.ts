@@ -29,4 +29,4 @@ export type { ReduceOptions } from './operations/reductions.js';
 export { type RowTensors, rowTensors } from './operations/rows.js';
 export { internal, type Scope } from './scopes.js';
 export type { Shape } from './shape.js';
-export { Tensor } from './tensor.js';
+export { type BackwardOptions, Tensor } from './tensor.js';

@@ -46,6 +46,10 @@ export function isPacked({ shape, strides }: Layout): boolean {
   return true;
 }
 
+/** Whether the elements along an axis, the last by default, lie side by side. */
+export const stepsByOne = ({ shape, strides }: Layout, axis = -1): boolean =>
+  shape.at(axis) === 1 || strides.at(axis) === 1;
+
 /** Whether two indices name one element. */
 export function repeats({ shape, strides }: Layout): boolean {
   for (let axis = 0; axis < shape.length; axis++) if (strides[axis] === 0 && shape[axis] !== 1) return true;
@@ -107,7 +111,7 @@ function broadcastError(
   return new SluiceError('shape', {
     rule: `${operation} expects shapes that are equal, or 1, axis by axis from the right`,
     received: shapes,
-    remedy: `Axis ${axis} is ${one} in one and ${other} in another: reshape, transpose or expand one of them.`,
+    remedy: `Axis ${axis} is ${one} in one and ${other} in another: is an operand outside the brackets it belongs in? Else reshape, transpose or expand one.`,
   });
 }
 

@@ -1,4 +1,4 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
 import type { Device, DeviceBuffer, StorageType } from '../devices/device.js';
 import { callSite, captureSite } from './call-site.js';
 import { type Shape, sizeOf } from './shape.js';
@@ -130,7 +130,7 @@ export function freedError(shape: Shape, release: Release, madeAt?: Error): Slui
   const made = madeAt === undefined ? '' : `, made at ${callSite(madeAt)}`;
   const used = callSite(captureSite());
   return new SluiceError('freed', {
-    rule: `a tensor is used while it has its memory: this one, [${shape.join(', ')}]${made}, was given back by ${release.by}${freedAt} and is used at ${used}`,
+    rule: `a tensor is used while it has its memory: this one, ${show(shape)}${made}, was given back by ${release.by}${freedAt} and is used at ${used}`,
     remedy: release.remedy,
   });
 }

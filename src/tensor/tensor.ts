@@ -1,4 +1,5 @@
-import { SluiceError } from '../base/errors.js';
+import { SluiceError, show } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Device, HostArray, StorageType, View } from '../devices/device.js';
 import { Elementwise } from '../scalar/elementwise.js';
 import type { Expression } from '../scalar/expression.js';
@@ -17,6 +18,13 @@ import * as views from './operations/views.js';
 import { enlist, type Handle } from './scopes.js';
 import { isPacked, type Layout, packed, type Shape, sameShape, sizeOf } from './shape.js';
 import { freedError, type Release, Storage } from './storage.js';
+
+export interface BackwardOptions {
+  /** Leaves the graph as it is, for another backward(); false by default. */
+  readonly retainGraph?: boolean;
+}
+
+const backwardDefaults = { retainGraph: false } satisfies OptionTable<BackwardOptions>;
 
 /**
  * Numbers on a device, with a shape. Elementwise methods (`add`, `mul`, `tanh`, …) broadcast; axes may be negative;
@@ -134,7 +142,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     if (isResult || this.dtype !== 'float32' || !isPacked(this)) {
       throw new SluiceError('argument', {
         rule: 'requiresGrad is set on contiguous float32 tensors that are not results of recorded operations',
-        received: `${this.dtype} [${this.shape.join(', ')}] with strides [${this.strides.join(', ')}]`,
+        received: `${this.dtype} ${show(this.shape)} with strides ${show(this.strides)}`,
         remedy: isResult ? 'Use detach().' : 'Use clone() first.',
       });
     }
@@ -181,18 +189,19 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
    * the graph held. A tensor of more than one element takes the gradient of the loss with respect to it.
    * @throws SluiceError `freed` the second time through a graph, unless the first had `retainGraph`.
    */
-  backward(gradient?: Tensor, { retainGraph = false }: { readonly retainGraph?: boolean } = {}): void {
+  backward(gradient?: Tensor, options: BackwardOptions = {}): void {
+    const { retainGraph } = completeOptions('backward', options, backwardDefaults);
     const source = this.#source;
     if (source === undefined) {
       throw new SluiceError('argument', {
         rule: 'backward() starts from a result that depends on a tensor with requiresGrad',
-        received: `a tensor [${this.shape.join(', ')}] that does not`,
+        received: `a tensor ${show(this.shape)} that does not`,
         remedy: 'Set requiresGrad on the leaves before computing, outside noGrad().',
       });
     }
     if (gradient === undefined ? this.size !== 1 : !sameShape(gradient.shape, this.shape)) {
       throw new SluiceError('shape', {
-        rule: `backward() of a tensor [${this.shape.join(', ')}] takes a gradient of its shape, which only one element can do without`,
+        rule: `backward() of a tensor ${show(this.shape)} takes a gradient of its shape, which only one element can do without`,
         received: gradient?.shape ?? 'none',
         remedy: 'Reduce it with sum() or mean(), or give a gradient.',
       });

@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import type { NamedParameter } from '../layers/layer.js';
 import { constant, variable } from '../scalar/expression.js';
@@ -13,6 +14,14 @@ export interface AdamWOptions {
   /** The largest global norm of the gradient; 0 for no clipping. */
   readonly clip: number;
 }
+
+const adamwDefaults = {
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+  weightDecay: 0.1,
+  clip: 1,
+} satisfies OptionTable<AdamWOptions>;
 
 const [weight, gradient, first, second] = ['weight', 'gradient', 'first', 'second'].map(variable) as Four;
 const [coefficient, correction1, correction2] = ['coefficient', 'correction1', 'correction2'].map(variable) as Three;
@@ -43,14 +52,14 @@ interface Slot {
  * Adam with decoupled weight decay, clipping by the global norm included. Source: Loshchilov and Hutter 2017,
  * arXiv:1711.05101. Whether a step is applied is decided on the device, so that a step need not read anything back.
  */
-export class AdamW {
+export class AdamW implements Disposable {
   readonly options: AdamWOptions;
   readonly #device: Device;
   readonly #slots: readonly Slot[];
   readonly #norm: GradientNorm;
 
   constructor(device: Device, parameters: readonly NamedParameter[], options: Partial<AdamWOptions> = {}) {
-    this.options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1, ...options };
+    this.options = completeOptions('AdamW', options, adamwDefaults);
     const { beta1, beta2 } = this.options;
     for (const [name, beta] of Object.entries({ beta1, beta2 })) {
       if (!(beta < 1)) throw new SluiceError('argument', { rule: `AdamW's ${name} is below 1`, received: beta });
@@ -124,5 +133,9 @@ export class AdamW {
       first.dispose();
       second.dispose();
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

@@ -1,4 +1,5 @@
 import { EventLoop } from '../base/event-loop.js';
+import { checkOptions, type OptionNames } from '../base/options.js';
 import { type SequentialOptions, sequentialBatches, targetBytes } from '../data/batches.js';
 import type { TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
@@ -17,14 +18,28 @@ export interface Evaluation {
   readonly bytes: number;
 }
 
+export interface EvaluateOptions extends SequentialOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (share: number) => void;
+}
+
+const evaluateOptions = {
+  batch: 0,
+  context: 0,
+  maximumTokens: 0,
+  signal: undefined,
+  onProgress: undefined,
+} satisfies OptionNames<EvaluateOptions>;
+
 /** The loss of a model on a text, in windows side by side: every token but the first is predicted once. */
 export async function evaluate(
   device: Device,
   model: CausalModel,
   source: TokenSource,
   byteLengths: Int32Array,
-  options: SequentialOptions & { readonly signal?: AbortSignal; readonly onProgress?: (share: number) => void },
+  options: EvaluateOptions,
 ): Promise<Evaluation> {
+  checkOptions('evaluate', options, evaluateOptions);
   let [nats, tokens, bytes] = [0, 0, 0];
   const expected = Math.min(source.length - 1, options.maximumTokens ?? source.length);
   const eventLoop = new EventLoop();

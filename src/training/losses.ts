@@ -1,7 +1,8 @@
 import { variable } from '../scalar/expression.js';
 import { rowTensors, type Tensor } from '../tensor/index.js';
+import { checkWhole } from '../tensor/operations/operands.js';
 
-const [x, target, position] = [variable('x'), variable('target'), variable('position')];
+const [x, target, position] = [variable('logits'), variable('targets'), variable('position')];
 
 const top = x.maximum();
 const logSumExp = x.sub(top).exp().sum().log().add(top);
@@ -14,7 +15,10 @@ const negativeLogLikelihood = target.whereLess(0, 0, logSumExp.sub(picked));
  * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored.
  * @param logits [..., classes]
  * @param targets int32 [...]
+ * @throws SluiceError `argument` for targets that are not int32.
  */
 export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
-  return rowTensors([negativeLogLikelihood], { elements: { x: logits }, rows: { target: targets } })[0];
+  checkWhole('crossEntropy', 'targets', targets);
+  const operands = { elements: { logits }, rows: { targets } };
+  return rowTensors([negativeLogLikelihood], operands, {}, 'crossEntropy')[0];
 }

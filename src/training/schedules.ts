@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { checkChoice, checkOptions, type OptionNames } from '../base/options.js';
 
 export const scheduleNames = ['cosine', 'linear', 'constant', 'wsd'] as const;
 export type ScheduleName = (typeof scheduleNames)[number];
@@ -15,6 +16,14 @@ export interface ScheduleOptions {
   readonly steps: number;
 }
 
+const scheduleOptions = {
+  schedule: scheduleNames,
+  lr: 0,
+  minLr: 0,
+  warmup: 0,
+  steps: 0,
+} satisfies OptionNames<ScheduleOptions>;
+
 /** The share of the decay that is left, for progress from 0 to 1. */
 const decays: Readonly<Record<ScheduleName, (progress: number) => number>> = {
   cosine: (progress) => 0.5 * (1 + Math.cos(Math.PI * progress)),
@@ -29,7 +38,9 @@ const decays: Readonly<Record<ScheduleName, (progress: number) => number>> = {
  * and from there down to minLr, which a step beyond the last one would have.
  */
 export function learningRate(step: number, options: ScheduleOptions): number {
+  checkOptions('learningRate', options, scheduleOptions);
   const { schedule, lr, minLr, warmup, steps } = options;
+  checkChoice('a schedule', schedule, scheduleNames);
   if (!(lr > 0)) {
     throw new SluiceError('argument', { rule: 'a learning rate is positive', received: lr, remedy: 'Try --lr 1e-3.' });
   }

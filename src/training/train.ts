@@ -1,5 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { EventLoop } from '../base/event-loop.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { MemoryTokens, type TokenArray, type TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
 import type { CausalModel } from '../models/causal-model.js';
@@ -13,6 +14,20 @@ export interface TrainOptions extends Partial<TrainerOptions>, Partial<ScheduleO
   readonly signal?: AbortSignal;
 }
 
+const trainDefaults = {
+  steps: undefined,
+  batch: 16,
+  context: undefined,
+  accumulate: 1,
+  seed: 0,
+  optimizer: {},
+  schedule: 'cosine',
+  lr: 1e-3,
+  minLr: undefined,
+  warmup: undefined,
+  signal: undefined,
+} satisfies OptionTable<TrainOptions>;
+
 /**
  * Trains a model in place to predict the next token of `source`: tokens in memory, or a source such as a `TokenFile`.
  * @example for await (const { step, loss } of train(device, model, tokens, { steps: 1000 })) console.log(step, loss);
@@ -24,18 +39,21 @@ export async function* train(
   source: TokenSource | TokenArray | readonly number[],
   options: TrainOptions,
 ): AsyncGenerator<StepRecord> {
-  const { steps, lr = 1e-3, signal } = options;
+  const { steps, batch, accumulate, seed, optimizer, schedule, lr, signal, ...rest } = completeOptions(
+    'train',
+    options,
+    trainDefaults,
+  );
   if (!(Number.isInteger(steps) && steps > 0)) {
     throw new SluiceError('argument', { rule: 'steps of training is a whole number above 0', received: steps });
   }
   const tokens = 'read' in source ? source : new MemoryTokens(source);
-  const defaults = { batch: 16, context: Math.min(128, model.maxPositions), accumulate: 1, seed: 0 };
-  const trainer = new Trainer(device, model, tokens, { ...defaults, ...options });
-  const schedule = { schedule: 'cosine', lr, minLr: lr / 10, warmup: Math.min(100, steps / 10), ...options } as const;
+  const { context = Math.min(128, model.maxPositions), minLr = lr / 10, warmup = Math.min(100, steps / 10) } = rest;
+  const trainer = new Trainer(device, model, tokens, { batch, context, accumulate, seed, optimizer });
   const eventLoop = new EventLoop();
   try {
     while (trainer.done < steps && signal?.aborted !== true) {
-      yield await trainer.step(learningRate(trainer.done, schedule));
+      yield await trainer.step(learningRate(trainer.done, { schedule, lr, minLr, warmup, steps }));
       await eventLoop.look();
     }
   } finally {

@@ -1,11 +1,12 @@
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { randomKey } from '../base/random.js';
 import { type Batch, ignoreIndex, sampleBatch } from '../data/batches.js';
 import type { TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
-import { endStep, type Tensor, tensor } from '../tensor/index.js';
+import { endStep, internal, type Tensor, tensor } from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
 import { crossEntropy } from './losses.js';
 
@@ -19,6 +20,14 @@ export interface TrainerOptions {
   readonly seed: number;
   readonly optimizer?: Partial<AdamWOptions>;
 }
+
+const trainerDefaults = {
+  batch: undefined,
+  context: undefined,
+  accumulate: undefined,
+  seed: undefined,
+  optimizer: {},
+} satisfies OptionTable<TrainerOptions>;
 
 /** What one optimizer step did; a line of metrics.jsonl. */
 export interface StepRecord {
@@ -55,8 +64,12 @@ export class Trainer {
   constructor(device: Device, model: CausalModel, source: TokenSource, options: TrainerOptions, done = 0) {
     this.#device = device;
     this.model = model;
-    this.options = options;
-    this.optimizer = new AdamW(device, model.namedParameters(), options.optimizer);
+    this.options = completeOptions('Trainer', options, trainerDefaults);
+    const { accumulate } = this.options;
+    if (!(Number.isInteger(accumulate) && accumulate >= 1)) {
+      throw new SluiceError('argument', { rule: 'accumulate is a whole number from 1 on', received: accumulate });
+    }
+    this.optimizer = new AdamW(device, model.namedParameters(), this.options.optimizer);
     this.#source = source;
     this.#done = done;
   }
@@ -146,9 +159,11 @@ export function batchLoss(device: Device, model: CausalModel, batch: Batch, mode
   const shape = [batch.batch, batch.context];
   requireIds(batch.inputs, model.vocabSize, 0);
   requireIds(batch.targets, model.vocabSize, ignoreIndex);
-  const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
-  const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
-  return crossEntropy(model.forward(inputs, mode), targets).sum();
+  return internal(() => {
+    const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
+    const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
+    return crossEntropy(model.forward(inputs, mode), targets).sum();
+  });
 }
 
 /** A device does not look: an id outside the table would read other memory. */

@@ -155,6 +155,28 @@ describe('config.json', () => {
     });
   });
 
+  test.each([
+    [{ attention_bias: true }, { attentionBias: true, mlpBias: false }],
+    [{ mlp_bias: true }, { attentionBias: false, mlpBias: true }],
+    [
+      { attention_bias: true, mlp_bias: true },
+      { attentionBias: true, mlpBias: true },
+    ],
+    [
+      { attention_bias: null, mlp_bias: undefined },
+      { attentionBias: false, mlpBias: false },
+    ],
+    [{ tie_word_embeddings: true }, { tieWordEmbeddings: true }],
+    [{ tie_word_embeddings: false }, { tieWordEmbeddings: false }],
+    [{ tie_word_embeddings: undefined }, { tieWordEmbeddings: false }],
+    [{ rope_scaling: null, rope_parameters: null, rope_theta: 5e5 }, { ropeTheta: 5e5 }],
+    [{ rope_scaling: { rope_type: 'default' } }, { ropeTheta: 10_000 }],
+  ])('with %j is read as %j, and written the same', async (change, wanted) => {
+    const config = decodeConfig({ ...(await golden('llama')), ...change });
+    expect(config).toMatchObject(wanted);
+    expect(decodeConfig(encodeConfig(config))).toMatchObject(wanted);
+  });
+
   test.each<[string, Record<string, unknown>, RegExp]>([
     ['another model type', { model_type: 'lama' }, /llama or arcee here, received "lama". Did you mean "llama"/],
     ['no model type', { model_type: undefined }, /llama or arcee here, received undefined/],
@@ -163,12 +185,28 @@ describe('config.json', () => {
     ['a size of 0', { num_hidden_layers: 0 }, /num_hidden_layers.*received 0/],
     ['a size that is no whole number', { intermediate_size: 1.5 }, /intermediate_size.*received 1.5/],
     ['an impossible size', { hidden_size: 1e12 }, /hidden_size.*received 1000000000000/],
-    ['scaled positions', { rope_scaling: { type: 'linear', factor: 2 } }, /rotary positions are not scaled here/],
+    [
+      'scaled positions',
+      { rope_scaling: { type: 'linear', factor: 2 } },
+      /rotary positions are not scaled here: rope_scaling.type is default, received "linear"/,
+    ],
+    ['scaled positions of no type', { rope_scaling: { factor: 8 } }, /rope_scaling.factor is left out, received 8/],
+    ['positions that are no object', { rope_scaling: 'linear' }, /rope_scaling in config.json is an object/],
     [
       'scaled positions of version 5',
       { rope_parameters: { rope_type: 'llama3' } },
-      /not scaled here, received "llama3"/,
+      /rope_parameters.rope_type is default, received "llama3"/,
     ],
+    [
+      'positions for a part of a head',
+      { rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } },
+      /rope_parameters.partial_rotary_factor is 1, received 0.5/,
+    ],
+    ['a flag that is a text', { attention_bias: 'false' }, /attention_bias in config.json is true or false.*"false"/],
+    ['a flag that is a number', { mlp_bias: 1 }, /mlp_bias in config.json is true or false, received 1/],
+    ['tied weights by a text', { tie_word_embeddings: 'yes' }, /tie_word_embeddings in config.json is true or false/],
+    ['an epsilon that is a text', { rms_norm_eps: '1e-5' }, /rms_norm_eps in config.json is a number.*"1e-5"/],
+    ['a base that is a text', { rope_parameters: { rope_theta: '1e4' } }, /rope_theta in config.json is a number/],
     ['an unknown activation', { hidden_act: 'sillu' }, /"sillu". Did you mean "silu"/],
   ])('with %s is refused', async (_, change, message) => {
     const json = { ...(await golden('llama')), ...change };

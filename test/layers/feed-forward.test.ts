@@ -139,6 +139,81 @@ describe('a feed-forward block', () => {
   });
 });
 
+/** Every choice of branches, by name. */
+const branchChoices = (branches: readonly string[]): Record<string, boolean>[] =>
+  Array.from({ length: 2 ** branches.length }, (_, bits) =>
+    Object.fromEntries(branches.map((branch, i) => [branch, (bits & (1 << i)) !== 0])),
+  );
+
+describe('the biases of a block', () => {
+  /** x W^T, and the bias where the checkpoint's names have one. */
+  const project = (weights: ReadonlyMap<string, Tensor>, name: string, x: Tensor): Tensor => {
+    const weight = weights.get(`${name}.weight`);
+    if (weight === undefined) throw new Error(`${name} has a weight`);
+    const product = x.matmul(weight.transpose(0, 1));
+    const bias = weights.get(`${name}.bias`);
+    return bias === undefined ? product : product.add(bias);
+  };
+  const weightsOf = (block: FeedForward | GatedFeedForward): Map<string, Tensor> =>
+    new Map(block.namedParameters().map(({ name, tensor: parameter }) => [name, parameter]));
+  const biasNames = (block: FeedForward | GatedFeedForward): string[] =>
+    [...weightsOf(block).keys()].filter((name) => name.endsWith('.bias'));
+
+  test.each(branchChoices(['gate', 'up', 'down']))('stand on each branch of a gated one: %j', async (bias) => {
+    const block = shake(new GatedFeedForward(initializer(device), 3, 4, swiglu, { bias }));
+    const named = ['gate', 'up', 'down'].filter((branch) => bias[branch]).map((branch) => `${branch}_proj.bias`);
+    expect(biasNames(block)).toEqual(named);
+    const x = normal(device, [2, 3]);
+    const byHand = (input: Tensor): Tensor => {
+      const weights = weightsOf(block);
+      const gated = project(weights, 'gate_proj', input)
+        .map(silu)
+        .mul(project(weights, 'up_proj', input));
+      return project(weights, 'down_proj', gated);
+    };
+    const [output, wanted] = [await valuesOf(block.forward(x, quiet)), await valuesOf(byHand(x))];
+    expect(output).toEqual(wanted);
+    await gradcheck(() => block.forward(x, quiet), block.parameters());
+  });
+
+  test.each(branchChoices(['up', 'down']))('stand on each branch of a plain one: %j', async (bias) => {
+    const block = shake(new FeedForward(initializer(device), 3, 4, mish, { bias }));
+    const named = ['up', 'down'].filter((branch) => bias[branch]).map((branch) => `${branch}_proj.bias`);
+    expect(biasNames(block)).toEqual(named);
+    const x = normal(device, [2, 3]);
+    const weights = weightsOf(block);
+    const wanted = project(weights, 'down_proj', project(weights, 'up_proj', x).map(mish));
+    expect(await valuesOf(block.forward(x, quiet))).toEqual(await valuesOf(wanted));
+  });
+
+  test('are all for true, none for false, and those left out are none', () => {
+    const names = (bias: boolean | { up?: boolean }): string[] =>
+      biasNames(new GatedFeedForward(initializer(device), 3, 4, swiglu, { bias }));
+    expect(names(true)).toEqual(['gate_proj.bias', 'up_proj.bias', 'down_proj.bias']);
+    expect(names(false)).toEqual([]);
+    expect(names({ up: true })).toEqual(['up_proj.bias']);
+  });
+
+  test('change none of the initial weights', async () => {
+    const weights = async (bias: boolean): Promise<number[]> => {
+      const { gateProj, upProj, downProj } = new GatedFeedForward(initializer(device), 3, 4, swiglu, { bias });
+      return (await Promise.all([gateProj, upProj, downProj].map(({ weight }) => valuesOf(weight)))).flat();
+    };
+    expect(await weights(true)).toEqual(await weights(false));
+  });
+
+  test('on branches that a block has not are refused', () => {
+    const gated = { gates: true } as object;
+    expect(() => new GatedFeedForward(initializer(device), 3, 4, swiglu, { bias: gated })).toThrow(
+      /option of the bias of GatedFeedForward.*"gates". Did you mean "gate"/,
+    );
+    const plain = { gate: true } as object;
+    expect(() => new FeedForward(initializer(device), 3, 4, mish, { bias: plain })).toThrow(
+      /option of the bias of FeedForward.*"gate".*It knows up, down/,
+    );
+  });
+});
+
 describe('learned parameters of an activation', () => {
   test.each([
     [prelu, ['slope'], [0.25]],

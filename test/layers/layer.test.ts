@@ -1,12 +1,21 @@
 import { describe, expect, test } from 'vitest';
+import { prelu, xielu } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
+import { gateOf } from '../../src/formats/hugging-face.js';
+import { Attention } from '../../src/layers/attention.js';
 import { Embedding } from '../../src/layers/embedding.js';
+import { GatedFeedForward } from '../../src/layers/feed-forward.js';
+import { FormulaLayer } from '../../src/layers/formula-layer.js';
+import { KeyValueCache } from '../../src/layers/key-value-cache.js';
 import { Layer } from '../../src/layers/layer.js';
 import { Linear } from '../../src/layers/linear.js';
 import { RmsNorm } from '../../src/layers/normalization.js';
-import { endStep, gradcheck, type Tensor, tensor } from '../../src/tensor/index.js';
-import { initializer, normal, shake, valuesOf } from './support.js';
+import { RotaryEmbedding } from '../../src/layers/rope.js';
+import { llama } from '../../src/models/llama.js';
+import { endStep, gradcheck, internal, memory, type Tensor, tensor } from '../../src/tensor/index.js';
+import { AdamW } from '../../src/training/adamw.js';
+import { initializer, normal, readerOf, shake, valuesOf } from './support.js';
 
 const device = await openReference();
 
@@ -58,12 +67,12 @@ describe('a layer', () => {
 
   test('loads values by name', async () => {
     const linear = new Linear(initializer(device), 2, 2, { bias: true });
-    linear.load(values());
+    await linear.load(readerOf(values()));
     expect(await valuesOf(linear.forward(tensor(device, [1, 10], [1, 2])))).toEqual([26, 49]);
   });
 
   test.each<[string, Parameters<typeof values>[0], RegExp]>([
-    ['a missing tensor', (map) => map.delete('bias'), /has the tensor bias/],
+    ['a missing tensor', (map) => map.delete('bias'), /have the tensor bias, received "none"/],
     ['an unexpected one', (map) => map.set('wieght', { shape: [1], data: [1] }), /"wieght".*Did you mean "weight"/],
     [
       'another shape',
@@ -73,8 +82,58 @@ describe('a layer', () => {
   ])('refuses %s, and is as before', async (_, change, message) => {
     const linear = new Linear(initializer(device), 2, 2, { bias: true });
     const before = await valuesOf(linear.weight);
-    expect(() => linear.load(values(change))).toThrow(message);
+    await expect(linear.load(readerOf(values(change)))).rejects.toMatchObject({
+      code: 'checkpoint',
+      message: expect.stringMatching(message),
+    });
     expect(await valuesOf(linear.weight)).toEqual(before);
+  });
+});
+
+describe('a layer that is disposed of', () => {
+  test('gives back its tensors, those of its sublayers and their gradients, shared ones once', async () => {
+    const own = await openReference();
+    const { buffers } = memory(own);
+    const norm = new RmsNorm(initializer(own), 3);
+    class Nested extends Layer {
+      readonly upProj = new Linear(initializer(own), 3, 3, { bias: true });
+      readonly parts = [new Linear(initializer(own), 3, 3), norm];
+      readonly tied = this.upProj.weight;
+      readonly table = tensor(own, [1, 2]).keep();
+    }
+    const layer = new Nested();
+    const loss = internal(() => norm.forward(layer.upProj.forward(normal(own, [2, 3]))).sum());
+    loss.backward();
+    loss.dispose();
+    expect(memory(own).keptBuffers).toBe(8); // five tensors, three gradients
+    layer.dispose();
+    layer.dispose();
+    expect(memory(own)).toMatchObject({ buffers, keptBuffers: 0, keptBytes: 0 });
+    expect(() => layer.upProj.forward(normal(own, [2, 3]))).toThrow(expect.objectContaining({ code: 'freed' }));
+  });
+
+  test.each([
+    ['a learned activation', () => new FormulaLayer(initializer(device), prelu, 3)],
+    ['a block', () => new GatedFeedForward(initializer(device), 4, 6, gateOf(xielu), { bias: true })],
+    ['attention', () => new Attention(initializer(device), 4, { heads: 2, bias: true })],
+    ['rotary embedding', () => new RotaryEmbedding(device, 4, 4, 1e4)],
+    ['a model', () => llama(device, { vocabSize: 5, dim: 4, layers: 2, heads: 2, context: 4 })],
+    ['a cache', () => new KeyValueCache(device, { batch: 1, positions: 2, keyValueHeads: 1, headDim: 2 })],
+    [
+      'an optimizer',
+      () => {
+        using linear = new Linear(initializer(device), 2, 2);
+        return new AdamW(device, linear.namedParameters());
+      },
+    ],
+  ])('by `using` leaves nothing behind: %s', (_, make) => {
+    const before = memory(device);
+    {
+      using made = make();
+      expect(made).toBeDefined();
+      expect(memory(device).keptBytes).toBeGreaterThan(before.keptBytes);
+    }
+    expect(memory(device)).toMatchObject({ buffers: before.buffers, keptBytes: before.keptBytes });
   });
 });
 

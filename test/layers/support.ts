@@ -1,7 +1,7 @@
 import { randomKey } from '../../src/base/random.js';
 import type { Device } from '../../src/devices/device.js';
 import { Initializer } from '../../src/layers/initialization.js';
-import type { Layer } from '../../src/layers/layer.js';
+import type { Layer, WeightReader } from '../../src/layers/layer.js';
 import { randn, type Tensor } from '../../src/tensor/index.js';
 
 /** Normal values that depend on the seed alone. */
@@ -23,6 +23,15 @@ export function shake<L extends Layer>(layer: L, seed = 7, deviation = 0.4): L {
 }
 
 export const valuesOf = async (tensor: Tensor): Promise<number[]> => Array.from(await tensor.toArray());
+
+/** Weights in memory, as a file of them is read. */
+export const readerOf = (
+  weights: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>,
+): WeightReader => ({
+  names: () => [...weights.keys()],
+  info: (name) => ({ shape: weights.get(name)?.shape ?? [] }),
+  readFloat32: async (name) => weights.get(name)?.data ?? [],
+});
 
 /** Rows of a matrix in row-major order. */
 export const rowsOf = (values: readonly number[], length: number): number[][] =>

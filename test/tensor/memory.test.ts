@@ -14,6 +14,8 @@ import {
   tensor,
   traceTensors,
 } from '../../src/tensor/index.js';
+import { Trainer } from '../../src/training/trainer.js';
+import { smallModel, text } from '../training/support.js';
 import { devices } from './devices.js';
 
 /** The line of this file that the caller is on. */
@@ -328,6 +330,83 @@ describe.each(devices)('$name', ({ open }) => {
     expect(leakReport(device).reduce((sum, leak) => sum + leak.buffers, 0)).toBe(6);
     expect(third).toBeDefined();
     expect(kept.kept).toBe(true);
+  });
+
+  describe('across await', () => {
+    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+    const lineIn = (line: number): RegExp => new RegExp(`memory\\.test\\.ts:${line}:`);
+
+    test('the leak report names the lines of async functions, and of the caller of an async one of the library', async () => {
+      traceTensors(device);
+      const make = async (): Promise<Tensor> => {
+        await pause();
+        return ones(device, [4]);
+      };
+      const madeOn = here() - 2;
+      const made = await make();
+      await pause();
+      const addedOn = here() + 1;
+      made.add(1);
+      const model = smallModel(device);
+      const trainer = new Trainer(device, model, text, { batch: 1, context: 2, accumulate: 1, seed: 0 });
+      const steppedOn = here() + 1;
+      await trainer.step(1e-3);
+      const lines = leakReport(device).map(({ madeAt }) => madeAt ?? '');
+      expect(lines).toHaveLength(3);
+      for (const line of [madeOn, addedOn, steppedOn]) {
+        expect(lines.filter((place) => lineIn(line).test(place))).toHaveLength(1);
+      }
+    });
+
+    test('a use after an async scope names the line that opened it, and that of the use', async () => {
+      let leaked: Tensor | undefined;
+      const openedOn = here() + 1;
+      await scope(device, async () => {
+        await pause();
+        leaked = ones(device, [2]);
+        await leaked.toArray();
+      });
+      await pause();
+      const usedOn = here() + 1;
+      const { message } = freedErrorOf(() => leaked?.add(1));
+      expect(message).toMatch(new RegExp(`scope opened at \\S*memory\\.test\\.ts:${openedOn}:`));
+      expect(message).toMatch(new RegExp(`is used at \\S*memory\\.test\\.ts:${usedOn}:`));
+      const readOn = here() + 1;
+      await expect(leaked?.toArray()).rejects.toThrow(new RegExp(`is used at \\S*memory\\.test\\.ts:${readOn}:`));
+    });
+
+    test('a use after a step names the line that ended it, and that of the use', async () => {
+      const made = ones(device, [2]);
+      const end = async (): Promise<void> => {
+        await pause();
+        endStep(device);
+      };
+      const endedOn = here() - 2;
+      await end();
+      await end();
+      await pause();
+      const usedOn = here() + 1;
+      const { message } = freedErrorOf(() => made.sum());
+      expect(message).toMatch(new RegExp(`given back by the end of step 1 at \\S*memory\\.test\\.ts:${endedOn}:`));
+      expect(message).toMatch(new RegExp(`is used at \\S*memory\\.test\\.ts:${usedOn}:`));
+    });
+
+    test('async scopes inside each other hand on what they return', async () => {
+      const { buffers } = memory(device);
+      const kept = await scope(device, async () => {
+        ones(device, [2]);
+        const inner = await scope(device, async () => {
+          await pause();
+          ones(device, [3]);
+          return { result: ones(device, [4]) };
+        });
+        await pause();
+        expect(memory(device).buffers).toBe(buffers + 2);
+        return inner.result.mul(2);
+      });
+      expect(memory(device).buffers).toBe(buffers + 1);
+      expect(Array.from(await kept.toArray())).toEqual([2, 2, 2, 2]);
+    });
   });
 
   test('an error about a traced tensor names the line that made it', () => {

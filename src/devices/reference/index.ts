@@ -1,6 +1,13 @@
-import { SluiceError } from '../../base/errors.js';
 import { type RandomKey, randomNormal, randomUniform } from '../../base/random.js';
-import type { Device, DeviceBuffer, HostArray, MemoryStatistics, StorageType, View } from '../device.js';
+import {
+  closedError,
+  type Device,
+  type DeviceBuffer,
+  type HostArray,
+  type MemoryStatistics,
+  type StorageType,
+  type View,
+} from '../device.js';
 import { attention, attentionGradient } from './attention.js';
 import { BufferPool, valuesOf } from './buffer.js';
 import { gather, scatterAdd } from './indexing.js';
@@ -36,22 +43,26 @@ class ReferenceDevice implements Device {
   readonly #pool = new BufferPool();
   #closed = false;
 
-  readonly map = map;
-  readonly row = row;
-  readonly column = column;
-  readonly matmul = matmul;
-  readonly attention = attention;
-  readonly attentionGradient = attentionGradient;
-  readonly gather = gather;
-  readonly scatterAdd = scatterAdd;
-  readonly write = write;
-  readonly random = random;
+  readonly map = this.#whileOpen(map);
+  readonly row = this.#whileOpen(row);
+  readonly column = this.#whileOpen(column);
+  readonly matmul = this.#whileOpen(matmul);
+  readonly attention = this.#whileOpen(attention);
+  readonly attentionGradient = this.#whileOpen(attentionGradient);
+  readonly gather = this.#whileOpen(gather);
+  readonly scatterAdd = this.#whileOpen(scatterAdd);
+  readonly write = this.#whileOpen(write);
+  readonly random = this.#whileOpen(random);
+  readonly allocate = this.#whileOpen(
+    (type: StorageType, length: number): DeviceBuffer => this.#pool.allocate(type, length),
+  );
+  readonly #read = this.#whileOpen(read);
 
-  allocate(type: StorageType, length: number): DeviceBuffer {
-    if (this.#closed) {
-      throw new SluiceError('device', { rule: 'a device is used before close()', remedy: 'Open the device again.' });
-    }
-    return this.#pool.allocate(type, length);
+  #whileOpen<A extends readonly unknown[], R>(operation: (...operands: A) => R): (...operands: A) => R {
+    return (...operands) => {
+      if (this.#closed) throw closedError(this.name);
+      return operation(...operands);
+    };
   }
 
   free(buffer: DeviceBuffer): void {
@@ -63,7 +74,7 @@ class ReferenceDevice implements Device {
   }
 
   async read(from: View): Promise<HostArray> {
-    return read(from);
+    return this.#read(from);
   }
 
   async synchronize(): Promise<void> {}

@@ -53,6 +53,7 @@ class WasmDevice implements Device {
   }
 
   allocate(type: StorageType, length: number): DeviceBuffer {
+    this.#runtime.requireOpen();
     return new WasmBuffer(type, length, this.#runtime.arena.allocate(4 * length));
   }
 
@@ -73,6 +74,7 @@ class WasmDevice implements Device {
       (stride, axis) => stride === packedStride(from.shape, axis) || from.shape[axis] === 1,
     );
     if (isPacked) return this.#host(from).slice();
+    this.#runtime.requireOpen();
     const [view = from] = collapse([from]);
     const source = from.buffer.type === 'int32' ? this.#runtime.arena.i32 : this.#runtime.arena.f32;
     const result = from.buffer.type === 'int32' ? new Int32Array(sizeOf(from)) : new Float32Array(sizeOf(from));
@@ -155,6 +157,7 @@ class WasmDevice implements Device {
 
   /** The host's window on a contiguous view. */
   #host(view: View): Float32Array | Int32Array {
+    this.#runtime.requireOpen();
     const { arena } = this.#runtime;
     const start = addressOf(view) / 4;
     return (view.buffer.type === 'int32' ? arena.i32 : arena.f32).subarray(start, start + sizeOf(view));

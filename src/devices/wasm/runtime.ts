@@ -1,4 +1,5 @@
 import { SluiceError } from '../../base/errors.js';
+import { closedError } from '../device.js';
 import { Arena } from './arena.js';
 import { argumentWords } from './arguments.js';
 import { ModuleBuilder } from './assembler.js';
@@ -130,11 +131,12 @@ export class WasmRuntime {
    * done. Work of one chunk stays on the caller. `args` are 32-bit integers (floats by `floatBits`).
    */
   launch(kernel: number, args: ArrayLike<number>, count: number, grain: number, options: LaunchOptions = {}): void {
+    this.requireOpen();
     const run = this.runs[kernel];
-    if (run === undefined || args.length > argumentWords || this.closed)
+    if (run === undefined || args.length > argumentWords)
       throw new SluiceError('internal', {
-        rule: `a launch names a compiled kernel of an open runtime and at most ${argumentWords} arguments`,
-        received: { kernel, arguments: args.length, closed: this.closed },
+        rule: `a launch names a compiled kernel and at most ${argumentWords} arguments`,
+        received: { kernel, arguments: args.length },
       });
     if (!(count >= 0 && count <= 2 ** 30 && grain >= 1))
       throw new SluiceError('internal', {
@@ -154,6 +156,11 @@ export class WasmRuntime {
       if (cause instanceof SluiceError) throw cause;
       throw new SluiceError('internal', { rule: 'a kernel runs to its end', received: String(cause), cause });
     }
+  }
+
+  /** @throws SluiceError `device` after close(). */
+  requireOpen(): void {
+    if (this.closed) throw closedError('wasm');
   }
 
   /** Ends the worker threads. */

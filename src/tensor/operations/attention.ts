@@ -1,13 +1,14 @@
 import { SluiceError } from '../../base/errors.js';
+import { completeOptions, type OptionTable } from '../../base/options.js';
 import type { AttentionViews, DeviceBuffer, View } from '../../devices/device.js';
 import type { AttentionShape } from '../../kernels/attention.js';
 import { startNode } from '../autograd.js';
 import { type Differentiable, Targets } from '../gradients.js';
-import { type Layout, packed, sizeOf } from '../shape.js';
+import { packed, sizeOf, stepsByOne } from '../shape.js';
 import type { Tracker } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, temporary, withSuited } from './copies.js';
-import { checkDevice } from './map.js';
+import { checkDevice, checkFloat } from './operands.js';
 
 export interface AttentionOptions {
   /** A query sees the keys up to its own position; the last query is at the last key. False by default. */
@@ -16,10 +17,12 @@ export interface AttentionOptions {
   readonly scale?: number;
 }
 
+const attentionDefaults = { causal: false, scale: undefined } satisfies OptionTable<AttentionOptions>;
+
 function attentionShape(query: Tensor, key: Tensor, value: Tensor, options: AttentionOptions): AttentionShape {
   const [batch = 0, queryLength = 0, heads = 0, headDim = 0] = query.shape;
   const [keyBatch, keyLength = 0, keyValueHeads = 1, keyDim] = key.shape;
-  const { causal = false, scale = 1 / Math.sqrt(headDim) } = options;
+  const { causal, scale = 1 / Math.sqrt(headDim) } = completeOptions('attention', options, attentionDefaults);
   const refuse = (rule: string, remedy: string): never => {
     throw new SluiceError('shape', { rule, received: [query.shape, key.shape, value.shape], remedy });
   };
@@ -46,8 +49,6 @@ function attentionShape(query: Tensor, key: Tensor, value: Tensor, options: Atte
   return { batch, queryLength, keyLength, heads, keyValueHeads, headDim, causal, scale };
 }
 
-const stepsByOne = ({ shape, strides }: Layout): boolean => shape.at(-1) === 1 || strides.at(-1) === 1;
-
 /**
  * softmax(scale Q K^T) V for each head. Query [batch, time, heads, headDim], key and value [batch, keyTime,
  * keyValueHeads, headDim], where each key/value head serves heads / keyValueHeads query heads in order; the result
@@ -55,6 +56,7 @@ const stepsByOne = ({ shape, strides }: Layout): boolean => shape.at(-1) === 1 |
  */
 export function attention(query: Tensor, key: Tensor, value: Tensor, options: AttentionOptions = {}): Tensor {
   checkDevice('attention', query, [key, value]);
+  checkFloat('attention', [query, key, value]);
   const shape = attentionShape(query, key, value, options);
   return withSuited(query, stepsByOne(query), (q) =>
     withSuited(key, stepsByOne(key), (k) => withSuited(value, stepsByOne(value), (v) => attend(shape, [q, k, v]))),
@@ -95,7 +97,7 @@ function backward(
 ): void {
   const { device } = tracker;
   const inputs = wanted.filter((input) => input !== undefined);
-  const targets = new Targets(tracker, inputs, { mode: 'overwrites', fits: stepsByOne });
+  const targets = new Targets(tracker, inputs, { mode: 'overwrites', fits: (layout) => stepsByOne(layout) });
   const scratch: DeviceBuffer[] = [];
   const place = (position: number, like: View): View => {
     const input = wanted[position];

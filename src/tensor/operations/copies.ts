@@ -1,4 +1,4 @@
-import { SluiceError } from '../../base/errors.js';
+import { SluiceError, show } from '../../base/errors.js';
 import { startNode } from '../autograd.js';
 import { combine, viewOf } from '../compute.js';
 import { contribute } from '../gradients.js';
@@ -6,7 +6,7 @@ import { internal } from '../scopes.js';
 import { isPacked, type Layout, packed, type Shape, sameShape, sliceLayout, toAxis } from '../shape.js';
 import type { Release } from '../storage.js';
 import type { Tensor } from '../tensor.js';
-import { checkDevice } from './map.js';
+import { checkDevice } from './operands.js';
 
 /** The values that a layout of the tensor's memory shows, in new, packed memory of a shape of that size. */
 export function clone(x: Tensor, layout: Layout = layoutOf(x), shape: Shape = layout.shape): Tensor {
@@ -50,11 +50,17 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   if (first === undefined) throw new SluiceError('argument', { rule: 'concat takes at least one tensor' });
   checkDevice('concat', first, tensors);
   const along = toAxis('concat', axis, first.shape.length);
-  for (const { shape, dtype } of tensors) {
+  if (tensors.some(({ dtype }) => dtype !== first.dtype)) {
+    throw new SluiceError('argument', {
+      rule: 'concat expects one dtype',
+      received: tensors.map(({ dtype }) => dtype),
+    });
+  }
+  for (const { shape } of tensors) {
     const fits = shape.length === first.shape.length && sameShape(shape.with(along, 1), first.shape.with(along, 1));
-    if (fits && dtype === first.dtype) continue;
+    if (fits) continue;
     throw new SluiceError('shape', {
-      rule: `concat expects one type, and shapes that are equal but for axis ${axis}`,
+      rule: `concat expects shapes that are equal but for axis ${axis}`,
       received: tensors.map((tensor) => tensor.shape),
     });
   }
@@ -111,4 +117,4 @@ export function writeInto(to: Tensor, values: Tensor | ArrayLike<number>): void 
 }
 
 const valuesError = (shape: Shape, received: unknown): SluiceError =>
-  new SluiceError('shape', { rule: `write takes as many values as [${shape.join(', ')}] has`, received });
+  new SluiceError('shape', { rule: `write takes as many values as ${show(shape)} has`, received });

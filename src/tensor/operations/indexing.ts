@@ -2,10 +2,11 @@ import { SluiceError } from '../../base/errors.js';
 import { startNode } from '../autograd.js';
 import { fill, viewOf } from '../compute.js';
 import { Targets } from '../gradients.js';
+import { internal } from '../scopes.js';
 import { isPacked, type Layout, packed, reshapeLayout, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, withSuited } from './copies.js';
-import { checkDevice } from './map.js';
+import { checkDevice, checkFloat, checkWhole } from './operands.js';
 
 /** The layout as [count, width] with unit steps along the width, where it is that. */
 function tableLayout(layout: Layout): Layout | undefined {
@@ -15,20 +16,21 @@ function tableLayout(layout: Layout): Layout | undefined {
 }
 
 /**
- * Rows of a table [count, ...] by int32 indices of any shape: [...indices, ...row]. An index out of range is refused
- * on `reference`; faster devices do not look.
+ * Rows of a table [count, ...] by int32 indices of any shape: [...indices, ...row].
+ * @throws SluiceError `argument` for indices that are not int32, or out of range.
  */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   checkDevice('gather', table, [indices]);
-  if (indices.dtype !== 'int32' || table.shape.length === 0) {
-    throw new SluiceError('argument', {
-      rule: 'gather takes a table of at least one axis and int32 indices',
-      received: `[${table.shape.join(', ')}] and ${indices.dtype} indices`,
-      remedy: "Make the indices with dtype 'int32', or from an Int32Array.",
-    });
+  checkFloat('gather', [table]);
+  checkWhole('gather', 'indices', indices);
+  if (table.shape.length === 0) {
+    throw new SluiceError('shape', { rule: 'gather takes a table of at least one axis', received: table.shape });
   }
-  return withSuited(indices, isPacked(indices), (suitedIndices) =>
-    withSuited(table, tableLayout(table) !== undefined, (suitedTable) => gatherRows(suitedTable, suitedIndices)),
+  // The device may find an index out of range: then what was begun goes.
+  return internal(() =>
+    withSuited(indices, isPacked(indices), (suitedIndices) =>
+      withSuited(table, tableLayout(table) !== undefined, (suitedTable) => gatherRows(suitedTable, suitedIndices)),
+    ),
   );
 }
 

@@ -1,4 +1,5 @@
 import { SluiceError } from '../../base/errors.js';
+import { completeOptions, type OptionTable } from '../../base/options.js';
 import type { View } from '../../devices/device.js';
 import type { Expression } from '../../scalar/expression.js';
 import { startNode } from '../autograd.js';
@@ -9,6 +10,7 @@ import { broadcastShapes, expandLayout, repeats, type Shape, sameShape, sliceLay
 import type { Storage } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { MapBackward } from './map-backward.js';
+import { checkDevice, checkFloat } from './operands.js';
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 export type Scalars = Readonly<Record<string, number>>;
@@ -26,20 +28,23 @@ export interface MapOptions {
   readonly extended?: boolean;
 }
 
+const mapDefaults = { operation: 'map', extended: false } satisfies OptionTable<MapOptions>;
+
 const caches = { plain: new ProgramCache<MapProgram>(), extended: new ProgramCache<MapProgram>() };
 
 /**
  * Elementwise expressions over tensors that broadcast, as one kernel; the gradient is derived from the expressions and
  * runs as one kernel too. Variables of the expressions are tensors or numbers by name; every result is float32 and has
  * the shape that the inputs broadcast to.
- * @throws SluiceError `shape` where shapes do not broadcast.
+ * @throws SluiceError `shape` where shapes do not broadcast, `argument` for int32 tensors.
  */
 export function mapTensors<const Outputs extends readonly Expression[]>(
   outputs: Outputs,
   inputs: Tensors,
   scalars: Scalars = {},
-  { operation = 'map', extended = false }: MapOptions = {},
+  options: MapOptions = {},
 ): Mapped<Outputs> {
+  const { operation, extended } = completeOptions('mapTensors', options, mapDefaults);
   const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
   return runMap(program, Object.values(inputs), Object.values(scalars), operation) as Mapped<Outputs>;
 }
@@ -77,6 +82,7 @@ export function mapInto(
     });
   }
   checkDevice(operation, first, [...into, ...tensors]);
+  checkFloat(operation, [...into, ...tensors]);
   const { shape } = first;
   const strange = [
     ...into.filter((tensor) => !sameShape(tensor.shape, shape) || repeats(tensor)),
@@ -97,25 +103,15 @@ export function mapInto(
   for (const tensor of into) tensor.storage.version++;
 }
 
-/** The tensors must be on one device; the first tells which. */
-export function checkDevice(operation: string, first: Tensor, others: readonly Tensor[]): void {
-  const stranger = others.find(({ device }) => device !== first.device);
-  if (stranger === undefined) return;
-  throw new SluiceError('device', {
-    rule: `${operation} takes tensors of one device`,
-    received: [first.device.name, stranger.device.name],
-    remedy: 'Read one with toArray() and make it anew on the other device.',
-  });
-}
-
 /** As `mapTensors`, with the results side by side along an axis of one tensor: what a `concat` of them would give. */
 export function mapJoined(
   outputs: readonly Expression[],
   inputs: Tensors,
   axis: number,
   scalars: Scalars = {},
-  { operation = 'map', extended = false }: MapOptions = {},
+  options: MapOptions = {},
 ): Tensor {
+  const { operation, extended } = completeOptions('mapJoined', options, mapDefaults);
   const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
   const { first, tensors, shape, views } = place(operation, Object.values(inputs));
   const along = toAxis(operation, axis, shape.length);
@@ -149,6 +145,7 @@ function place(operation: string, tensors: readonly Tensor[]): Placed {
     throw new SluiceError('argument', { rule: `${operation} takes at least one tensor`, received: 'none' });
   }
   checkDevice(operation, first, tensors);
+  checkFloat(operation, tensors);
   const shape = broadcastShapes(operation, ...tensors.map((tensor) => tensor.shape));
   return {
     first,

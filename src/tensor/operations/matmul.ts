@@ -1,4 +1,4 @@
-import { SluiceError } from '../../base/errors.js';
+import { SluiceError, show } from '../../base/errors.js';
 import { collapse } from '../../devices/collapse.js';
 import type { Device, View } from '../../devices/device.js';
 import { startNode } from '../autograd.js';
@@ -13,18 +13,20 @@ import {
   reshapeLayout,
   type Shape,
   sizeOf,
+  stepsByOne,
 } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, withSuited } from './copies.js';
-import { checkDevice } from './map.js';
+import { checkDevice, checkFloat } from './operands.js';
 
 /**
  * [..., m, k] by [..., k, n] to [..., m, n]. Leading axes broadcast; a right operand of two axes makes one large
  * product of them all. A vector is a row on the left and a column on the right, and its axis goes.
- * @throws SluiceError `shape` where the inner sizes differ.
+ * @throws SluiceError `shape` where the inner sizes differ, `argument` for int32 tensors.
  */
 export function matmul(left: Tensor, right: Tensor): Tensor {
   checkDevice('matmul', left, [right]);
+  checkFloat('matmul', [left, right]);
   const [leftRank, rightRank] = [left.shape.length, right.shape.length];
   const [inner, outer] = [left.shape.at(-1), right.shape.at(rightRank === 1 ? -1 : -2)];
   if (inner === undefined || outer === undefined) {
@@ -57,7 +59,7 @@ function innerError(left: Shape, right: Shape): SluiceError {
   const at = right.length === 1 ? 'the only axis' : right.length === 2 ? 'the first' : 'the last but one';
   const inner = `matmul expects the last axis of the left (${left.at(-1)}) to equal ${at} of the right`;
   return new SluiceError('shape', {
-    rule: `${inner} (${right.at(right.length === 1 ? -1 : -2)}), received [${left.join(', ')}] and [${right.join(', ')}]`,
+    rule: `${inner} (${right.at(right.length === 1 ? -1 : -2)}), received ${show(left)} and ${show(right)}`,
     remedy:
       right.at(-1) === left.at(-1)
         ? 'Transpose the right: matmul(right.transpose(-2, -1)).'
@@ -106,9 +108,6 @@ function swapped({ buffer, offset, shape, strides }: View): View {
   };
   return { buffer, offset, shape: exchange(shape), strides: exchange(strides) };
 }
-
-const stepsByOne = ({ shape, strides }: Layout, axis: number): boolean =>
-  shape.at(axis) === 1 || strides.at(axis) === 1;
 
 /** Whether a product can be written there, as it is or transposed. */
 const hasUnitAxis = (layout: Layout): boolean => stepsByOne(layout, -1) || stepsByOne(layout, -2);

@@ -1,3 +1,4 @@
+import { completeOptions, type OptionTable } from '../../base/options.js';
 import { startNode } from '../autograd.js';
 import { sumInto, viewOf } from '../compute.js';
 import { contribute } from '../gradients.js';
@@ -6,15 +7,19 @@ import { asMatrix, dropAxes, expandLayout, packed, sizeOf, toAxes } from '../sha
 import type { Tensor } from '../tensor.js';
 import { layoutOf, withSuited } from './copies.js';
 import { largest } from './maximum.js';
+import { checkFloat } from './operands.js';
 
 export interface ReduceOptions {
   /** Leave the reduced axes in place, with size 1. */
   readonly keepdim?: boolean;
 }
 
+const reduceDefaults = { keepdim: false } satisfies OptionTable<ReduceOptions>;
+
 type Axes = number | readonly number[] | undefined;
 
 function scaledSum(x: Tensor, axes: readonly number[], factor: number, operation: string, keepdim: boolean): Tensor {
+  checkFloat(operation, [x]);
   const node = startNode(operation, [x]);
   const keptShape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   const shape = keptShape.filter((_, axis) => !axes.includes(axis));
@@ -34,18 +39,22 @@ function scaledSum(x: Tensor, axes: readonly number[], factor: number, operation
   return result;
 }
 
-export function sum(x: Tensor, axes?: Axes, { keepdim = false }: ReduceOptions = {}): Tensor {
+export function sum(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+  const { keepdim } = completeOptions('sum', options, reduceDefaults);
   return scaledSum(x, toAxes('sum', axes, x.shape.length), 1, 'sum', keepdim);
 }
 
-export function mean(x: Tensor, axes?: Axes, { keepdim = false }: ReduceOptions = {}): Tensor {
+export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+  const { keepdim } = completeOptions('mean', options, reduceDefaults);
   const named = toAxes('mean', axes, x.shape.length);
   const count = named.reduce((product, axis) => product * (x.shape[axis] ?? 1), 1);
   return scaledSum(x, named, 1 / count, 'mean', keepdim);
 }
 
 /** Equal largest values share the gradient evenly, as in PyTorch's amax. */
-export function amax(x: Tensor, axes?: Axes, { keepdim = false }: ReduceOptions = {}): Tensor {
+export function amax(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+  const { keepdim } = completeOptions('amax', options, reduceDefaults);
+  checkFloat('amax', [x]);
   const rank = x.shape.length;
   const named = toAxes('amax', axes, rank);
   const kept = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => !named.includes(axis));

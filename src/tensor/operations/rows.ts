@@ -1,4 +1,5 @@
-import { SluiceError } from '../../base/errors.js';
+import { SluiceError, show } from '../../base/errors.js';
+import { completeOptions, type OptionTable } from '../../base/options.js';
 import type { RowArguments, View } from '../../devices/device.js';
 import type { Expression } from '../../scalar/expression.js';
 import { startNode } from '../autograd.js';
@@ -8,7 +9,8 @@ import { type OperandKind, RowProgram } from '../row-program.js';
 import { asMatrix, broadcastShapes, expandLayout, isPacked, packed, type Shape, sameShape, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, temporary, withSuited } from './copies.js';
-import { checkDevice, type Mapped, type Scalars, type Tensors } from './map.js';
+import type { Mapped, Scalars, Tensors } from './map.js';
+import { checkDevice, checkFloat } from './operands.js';
 import { RowBackward, type RowInput } from './rows-backward.js';
 
 /** The operands of a row operation, by the names that its expressions use. */
@@ -21,6 +23,8 @@ export interface RowTensors {
   readonly rows?: Tensors;
 }
 
+const noRows = { elements: undefined, columns: {}, rows: {} } satisfies OptionTable<RowTensors>;
+
 const cache = new ProgramCache<RowProgram>();
 
 /**
@@ -31,10 +35,11 @@ const cache = new ProgramCache<RowProgram>();
  */
 export function rowTensors<const Outputs extends readonly Expression[]>(
   outputs: Outputs,
-  { elements, columns = {}, rows = {} }: RowTensors,
+  tensors: RowTensors,
   scalars: Scalars = {},
   operation = 'row',
 ): Mapped<Outputs> {
+  const { elements, columns, rows } = completeOptions(operation, tensors, noRows);
   const names = {
     elements: Object.keys(elements),
     columns: Object.keys(columns),
@@ -59,6 +64,7 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
   }
   const all = [...operands.elements, ...operands.columns, ...operands.rows];
   checkDevice(operation, first, all);
+  checkFloat(operation, [...operands.elements, ...operands.columns]);
   const shape = broadcastShapes(operation, ...operands.elements.map((tensor) => tensor.shape));
   checkOperands(operation, shape, columns, rows);
   const suits = (tensor: Tensor, i: number): boolean =>
@@ -74,7 +80,7 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
 function checkOperands(operation: string, shape: Shape, columns: Tensors, rows: Tensors): void {
   const leading = shape.slice(0, -1);
   const refuse = (rule: string, received: Shape): never => {
-    throw new SluiceError('shape', { rule: `${operation} along rows of [${shape.join(', ')}] ${rule}`, received });
+    throw new SluiceError('shape', { rule: `${operation} along rows of ${show(shape)} ${rule}`, received });
   };
   if (shape.length === 0) refuse('needs an axis to run along', shape);
   for (const [name, tensor] of Object.entries(columns)) {
@@ -82,7 +88,7 @@ function checkOperands(operation: string, shape: Shape, columns: Tensors, rows: 
   }
   for (const [name, tensor] of Object.entries(rows)) {
     if (!sameShape(tensor.shape, leading) && !sameShape(tensor.shape, [...leading, 1]))
-      refuse(`takes ${name} as [${leading.join(', ')}]`, tensor.shape);
+      refuse(`takes ${name} as ${show(leading)}`, tensor.shape);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Windows on the same memory: no copies, no kernels, and nothing for backward() to do. */
-import { SluiceError } from '../../base/errors.js';
+import { SluiceError, show } from '../../base/errors.js';
 import {
   broadcastShapes,
   checkShape,
@@ -42,7 +42,7 @@ function resolveShape(operation: string, x: Tensor, shape: Shape): Shape {
   const fits = resolved.every((size) => Number.isInteger(size) && size > 0) && sizeOf(resolved) === x.size;
   if (fits) return resolved;
   throw new SluiceError('shape', {
-    rule: `${operation} keeps the ${x.size} elements of [${x.shape.join(', ')}]`,
+    rule: `${operation} keeps the ${x.size} elements of ${show(x.shape)}`,
     received: shape,
     remedy: 'One size may be -1, which stands for the rest.',
   });
@@ -54,7 +54,7 @@ export function view(x: Tensor, shape: Shape): Tensor {
   const layout = reshapeLayout(x, resolved);
   if (layout !== undefined) return x.look(layout);
   throw new SluiceError('shape', {
-    rule: `view changes the shape without a copy, which [${x.shape.join(', ')}] with strides [${x.strides.join(', ')}] does not allow`,
+    rule: `view changes the shape without a copy, which ${show(x.shape)} with strides ${show(x.strides)} does not allow`,
     received: shape,
     remedy: 'Use reshape(), which copies where it must.',
   });
@@ -133,7 +133,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
     return x.look(expandLayout(x, wanted));
   }
   throw new SluiceError('shape', {
-    rule: `expand repeats axes of size 1 of [${x.shape.join(', ')}], and puts axes in front`,
+    rule: `expand repeats axes of size 1 of ${show(x.shape)}, and puts axes in front`,
     received: shape,
   });
 }

@@ -184,7 +184,7 @@ test('a closed runtime refuses launches', async () => {
   const runtime = await WasmRuntime.create({ threads: 2 });
   const id = countKernel(runtime);
   await runtime.close();
-  expect(() => runtime.launch(id, [], 1, 1)).toThrow(SluiceError);
+  expect(() => runtime.launch(id, [], 1, 1)).toThrow(expect.objectContaining({ code: 'device' }));
 });
 
 test('an impossible number of threads is refused', async () => {
