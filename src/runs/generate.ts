@@ -6,29 +6,13 @@ import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
 import { noGrad, scope, tensor } from '../tensor/index.js';
-import { checkSampling, type SamplingOptions, sample } from './sampling.js';
+import { checkSampling, type GenerationSettings, generationDefaults, sample } from './sampling.js';
 
-export interface GenerateOptions extends Partial<SamplingOptions> {
+/** What is left out is as in `generationDefaults`. */
+export interface GenerateOptions extends Partial<GenerationSettings> {
   readonly prompt: string;
-  /** 100 by default. */
-  readonly maxTokens?: number;
-  /** Texts that end the generation; they are not given out. None by default. */
-  readonly stop?: readonly string[];
-  /** 0 by default. */
-  readonly seed?: number;
   readonly signal?: AbortSignal;
 }
-
-const defaults = {
-  temperature: 0.8,
-  topK: 0,
-  topP: 0.95,
-  minP: 0,
-  repetitionPenalty: 1,
-  maxTokens: 100,
-  stop: [],
-  seed: 0,
-} as const;
 
 /** A piece of generated text; `tokens` counts those generated so far. */
 export interface GeneratedPiece {
@@ -48,7 +32,7 @@ export async function* generate(
   tokenizer: Tokenizer,
   given: GenerateOptions,
 ): AsyncGenerator<GeneratedPiece> {
-  const options = { ...defaults, ...given };
+  const options = { ...generationDefaults, ...given };
   checkSampling(options);
   const ids = promptIds(tokenizer, options.prompt);
   if (ids.length >= model.maxPositions) {

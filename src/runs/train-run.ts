@@ -162,12 +162,10 @@ export const environmentOf = (device: Device): Record<string, string | number> =
 
 /** A sample from the start of a document, or of the text. */
 async function sampleText({ device, trainer, tokenizer, settings, training }: ActiveRun): Promise<string> {
-  const options = { temperature: 0.8, topK: 0, topP: 0.95, minP: 0, repetitionPenalty: 1, stop: [] };
   const start = tokenizer.endOfText === undefined ? tokenizer.decode(await training.read(0, 1)) : '';
   let text = '';
   const length = Math.min(60, settings.context);
   for await (const piece of generate(device, trainer.model, tokenizer, {
-    ...options,
     prompt: start,
     maxTokens: length,
     seed: settings.seed + trainer.done,

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { generationDefaults } from '../../src/runs/sampling.js';
 import { type Ran, sluice } from '../support/terminal.js';
 import { readJson, temporaryFolder, train, writeText } from './runs.js';
 
@@ -28,12 +29,20 @@ describe('generate', () => {
     const { code, out, error } = await generate('--prompt', 'the ', '--seed', '1');
     expect(code).toBe(0);
     expect(out).toMatch(/^the .{12}\n$/s);
-    expect(error).toMatch(/^12 tokens, \d+ tokens\/s\n$/);
+    expect(error).toMatch(/^12 tokens, \d+ tokens\/s, seed 1\n$/);
   });
 
   test('tells scripts one object', async () => {
     const ran = await generate('--prompt', 'the ', '--seed', '1', '--json');
     expect(ran.json()).toMatchObject({ prompt: 'the ', tokens: 12, text: expect.any(String) });
+  });
+
+  test('tells scripts everything that decides the text, so that it can be had again', async () => {
+    const first = await generate('--prompt', 'the ', '--temperature', '1.5', '--stop', 'qqq', '--json');
+    const { seed, text, ...rest } = first.json() as { seed: number; text: string };
+    const { maxTokens: _, stop: __, seed: ___, ...defaults } = generationDefaults;
+    expect(rest).toMatchObject({ ...defaults, temperature: 1.5, maxTokens: 12, stop: ['qqq'] });
+    expect(await textOf('--prompt', 'the ', '--temperature', '1.5', '--seed', String(seed))).toBe(text);
   });
 
   test('is the same for the same seed, and another for another', async () => {
