@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Device } from '../devices/device.js';
+import { openableDevices } from '../devices/open.js';
 import { asUsageAsync } from './usage.js';
 
 /** Options that a command takes beside `--json` and `--debug`, which all take. */
@@ -60,7 +61,7 @@ const threadsOf = (text: string): number => (text === 'none' ? 1 : integerIn({ m
 
 const options: Readonly<Record<CommonOption, () => Option>> = {
   quiet: () => new Option('--quiet', 'no progress on standard error'),
-  device: () => new Option('--device <name>', 'where to compute: auto, wasm, reference').env('SLUICE_DEVICE'),
+  device: () => new Option('--device <name>', `where to compute: ${openableDevices.join(', ')}`).env('SLUICE_DEVICE'),
   threads: () =>
     new Option('--threads <number>', 'threads that compute; one for each core by default')
       .env('SLUICE_THREADS')

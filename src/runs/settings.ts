@@ -2,6 +2,7 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import { openableDevices } from '../devices/open.js';
 import { scheduleNames } from '../training/schedules.js';
 
 const whole = (least: number) =>
@@ -63,7 +64,7 @@ export const settingsSchema = v.strictObject({
   keep: about(whole(1), 'checkpoints to keep'),
   validation: about(share, 'share of the text, at its end, held out for validation'),
   seed: about(whole(0), 'seed of all randomness'),
-  device: about(v.string(), 'auto, wasm, or reference'),
+  device: about(v.string(), `where to compute: ${openableDevices.join(', ')}`),
   threads: about(v.optional(whole(1)), 'threads that compute'),
   deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
 });
