@@ -17,7 +17,7 @@ export const registerGenerate: Register = (program, context) => {
       .command('generate')
       .description('Continue a text with a trained model.')
       .argument('<run>', 'the folder of the run')
-      .option('--prompt <text>', 'the text to continue; empty starts a document', '')
+      .option('--prompt <text>', 'the text to continue; without it a document begins, or a line', '')
       .option('--max-tokens <number>', 'tokens to generate at most', integerIn({ minimum: 1 }), maxTokens)
       .option('--temperature <number>', '0 takes the likeliest token each time', numberIn({ minimum: 0 }), temperature)
       .option('--top-k <number>', 'choose among the k likeliest; 0 for all', integerIn({ minimum: 0 }), topK)
@@ -41,18 +41,22 @@ export const registerGenerate: Register = (program, context) => {
 };
 
 async function generateFrom(run: string, flags: GenerateFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ openRun }, { generate }] = await Promise.all([import('../runs/open-run.js'), import('../runs/generate.js')]);
+  const [{ openRun }, { beginning, generate }] = await Promise.all([
+    import('../runs/open-run.js'),
+    import('../runs/generate.js'),
+  ]);
   const settings = settingsOf(flags);
   asUsage(() => checkSampling(settings));
   return withDevice(flags, async (device) => {
     const { model, tokenizer } = await openRun(run, device);
+    const prompt = flags.prompt === '' ? asUsage(() => beginning(tokenizer)) : flags.prompt;
     const write = (text: string): void => {
       if (!output.json) output.terminal.out(text);
     };
     write(flags.prompt);
     const began = performance.now();
     let [text, tokens] = ['', 0];
-    for await (const piece of generate(device, model, tokenizer, { ...settings, prompt: flags.prompt, signal })) {
+    for await (const piece of generate(device, model, tokenizer, { ...settings, prompt, signal })) {
       write(piece.text);
       text += piece.text;
       tokens = piece.tokens;
@@ -61,7 +65,7 @@ async function generateFrom(run: string, flags: GenerateFlags, output: Output, s
     const seconds = (performance.now() - began) / 1000;
     const pace = `${tokens} tokens, ${(tokens / seconds).toFixed(0)} tokens/s, seed ${settings.seed}`;
     output.progress(output.style('dim', pace));
-    output.result({ prompt: flags.prompt, text, tokens, tokensPerSecond: tokens / seconds, ...settings });
+    output.result({ prompt, text, tokens, tokensPerSecond: tokens / seconds, ...settings });
     return 0;
   });
 }

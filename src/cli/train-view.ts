@@ -178,11 +178,9 @@ export class TrainView {
 /** A path as a shell takes it. */
 const quoted = (path: string): string => (/^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
-/** A model of documents can begin by itself; another continues a text of its kind. */
-function promptFor({ settings, tokenizer }: Extract<RunEvent, { kind: 'started' }>['run']): string {
-  if (settings.data === 'demo') return ' --prompt "The whale"';
-  return tokenizer.endOfText === undefined ? ' --prompt "the beginning of a text"' : '';
-}
+/** A model can begin by itself; the demo's is better asked. */
+const promptFor = ({ settings }: Extract<RunEvent, { kind: 'started' }>['run']): string =>
+  settings.data === 'demo' ? ' --prompt "The whale"' : '';
 
 const oneLine = (text: string): string => text.trim().replaceAll(/\s+/g, ' ');
 

@@ -21,10 +21,12 @@ export interface GeneratedPiece {
 }
 
 /**
- * Continues a prompt, giving out text as it comes: whole characters only. Ends at `maxTokens`, a stop text or the end
- * of text. When the model's positions are used up, it goes on from the last half of them.
- * @throws SluiceError `argument` for an empty prompt without an end-of-text token, or sampling options out of range;
- * `shape` for a prompt longer than the model's positions.
+ * Continues a prompt, giving out text as it comes: whole characters only. An empty prompt begins a document, or a line
+ * where the tokenizer has no end of text. Ends at `maxTokens`, a stop text or the end of text. When the model's positions
+ * are used up, it goes on from the last half of them.
+ * @throws SluiceError `argument` for sampling options out of range, or an empty prompt where the vocabulary has neither end
+ * of text nor line break; `data` for a character that the vocabulary lacks; `shape` for a prompt longer than the model's
+ * positions.
  */
 export async function* generate(
   device: Device,
@@ -84,12 +86,27 @@ export async function* generate(
 function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
   const ids = [...tokenizer.encode(prompt)];
   if (ids.length > 0) return ids;
-  if (tokenizer.endOfText !== undefined) return [tokenizer.endOfText];
-  throw new SluiceError('argument', {
-    rule: 'a prompt has at least one token',
-    received: prompt,
-    remedy: 'Give --prompt "…".',
-  });
+  return tokenizer.endOfText === undefined ? [...tokenizer.encode(beginning(tokenizer))] : [tokenizer.endOfText];
+}
+
+/**
+ * What stands before a text that nothing begins: the empty prompt where the tokenizer has an end of text, which then
+ * starts a document, else a line break.
+ * @throws SluiceError `argument` where the vocabulary has neither.
+ */
+export function beginning(tokenizer: Tokenizer): string {
+  if (tokenizer.endOfText !== undefined) return '';
+  try {
+    tokenizer.encode('\n');
+    return '\n';
+  } catch (cause) {
+    throw new SluiceError('argument', {
+      rule: 'a text begins with a prompt where the vocabulary has neither an end of text nor a line break',
+      received: '',
+      remedy: 'Give --prompt with the first words of a text.',
+      cause,
+    });
+  }
 }
 
 /** Holds text back while it may be the beginning of a stop text. */

@@ -207,18 +207,37 @@ describe('what cannot be generated from exits with 1', () => {
     expect(code).toBe(1);
     expect(error).toMatch(/leaves room in the model's 24 positions, received "36 tokens"\. Shorten the prompt/);
   });
+});
 
-  test('an empty prompt where the tokenizer has no end of text', async () => {
-    const { code, error } = await generate();
-    expect(code).toBe(1);
-    expect(error).toMatch(/a prompt has at least one token.*Give --prompt/);
-  });
+describe('without a prompt', () => {
+  const unprompted = (path: string, ...args: string[]): Promise<Ran> =>
+    sluice(['generate', path, '--max-tokens', '2', '--threads', '1', ...args]);
 
-  test('an empty prompt starts a document where texts were documents', async () => {
+  test('a document begins where texts were documents', async () => {
     const documents = join(folder, 'documents');
     mkdirSync(join(folder, 'chapters'));
     for (const i of [1, 2, 3]) writeText(join(folder, 'chapters'), `${i}.txt`);
     await train(['--data', join(folder, 'chapters'), '--out', documents]);
-    expect(await sluice(['generate', documents, '--max-tokens', '2', '--threads', '1'])).toMatchObject({ code: 0 });
+    const ran = await unprompted(documents, '--json');
+    expect([ran.code, ran.json()]).toEqual([0, expect.objectContaining({ prompt: '' })]);
+  });
+
+  test('a line begins where a tokenizer of characters has no end of text', async () => {
+    const lines = join(folder, 'lines');
+    await train(['--data', writeText(folder, 'lines.txt'), '--out', lines, '--tokenizer', 'char']);
+    for (const args of [[], ['--prompt', '']]) {
+      const ran = await unprompted(lines, '--json', ...args);
+      expect([ran.code, ran.json()]).toEqual([0, expect.objectContaining({ prompt: '\n', tokens: 2 })]);
+    }
+  });
+
+  test('where the vocabulary has neither, it is wrong usage that says what to do', async () => {
+    for (const args of [[], ['--prompt', '']]) {
+      const { code, out, error } = await unprompted(run, ...args);
+      expect([code, out]).toEqual([2, '']);
+      expect(error).toMatch(
+        /neither an end of text nor a line break, received ""\. Give --prompt with the first words/,
+      );
+    }
   });
 });
