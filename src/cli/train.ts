@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
-import { defaults, presetNames } from '../runs/presets.js';
+import { presetNames } from '../runs/presets.js';
 import {
   checkSettings,
+  defaults,
   describeSetting,
   type PartialSettings,
   type SettingName,
@@ -74,6 +75,7 @@ async function eventsOf(command: Command, options: TrainOptions, signal: AbortSi
         new SluiceError('argument', {
           rule: '--resume goes without --preset, --config and --out',
           received: options.resume,
+          remedy: 'Leave them out: the run has its own.',
         }),
       );
     }
@@ -129,8 +131,10 @@ async function readConfigFile(path: string): Promise<Record<string, unknown>> {
     throw new SluiceError('argument', {
       rule: `${path} holds JSON`,
       received: cause instanceof Error ? cause.message : cause,
+      remedy: 'For example {"preset": "1m", "data": "my.txt"}.',
       cause,
     });
   }
-  throw new SluiceError('argument', { rule: `${path} holds a JSON object of settings`, received: text.slice(0, 60) });
+  const remedy = 'For example {"preset": "1m", "data": "my.txt"}.';
+  throw new SluiceError('argument', { rule: `${path} holds a JSON object of settings`, received: text, remedy });
 }

@@ -153,6 +153,7 @@ export async function* resumeRun(
       throw new SluiceError('argument', {
         rule: `steps is at least those that are done, ${state.step}`,
         received: steps,
+        remedy: 'Give more --steps, or train anew.',
       });
     }
     if (steps === state.step) {
