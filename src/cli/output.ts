@@ -79,6 +79,11 @@ export class Output {
     if (!this.quiet) this.terminal.error(`${line}\n`);
   }
 
+  /** A line on standard error that no flag hides. */
+  warn(message: string): void {
+    this.terminal.error(`${this.style('yellow', `warning: ${message}`)}\n`);
+  }
+
   /** The command's result for scripts: written under `--json` only. */
   result(value: unknown): void {
     if (this.json) this.terminal.out(`${jsonText(value)}\n`);

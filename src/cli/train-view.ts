@@ -19,6 +19,7 @@ export class TrainView {
   #prompt = '';
   #stage = '';
   #shown = 0;
+  readonly #warned = new Set<string>();
 
   constructor(output: Output) {
     this.#output = output;
@@ -35,7 +36,7 @@ export class TrainView {
         this.#start(event);
         break;
       case 'warning':
-        this.#line(this.#output.style('yellow', `warning: ${event.message}`));
+        this.#warn(event.message);
         break;
       case 'step':
         this.#step(event);
@@ -166,6 +167,14 @@ export class TrainView {
       `  npx sluice evaluate ${quoted(this.#folder)} --data other.txt`,
       '  npx sluice train --data my.txt --preset 1m',
     );
+  }
+
+  /** Once each: what cannot be removed after one checkpoint cannot after the next. */
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#live?.clear();
+    this.#output.warn(message);
   }
 
   /** A line that stays, above the one that is updated. */

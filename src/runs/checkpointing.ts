@@ -12,7 +12,6 @@ export interface RunState {
   readonly step: number;
   /** Optimizer steps in all: fixed once, so that a resumed schedule is the same. */
   readonly steps: number;
-  readonly bestValidationLoss: number;
 }
 
 const parts = { weights: 'model.safetensors', optimizer: 'optimizer.safetensors', state: 'state.json' } as const;

@@ -146,7 +146,7 @@ export async function* resumeRun(
   const device = await openFor(settings);
   let sources: TokenFiles | undefined;
   try {
-    for (const warning of warnings(latest, device)) yield { kind: 'warning', message: warning };
+    for (const warning of warningsOf(latest, device)) yield { kind: 'warning', message: warning };
     const state = await stateOf(folder, latest, settings);
     const steps = changes.steps ?? state.steps;
     if (steps < state.step) {
@@ -159,17 +159,18 @@ export async function* resumeRun(
     if (steps === state.step) {
       yield { kind: 'warning', message: `all ${steps} steps are done; a larger --steps goes on` };
     }
+    const estimate = await plan(device, config, settings);
     sources = await openTokens(folder);
-    const { bestValidationLoss } = state;
     const schedule = scheduleOf({ ...settings, steps });
     const trainer = makeTrainer({ device, settings, config, source: sources.training, done: state.step });
     await truncateMetrics(join(folder, runFiles.metrics), state.step);
     if (latest.checkpoint !== undefined) {
       await restoreTrainer(trainer, latest.checkpoint);
-      await discardCheckpointsAfter(folder, state.step);
+      const { warnings } = await discardCheckpointsAfter(folder, state.step);
+      for (const { message } of warnings) yield { kind: 'warning', message };
     }
-    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule, bestValidationLoss };
-    yield { kind: 'started', run, plan: await plan(device, config, settings) };
+    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule };
+    yield { kind: 'started', run, plan: estimate };
     yield* trainLoop(run, signal);
   } finally {
     if (sources !== undefined) await closeTokens(sources);
@@ -185,7 +186,7 @@ async function stateOf(
 ): Promise<RunState> {
   if (checkpoint !== undefined) return readState(checkpoint);
   const [damaged] = refused;
-  if (damaged === undefined) return { step: 0, steps, bestValidationLoss: Number.POSITIVE_INFINITY };
+  if (damaged === undefined) return { step: 0, steps };
   throw new SluiceError('checkpoint', {
     rule: 'a resumed run has a valid checkpoint',
     received: folder,
@@ -194,7 +195,7 @@ async function stateOf(
   });
 }
 
-function* warnings({ checkpoint, refused }: LatestCheckpoint, device: Device): Generator<string> {
+function* warningsOf({ checkpoint, refused }: LatestCheckpoint, device: Device): Generator<string> {
   for (const { folder, reason } of refused) yield `${folder} is not used: ${reason.message}`;
   const then = JSON.stringify(checkpoint?.environment ?? {});
   const now = JSON.stringify(environmentOf(device));

@@ -50,8 +50,6 @@ export interface ActiveRun {
   readonly validation: TokenSource;
   readonly trainer: Trainer;
   readonly schedule: ScheduleOptions;
-  /** Of a resumed run. */
-  readonly bestValidationLoss?: number;
 }
 
 /** Writes what makes the folder a model that Hugging Face's libraries load. */
@@ -68,14 +66,12 @@ class Journal {
   readonly #run: ActiveRun;
   readonly #metrics: JsonLinesWriter;
   readonly #byteLengths: Int32Array;
-  #bestValidationLoss: number;
   #saved: number;
 
   constructor(run: ActiveRun, metrics: JsonLinesWriter) {
     this.#run = run;
     this.#metrics = metrics;
     this.#byteLengths = tokenByteLengths(run.tokenizer);
-    this.#bestValidationLoss = run.bestValidationLoss ?? Number.POSITIVE_INFINITY;
     this.#saved = run.trainer.done;
   }
 
@@ -88,25 +84,24 @@ class Journal {
     const { device, trainer, validation, settings } = this.#run;
     const options = { batch: settings.batch, context: settings.context, ...limit };
     const result = await evaluate(device, trainer.model, validation, this.#byteLengths, options);
-    this.#bestValidationLoss = Math.min(this.#bestValidationLoss, result.loss);
     const { loss: validationLoss, bitsPerByte } = result;
     await this.#metrics.append({ step: trainer.done, validationLoss, bitsPerByte });
     return result;
   }
 
-  async save(): Promise<RunEvent> {
+  /** Tells what it saved, and what could not be tidied up. */
+  async *save(): AsyncGenerator<RunEvent> {
     const { folder, trainer, schedule, settings, device } = this.#run;
-    const state: RunState = {
-      step: trainer.done,
-      steps: schedule.steps,
-      bestValidationLoss: this.#bestValidationLoss,
-    };
-    const { folder: path } = await saveCheckpoint(folder, trainer.done, checkpointParts(trainer, state), {
+    const state: RunState = { step: trainer.done, steps: schedule.steps };
+    // A checkpoint that survives a loss of power must find the lines of its steps.
+    await this.#metrics.sync();
+    const { folder: path, warnings } = await saveCheckpoint(folder, trainer.done, checkpointParts(trainer, state), {
       keep: settings.keep,
       environment: environmentOf(device),
     });
     this.#saved = trainer.done;
-    return { kind: 'saved', step: trainer.done, folder: path };
+    yield { kind: 'saved', step: trainer.done, folder: path };
+    for (const { message } of warnings) yield { kind: 'warning', message };
   }
 }
 
@@ -131,9 +126,9 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
         yield { kind: 'evaluated', step: trainer.done, evaluation };
       }
       if (isDue(settings.sampleEvery)) yield { kind: 'sampled', step: trainer.done, text: await sampleText(run) };
-      if (isDue(settings.saveEvery)) yield await journal.save();
+      if (isDue(settings.saveEvery)) yield* journal.save();
     }
-    if (!journal.isSaved) yield await journal.save();
+    if (!journal.isSaved) yield* journal.save();
     await saveModel(run);
     signal?.throwIfAborted();
     const evaluation = await journal.measure(signal === undefined ? {} : { signal });
@@ -144,7 +139,7 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
       yield { kind: 'interrupted', step: trainer.done };
       return;
     }
-    if (error instanceof SluiceError && error.code === 'diverged' && !journal.isSaved) yield await journal.save();
+    if (error instanceof SluiceError && error.code === 'diverged' && !journal.isSaved) yield* journal.save();
     throw error;
   } finally {
     await metrics.close();

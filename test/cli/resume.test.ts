@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Ran, sluice } from '../support/terminal.js';
@@ -56,6 +56,18 @@ describe('a damaged checkpoint is refused, and the last good one used', () => {
     expect(code).toBe(0);
     expect(error).toMatch(/^warning: .*step-00000009 is not used: /m);
     expect(error).toContain('step 9/9');
+    expect(outcome(run)).toEqual(outcome(unbroken));
+  });
+
+  test('and what of it cannot be removed is a warning', async () => {
+    const run = copy('unremovable');
+    const checkpoint = join(run, 'checkpoints', 'step-00000009');
+    flip(join(checkpoint, 'model.safetensors'));
+    mkdirSync(join(checkpoint, 'folder'));
+    const { code, error } = await resume(run, '--quiet');
+    expect(code).toBe(0);
+    expect(error).toMatch(/^warning: the old checkpoint .*step-00000009 must be removable/m);
+    expect(error.match(/must be removable/g)).toHaveLength(2); // The leftover is seen again at the next checkpoint.
     expect(outcome(run)).toEqual(outcome(unbroken));
   });
 
@@ -117,6 +129,22 @@ describe('resuming', () => {
     const { code, error } = await resume(unbroken, ...args);
     expect(error).toMatch(message);
     expect(code).toBe(wanted);
+  });
+
+  test('what does not fit into the memory is refused before anything is made or changed', async () => {
+    const run = copy('large');
+    writeFileSync(
+      join(run, 'config.json'),
+      JSON.stringify({ ...readJson(run, 'config.json'), intermediate_size: 2 ** 30 }),
+    );
+    const metrics = `${readFileSync(join(run, 'metrics.jsonl'), 'utf8')}{"step":10,"lo`;
+    writeFileSync(join(run, 'metrics.jsonl'), metrics);
+    const { code, error } = await resume(run);
+    expect([code, error]).toEqual([
+      1,
+      expect.stringMatching(/^error: a run fits in .* of memory here, received "about/m),
+    ]);
+    expect(readFileSync(join(run, 'metrics.jsonl'), 'utf8')).toBe(metrics);
   });
 
   test('what is no run is refused', async () => {

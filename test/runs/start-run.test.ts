@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
+import { JsonLinesWriter } from '../../src/formats/json-lines.js';
 import { openRun } from '../../src/runs/open-run.js';
 import { complete } from '../../src/runs/presets.js';
 import { readRecord } from '../../src/runs/run-folder.js';
@@ -73,6 +74,36 @@ describe('a run tells', () => {
     expect(losses.slice(-10).reduce((sum, loss) => sum + loss / 10, 0)).toBeLessThan((losses[0] ?? 0) - 0.3);
     const finished = events.find((event) => event.kind === 'finished');
     expect(finished?.evaluation.loss).toBeLessThan(losses[0] ?? 0);
+  });
+});
+
+describe('checkpoints of a run', () => {
+  test('are made after the lines of their steps are durable', async () => {
+    const run = out();
+    const folders: string[][] = [];
+    const sync = vi.spyOn(JsonLinesWriter.prototype, 'sync').mockImplementation(async () => {
+      folders.push(existsSync(join(run, 'checkpoints')) ? readdirSync(join(run, 'checkpoints')) : []);
+    });
+    try {
+      await collect(startRun(settings(), { out: run }));
+    } finally {
+      sync.mockRestore();
+    }
+    expect(folders).toEqual([[], ['step-00000003']]);
+  });
+
+  test('warn of what could not be tidied up, and are safe', async () => {
+    const run = out();
+    const events = await collect(startRun(settings(), { out: run }), ({ kind }) => {
+      // A folder in it keeps a leftover from being removed.
+      if (kind === 'started') mkdirSync(join(run, 'checkpoints', '.tmp-left', 'folder'), { recursive: true });
+    });
+    const told = events.filter(({ kind }) => kind === 'saved' || kind === 'warning');
+    const warning = { kind: 'warning', message: expect.stringMatching(/^the leftover .*\.tmp-left must be removable/) };
+    expect(told).toEqual([
+      ...[expect.objectContaining({ kind: 'saved', step: 3 }), warning],
+      ...[expect.objectContaining({ kind: 'saved', step: 6 }), warning],
+    ]);
   });
 });
 
