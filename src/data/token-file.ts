@@ -65,15 +65,19 @@ export class TokenFile implements TokenSource {
       });
     }
     const file = await openForReading(path);
-    const { size } = await file.stat();
-    const expected = description.tokens * (description.type === 'uint16' ? 2 : 4);
-    if (size === expected) return new TokenFile(file, description);
-    await file.close();
-    throw new SluiceError('format', {
-      rule: `${path} must have ${expected} bytes, as its description says`,
-      received: size,
-      remedy: 'Delete both and tokenize the text again.',
-    });
+    try {
+      const { size } = await file.stat();
+      const expected = description.tokens * (description.type === 'uint16' ? 2 : 4);
+      if (size === expected) return new TokenFile(file, description);
+      throw new SluiceError('format', {
+        rule: `${path} must have ${expected} bytes, as its description says`,
+        received: size,
+        remedy: 'Delete both and tokenize the text again.',
+      });
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   async read(offset: number, length: number): Promise<TokenArray> {

@@ -55,11 +55,23 @@ export interface TokenFiles {
   readonly validation: TokenFile;
 }
 
-/** The token files of a run that was started before. */
-export async function openTokens(folder: string): Promise<TokenFiles> {
-  const [training, validation] = [runFiles.training, runFiles.validation].map((file) => join(folder, file));
-  return { training: await TokenFile.open(training ?? ''), validation: await TokenFile.open(validation ?? '') };
+/** Both files, or none: where the second cannot be opened the first is closed. */
+async function openBoth(
+  openTraining: Promise<TokenFile>,
+  openValidation: () => Promise<TokenFile>,
+): Promise<TokenFiles> {
+  const training = await openTraining;
+  try {
+    return { training, validation: await openValidation() };
+  } catch (error) {
+    await training.close();
+    throw error;
+  }
 }
+
+/** The token files of a run that was started before. */
+export const openTokens = (folder: string): Promise<TokenFiles> =>
+  openBoth(TokenFile.open(join(folder, runFiles.training)), () => TokenFile.open(join(folder, runFiles.validation)));
 
 export async function closeTokens({ training, validation }: TokenFiles): Promise<void> {
   await training.close();
@@ -84,10 +96,9 @@ export async function tokenize(
     });
     return file;
   };
-  return {
-    training: await part('training text', texts.training, runFiles.training),
-    validation: await part('validation text', texts.validation, runFiles.validation),
-  };
+  return openBoth(part('training text', texts.training, runFiles.training), () =>
+    part('validation text', texts.validation, runFiles.validation),
+  );
 }
 
 /** A text as a run's model sees it: a file or folder, or what the run held out; to be closed by `closeText`. */

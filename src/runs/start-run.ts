@@ -19,16 +19,8 @@ import { lockRun } from './lock.js';
 import { configOf } from './model.js';
 import { readConfig } from './open-run.js';
 import { checkMemory, plan } from './plan.js';
-import {
-  closeTokens,
-  makeTokenizer,
-  openTexts,
-  openTokens,
-  type Preparation,
-  type Texts,
-  type TokenFiles,
-  tokenize,
-} from './prepare.js';
+import { closeTokens, makeTokenizer, openTexts, openTokens, type Texts, type TokenFiles, tokenize } from './prepare.js';
+import { during } from './progress.js';
 import { createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
 import type { PartialSettings, Settings } from './settings.js';
 import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
@@ -51,7 +43,7 @@ export async function* startRun(settings: Settings, { out, signal }: StartOption
   const device = await openFor(settings);
   try {
     checkMemory(device, smallest, settings);
-    const tokenizer = yield* new Progress().during((tell) => makeTokenizer(texts, settings, tell, signal));
+    const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
     const folder = await createRunFolder(out, settings.data === 'demo' ? 'demo' : settings.model);
     yield* runIn(folder, device, texts, tokenizer, settings, signal);
   } finally {
@@ -76,7 +68,7 @@ async function* runIn(
     isOurs = true;
     const config = configOf(settings, tokenizer.vocabularySize);
     const estimate = await plan(device, config, settings);
-    sources = yield* new Progress().during((tell) => tokenize(folder, texts, tokenizer, tell, signal));
+    sources = yield* during((tell, until) => tokenize(folder, texts, tokenizer, tell, until), signal, closeTokens);
     requireWindow(sources.training, settings.context);
     requireTargets(sources.validation);
     const trainer = makeTrainer({ device, settings, config, source: sources.training });
@@ -238,36 +230,4 @@ async function decideSteps(settings: Settings, trainer: Trainer, source: TokenSo
   }
   if (epochs === undefined) return settings.steps;
   return Math.max(1, Math.ceil((epochs * source.length) / (batch * context * accumulate)));
-}
-
-/** Turns progress callbacks into events while work goes on. */
-class Progress {
-  async *during<T>(work: (tell: (progress: Preparation) => void) => Promise<T>): AsyncGenerator<RunEvent, T> {
-    let latest: Preparation | undefined;
-    let wake = (): void => {};
-    const done = work((progress) => {
-      latest = progress;
-      wake();
-    });
-    let isDone = false;
-    const end = done.then(
-      () => {
-        isDone = true;
-      },
-      () => {
-        isDone = true;
-      },
-    );
-    while (!isDone) {
-      await Promise.race([
-        end,
-        new Promise<void>((resolve) => {
-          wake = resolve;
-        }),
-      ]);
-      if (latest !== undefined) yield { kind: 'preparing', ...latest };
-      latest = undefined;
-    }
-    return done;
-  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
@@ -74,6 +74,46 @@ describe('a run tells', () => {
     expect(losses.slice(-10).reduce((sum, loss) => sum + loss / 10, 0)).toBeLessThan((losses[0] ?? 0) - 0.3);
     const finished = events.find((event) => event.kind === 'finished');
     expect(finished?.evaluation.loss).toBeLessThan(losses[0] ?? 0);
+  });
+});
+
+/** The files in a folder that this process has open. */
+const openIn = (path: string): string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const target = readlinkSync(join('/proc/self/fd', fd));
+      return target.startsWith(path) ? target : [];
+    } catch {
+      return []; // Closed since it was listed.
+    }
+  });
+
+describe.skipIf(process.platform !== 'linux')('no file stays open', () => {
+  test('after a run, nor one whose held-out text cannot be read', async () => {
+    const run = out();
+    await collect(startRun(settings(), { out: run }));
+    expect(openIn(run)).toEqual([]);
+    const lines = join(folder, 'lines.jsonl');
+    writeFileSync(lines, `${'{"text": "the whale"}\n'.repeat(40)}{"txt": "the sea"}\n`);
+    const broken = out();
+    const error = await errorOf(() => collect(startRun(settings({ data: lines, tokenizer: 'byte' }), { out: broken })));
+    expect([error.code, openIn(broken)]).toEqual(['data', []]);
+  });
+
+  test('after a resumed run that has lost its held-out text', async () => {
+    const run = out();
+    await collect(startRun(settings(), { out: run }));
+    rmSync(join(run, 'tokens', 'validation.bin'));
+    expect((await errorOf(() => collect(resumeRun(run)))).code).toBe('filesystem');
+    expect(openIn(run)).toEqual([]);
+  });
+
+  test('after a caller stops listening while the text is tokenized, which ends', async () => {
+    const run = out();
+    for await (const event of startRun(settings(), { out: run })) {
+      if (event.kind === 'preparing' && event.stage === 'training text') break;
+    }
+    expect([openIn(run), existsSync(run)]).toEqual([[], false]);
   });
 });
 
