@@ -2,8 +2,9 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { asFileSystemError, systemErrorCode, underRule } from '../formats/file-system.js';
 import type { TextPiece } from './pieces.js';
-import { readJsonLines, readText, type Segment, unreadable } from './read-text.js';
+import { readable, readJsonLines, readText, type Segment } from './read-text.js';
 
 /** Text in files, read as a stream, so that it may be larger than memory. */
 export interface Corpus {
@@ -48,9 +49,7 @@ export async function openCorpus(path: string): Promise<Corpus> {
 }
 
 async function openFolder(path: string): Promise<Corpus> {
-  const all = await readdir(path).catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
+  const all = await underRule(readable(path), () => readdir(path));
   const names = all.filter((name) => /\.txt$/i.test(name)).sort(naturalOrder);
   if (names.length === 0) {
     throw new SluiceError('data', {
@@ -80,9 +79,8 @@ async function statOf(path: string): Promise<BigIntStats | undefined> {
   try {
     return await stat(path, { bigint: true });
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw unreadable(path, cause);
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(cause) ?? '')) return undefined;
+    throw asFileSystemError(cause, readable(path));
   }
 }
 
