@@ -20,6 +20,7 @@ export interface RunRecord {
 export const runFiles = {
   record: 'run.json',
   config: 'config.json',
+  generation: 'generation_config.json',
   weights: 'model.safetensors',
   metrics: 'metrics.jsonl',
   training: join('tokens', 'training.bin'),
@@ -27,7 +28,14 @@ export const runFiles = {
 } as const;
 
 /** What a run writes beside its record, at the top of its folder. */
-const written: readonly string[] = ['tokens', 'checkpoints', runFiles.config, runFiles.weights, 'tokenizer.json'];
+const written: readonly string[] = [
+  'tokens',
+  'checkpoints',
+  runFiles.config,
+  runFiles.generation,
+  runFiles.weights,
+  'tokenizer.json',
+];
 
 /**
  * Makes an empty folder for a new run; without a name, the next free `runs/NAME-N`.

@@ -6,7 +6,7 @@ import type { TokenSource } from '../data/token-source.js';
 import { type Tokenizer, tokenByteLengths } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
 import { writeFileAtomically } from '../formats/durable.js';
-import { encodeConfig } from '../formats/hugging-face.js';
+import { encodeConfig, encodeGenerationConfig } from '../formats/hugging-face.js';
 import { JsonLinesWriter } from '../formats/json-lines.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import type { LlamaConfig } from '../models/llama.js';
@@ -54,7 +54,13 @@ export interface ActiveRun {
 
 /** Writes what makes the folder a model that Hugging Face's libraries load. */
 export async function saveModel({ folder, config, tokenizer, trainer }: ActiveRun): Promise<void> {
-  await writeFileAtomically(join(folder, runFiles.config), `${JSON.stringify(encodeConfig(config), null, 2)}\n`);
+  const files = {
+    [runFiles.config]: encodeConfig(config, tokenizer.endOfText),
+    [runFiles.generation]: encodeGenerationConfig(tokenizer.endOfText),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    await writeFileAtomically(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+  }
   await saveTokenizer(folder, tokenizer);
   await writeFileAtomically(join(folder, runFiles.weights), (sink) =>
     writeSafetensors(sink, weightEntries(trainer.model)),

@@ -17,6 +17,7 @@ describe('a run', () => {
     expect(readdirSync(run).sort()).toEqual([
       'checkpoints',
       'config.json',
+      'generation_config.json',
       'metrics.jsonl',
       'model.safetensors',
       'run.json',
@@ -47,6 +48,23 @@ describe('a run', () => {
     expect(output).toContain(`npx sluice generate ${run}`);
     expect(error).toContain('step 3/3');
     expect(readJson(run, 'run.json')).toMatchObject({ formatVersion: 1, settings: { dim: 8, steps: 3, seed: 1337 } });
+  });
+
+  test.each([
+    ['byte', 256],
+    ['bpe:300', 299],
+    ['char', null],
+  ])('tells Hugging Face where a text with the tokenizer %s ends', async (tokenizer, end) => {
+    const run = out();
+    await train(['--data', text, '--out', run, '--tokenizer', tokenizer]);
+    const { added_tokens: added } = readJson(run, 'tokenizer.json') as { added_tokens: { id: number }[] };
+    expect(added.map(({ id }) => id)).toEqual(end === null ? [] : [end]);
+    expect(readJson(run, 'config.json')).toMatchObject({ bos_token_id: null, eos_token_id: end });
+    expect(readJson(run, 'generation_config.json')).toEqual({
+      _from_model_config: true,
+      ...(end === null ? {} : { eos_token_id: end }),
+    });
+    expect(readJson(run, 'tokenizer_config.json')['eos_token']).toBe(end === null ? undefined : '<|endoftext|>');
   });
 
   test('tells scripts one object, and nothing else on standard output', async () => {
