@@ -1,5 +1,6 @@
+import { plural } from '../base/plural.js';
 import { checkSampling, type GenerationSettings, generationDefaults } from '../runs/sampling.js';
-import { type CommonOptions, common, integerIn, numberIn, repeatable, withDevice } from './options.js';
+import { type CommonOptions, common, integerIn, numberIn, refuseMore, repeatable, withDevice } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
 import { withSignals } from './signals.js';
@@ -12,7 +13,7 @@ interface GenerateFlags extends CommonOptions, Omit<GenerationSettings, 'seed'> 
 export const registerGenerate: Register = (program, context) => {
   const share = numberIn({ minimum: 0, maximum: 1 });
   const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, stop } = generationDefaults;
-  common(
+  const command = common(
     program
       .command('generate')
       .description('Continue a text with a trained model.')
@@ -34,7 +35,8 @@ export const registerGenerate: Register = (program, context) => {
     'device',
     'threads',
     'seed',
-  ).action(async (run: string, flags: GenerateFlags) => {
+  );
+  refuseMore(command, () => '--prompt').action(async (run: string, flags: GenerateFlags) => {
     const output = new Output(context.terminal, flags);
     context.exitCode = await withSignals((signal) => generateFrom(run, flags, output, signal));
   });
@@ -63,7 +65,7 @@ async function generateFrom(run: string, flags: GenerateFlags, output: Output, s
     }
     write('\n');
     const seconds = (performance.now() - began) / 1000;
-    const pace = `${tokens} tokens, ${(tokens / seconds).toFixed(0)} tokens/s, seed ${settings.seed}`;
+    const pace = `${plural(tokens, 'token')}, ${(tokens / seconds).toFixed(0)} tokens/s, seed ${settings.seed}`;
     output.progress(output.style('dim', pace));
     output.result({ prompt, text, tokens, tokensPerSecond: tokens / seconds, ...settings });
     return 0;

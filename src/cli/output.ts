@@ -12,6 +12,10 @@ export function jsonText(value: unknown): string {
   });
 }
 
+/** A path as a shell takes it. */
+export const quoted = (path: string): string =>
+  /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+
 const widthOf = (text: string): number => [...text].length;
 
 export interface Column {

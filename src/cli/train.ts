@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
 import { presetNames } from '../runs/presets.js';
+import { runFiles } from '../runs/run-folder.js';
 import {
   checkSettings,
   defaults,
@@ -11,7 +14,7 @@ import {
   settingNames,
   settingType,
 } from '../runs/settings.js';
-import { type CommonOptions, common, integerIn, numberIn } from './options.js';
+import { type CommonOptions, common, integerIn, numberIn, refuseMore } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
 import { withSignals } from './signals.js';
@@ -47,6 +50,7 @@ export const registerTrain: Register = (program, context) => {
   command.option('--out <folder>', 'the folder of the run; runs/NAME-N by default');
   command.option('--resume <run>', 'continue this run from its newest checkpoint');
   for (const name of settingNames) if (!shared.includes(name)) command.addOption(settingOption(name));
+  refuseMore(command, flagFor);
   common(command, 'quiet', 'device', 'threads', 'seed');
   command.action(async (options: TrainOptions) => {
     const { TrainView } = await import('./train-view.js');
@@ -66,6 +70,12 @@ export const registerTrain: Register = (program, context) => {
     });
   });
 };
+
+/** What a word without a flag was meant as. */
+function flagFor(word: string): string {
+  if (presetNames.some((name) => name === word)) return '--preset';
+  return existsSync(join(word, runFiles.record)) ? '--resume' : '--data';
+}
 
 async function eventsOf(command: Command, options: TrainOptions, signal: AbortSignal) {
   if (options.resume !== undefined) {

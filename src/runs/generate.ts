@@ -1,5 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { EventLoop } from '../base/event-loop.js';
+import { plural } from '../base/plural.js';
 import { randomKey } from '../base/random.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
@@ -39,8 +40,8 @@ export async function* generate(
   const ids = promptIds(tokenizer, options.prompt);
   if (ids.length >= model.maxPositions) {
     throw new SluiceError('shape', {
-      rule: `a prompt leaves room in the model's ${model.maxPositions} positions`,
-      received: `${ids.length} tokens`,
+      rule: `a prompt leaves room in the model's ${plural(model.maxPositions, 'position')}`,
+      received: plural(ids.length, 'token'),
       remedy: 'Shorten the prompt, or train with a longer --context.',
     });
   }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { plural } from '../base/plural.js';
 import { requireTargets, requireWindow } from '../data/batches.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { TokenSource } from '../data/token-source.js';
@@ -40,10 +41,15 @@ export async function* startRun(settings: Settings, { out, signal }: StartOption
   const spec = parseTokenizerSpec(settings.tokenizer);
   const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
   const texts = await openTexts(settings);
+  if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
   const device = await openFor(settings);
   try {
     checkMemory(device, smallest, settings);
     const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
+    if (tokenizer.vocabularySize < smallest.vocabSize) {
+      const sizes = `${tokenizer.vocabularySize} tokens, not the ${smallest.vocabSize} asked for`;
+      yield { kind: 'note', message: `the vocabulary has ${sizes}: nothing else occurs twice in the text` };
+    }
     const folder = await createRunFolder(out, settings.data === 'demo' ? 'demo' : settings.model);
     yield* runIn(folder, device, texts, tokenizer, settings, signal);
   } finally {
@@ -149,7 +155,7 @@ export async function* resumeRun(
       });
     }
     if (steps === state.step) {
-      yield { kind: 'warning', message: `all ${steps} steps are done; a larger --steps goes on` };
+      yield { kind: 'warning', message: `all is done after ${plural(steps, 'step')}; a larger --steps goes on` };
     }
     const estimate = await plan(device, config, settings);
     sources = await openTokens(folder);

@@ -26,6 +26,7 @@ import type { Settings } from './settings.js';
 export type RunEvent =
   | ({ readonly kind: 'preparing' } & Preparation)
   | { readonly kind: 'started'; readonly run: ActiveRun; readonly plan: Plan }
+  | { readonly kind: 'note'; readonly message: string }
   | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'step'; readonly record: StepRecord; readonly steps: number; readonly secondsLeft: number }
   | { readonly kind: 'evaluated'; readonly step: number; readonly evaluation: Evaluation }

@@ -97,7 +97,7 @@ describe('a run that is complete', () => {
     const ran = await resume(run, '--json');
     expect([ran.code, ran.error]).toEqual([
       0,
-      expect.stringContaining('all 9 steps are done; a larger --steps goes on'),
+      expect.stringContaining('all is done after 9 steps; a larger --steps goes on'),
     ]);
     expect(ran.json()).toMatchObject({ run, step: 9, steps: 9 });
     expect(outcome(run)).toEqual(outcome(unbroken));
@@ -145,6 +145,13 @@ describe('resuming', () => {
       expect.stringMatching(/^error: a run fits in .* of memory here, received "about/m),
     ]);
     expect(readFileSync(join(run, 'metrics.jsonl'), 'utf8')).toBe(metrics);
+  });
+
+  test('is what a run without a flag is taken for', async () => {
+    expect(await sluice(['train', unbroken])).toMatchObject({
+      code: 2,
+      error: expect.stringContaining(`Did you mean --resume ${unbroken}?`),
+    });
   });
 
   test('what is no run is refused', async () => {

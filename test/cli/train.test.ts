@@ -230,6 +230,36 @@ describe('texts', () => {
     expect(await sluice(['evaluate', run, '--data', path, '--threads', '1'])).toMatchObject({ code: 0 });
   });
 
+  test('of a folder are told in a line: what is read and what is left', async () => {
+    const [all, some] = [join(folder, 'all'), join(folder, 'some')];
+    for (const path of [all, some]) {
+      mkdirSync(path);
+      for (const i of [1, 2]) writeText(path, `${i}.txt`, prose(10));
+    }
+    mkdirSync(join(some, 'sub'));
+    for (const name of ['a.md', 'b.md', 'c.md', 'd.md']) writeText(some, name, 'not read');
+    const told = (await train(['--data', all, '--out', out()])).error;
+    expect(told.split('\n')[0]).toBe(`read 2 .txt files of ${all}`);
+    const run = out();
+    const partly = await train(['--data', some, '--out', run]);
+    const left = 'left out 5, not being .txt files with text in them: a.md, b.md, c.md, d.md, ...';
+    expect(partly.error.split('\n')[0]).toBe(`read 2 .txt files of ${some}; ${left}`);
+    expect((await sluice(['evaluate', run, '--data', some, '--threads', '1'])).error).toContain(left);
+  });
+
+  test('that are too small for the vocabulary asked for say so', async () => {
+    const path = writeText(folder, 'small.txt', 'the whale saw the sea. '.repeat(50));
+    const { code, error } = await train(['--data', path, '--tokenizer', 'bpe:4096', '--out', out()]);
+    expect(code).toBe(0);
+    expect(error).toMatch(/^the vocabulary has \d{3} tokens, not the 4096 asked for: nothing else occurs twice/m);
+  });
+
+  test('count one of a thing as one', async () => {
+    const { error } = await train(['--data', text, '--out', out(), '--heads', '1', '--kv-heads', '1', '--steps', '1']);
+    expect(error).toContain(': 1 layer of 8, 1 head, swiglu block');
+    expect(error).toMatch(/^training +1 step of 16 tokens/m);
+  });
+
   test('with a byte order mark and Windows line ends train', async () => {
     const path = writeText(folder, 'windows.txt', `\ufeff${prose(30).replaceAll('\n', '\r\n')}`);
     expect(await train(['--data', path, '--out', out(), '--tokenizer', 'char'])).toMatchObject({ code: 0 });
