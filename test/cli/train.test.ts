@@ -189,9 +189,18 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     expect(error).toMatch(/error: .*metrics\.jsonl must be writable.*ENOSPC/);
   });
 
-  test('a full disk under --json and a pipe that is closed leave standard output empty', async () => {
-    const ran = await train(['--data', join(folder, 'missing.txt'), '--json']);
-    expect([ran.code, ran.out]).toEqual([1, '']);
+  test('under --json is one object on standard output too', async () => {
+    const path = join(folder, 'missing.txt');
+    const ran = await train(['--data', path, '--json']);
+    expect([ran.code, ran.error]).toEqual([1, expect.stringMatching(/^error: A corpus must be .*\n$/)]);
+    expect(ran.json()).toEqual({
+      error: {
+        code: 'data',
+        rule: 'A corpus must be a file or a folder that exists',
+        received: path,
+        remedy: 'Check the path.',
+      },
+    });
   });
 });
 
