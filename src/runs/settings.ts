@@ -134,6 +134,16 @@ export function describeSetting(name: SettingName): string {
   return v.getDescription(settingsSchema.entries[name] as v.GenericSchema) ?? name;
 }
 
+/** What must hold where a schema finds that it does not: `settings.dim is at least 1`. */
+export function issueRule(issue: v.BaseIssue<unknown>): string {
+  const place = v.getDotPath(issue) ?? 'it';
+  const { expected } = issue;
+  if (/^is /.test(issue.message)) return `${place} ${issue.message}`;
+  if (expected === 'never') return `${place} is known to this version`;
+  if (expected === null || expected.startsWith('"')) return `${place} is given`;
+  return `${place} is ${expected === 'Object' ? 'an object' : `a ${expected}`}`;
+}
+
 /**
  * Checks some settings, given under their keys.
  * @param source where they come from, for the message: a file's path, "the command line".
@@ -153,9 +163,8 @@ export function checkSettings(values: Readonly<Record<string, unknown>>, source:
   if (result.success) return result.output;
   const [issue] = result.issues;
   const key = String(issue.path?.[0].key ?? '');
-  const rule = /^is /.test(issue.message) ? issue.message : `is a ${issue.expected ?? 'valid value'}`;
   throw new SluiceError('argument', {
-    rule: `${key} ${rule}`,
+    rule: issueRule(issue),
     received: issue.input,
     remedy: `Write for example ${exampleOf(key)}: ${describeSetting(key as SettingName)}.`,
   });

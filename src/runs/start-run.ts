@@ -15,7 +15,7 @@ import { type LatestCheckpoint, latestCheckpoint } from '../training/checkpoints
 import { discardCheckpointsAfter } from '../training/checkpoints-retention.js';
 import type { ScheduleOptions } from '../training/schedules.js';
 import { Trainer } from '../training/trainer.js';
-import { type RunState, readState, restoreTrainer } from './checkpointing.js';
+import { restoreTrainer } from './checkpointing.js';
 import { lockRun } from './lock.js';
 import { configOf } from './model.js';
 import { readConfig } from './open-run.js';
@@ -23,6 +23,7 @@ import { checkMemory, plan } from './plan.js';
 import { closeTokens, makeTokenizer, openTexts, openTokens, type Texts, type TokenFiles, tokenize } from './prepare.js';
 import { during } from './progress.js';
 import { createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
+import { type RunState, readState } from './run-state.js';
 import type { PartialSettings, Settings } from './settings.js';
 import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
 import { packageVersion } from './version.js';

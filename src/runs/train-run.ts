@@ -15,11 +15,12 @@ import { type Evaluation, evaluate } from '../training/evaluate.js';
 import { learningRate, type ScheduleOptions } from '../training/schedules.js';
 import type { StepRecord, Trainer } from '../training/trainer.js';
 import { type Baselines, measureBaselines } from './baselines.js';
-import { checkpointParts, type RunState, weightEntries } from './checkpointing.js';
+import { checkpointParts, weightEntries } from './checkpointing.js';
 import { generate } from './generate.js';
 import type { Plan } from './plan.js';
 import type { Preparation } from './prepare.js';
 import { runFiles } from './run-folder.js';
+import type { RunState } from './run-state.js';
 import type { Settings } from './settings.js';
 
 /** What a run tells while it goes. */

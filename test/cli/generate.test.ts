@@ -155,7 +155,16 @@ describe('what cannot be generated from exits with 1', () => {
   };
 
   test.each<[string, (path: string) => void, RegExp]>([
-    ['a record that is not JSON', (path) => writeFileSync(join(path, 'run.json'), '{'), /holds run\.json/],
+    [
+      'a record that is not JSON',
+      (path) => writeFileSync(join(path, 'run.json'), '{'),
+      /run\.json holds a JSON object/,
+    ],
+    [
+      'a config that is no object',
+      (path) => writeFileSync(join(path, 'config.json'), 'null'),
+      /config\.json holds a JSON/,
+    ],
     [
       'a record of a newer version',
       (path) => writeFileSync(join(path, 'run.json'), '{"formatVersion": 2}'),

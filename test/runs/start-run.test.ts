@@ -6,7 +6,6 @@ import { openReference } from '../../src/devices/reference/index.js';
 import { JsonLinesWriter } from '../../src/formats/json-lines.js';
 import { openRun } from '../../src/runs/open-run.js';
 import { complete } from '../../src/runs/presets.js';
-import { readRecord } from '../../src/runs/run-folder.js';
 import type { PartialSettings, Settings } from '../../src/runs/settings.js';
 import { resumeRun, startRun } from '../../src/runs/start-run.js';
 import type { RunEvent } from '../../src/runs/train-run.js';
@@ -239,21 +238,5 @@ describe('a run that is opened', () => {
       expect(Math.abs(value - initial)).toBeGreaterThan(1e-4);
     }
     await device.close();
-  });
-});
-
-describe('a record', () => {
-  test('of another kind is refused', async () => {
-    const run = out();
-    await collect(startRun(settings({ steps: 1 }), { out: run }));
-    const record = await readRecord(run);
-    for (const [change, message] of [
-      [{ formatVersion: 2 }, /format version 1, received 2/],
-      [{ settings: { ...record.settings, dmi: 3 } }, /"dmi"/],
-      [{ settings: undefined }, /format version 1/],
-    ] as const) {
-      writeFileSync(join(run, 'run.json'), JSON.stringify({ ...record, ...change }));
-      expect((await errorOf(() => readRecord(run))).message).toMatch(message);
-    }
   });
 });
