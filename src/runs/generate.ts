@@ -12,6 +12,7 @@ import { checkSampling, type GenerationSettings, generationDefaults, sample } fr
 /** What is left out is as in `generationDefaults`. */
 export interface GenerateOptions extends Partial<GenerationSettings> {
   readonly prompt: string;
+  /** Ends the generation before its next token: its reason is thrown. */
   readonly signal?: AbortSignal;
 }
 

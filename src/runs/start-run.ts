@@ -31,6 +31,7 @@ import { packageVersion } from './version.js';
 export interface StartOptions {
   /** The folder of the new run; by default the next free one in `runs/`. */
   readonly out?: string;
+  /** Ends the run after its step: a checkpoint is saved, and `interrupted` told. Before it has started the reason is thrown. */
   readonly signal?: AbortSignal;
 }
 
