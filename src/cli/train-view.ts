@@ -122,7 +122,7 @@ export class TrainView {
         `${plural(run.schedule.steps, 'step')} of ${counted(plan.tokensPerStep, 'token')}, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}`,
       ],
       ['device', `${device.name}: ${device.description}`],
-      ['needs', `about ${(plan.memoryBytes / 2 ** 20).toFixed(0)} MiB of memory and ${duration(seconds)}`],
+      ['needs', `about ${Math.ceil(plan.memoryBytes / 2 ** 20)} MiB of memory and ${duration(seconds)}`],
       ['run', run.folder],
     ];
     if (!this.#output.quiet) {

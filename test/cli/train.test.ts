@@ -267,6 +267,7 @@ describe('texts', () => {
     const { error } = await train(['--data', text, '--out', out(), '--heads', '1', '--kv-heads', '1', '--steps', '1']);
     expect(error).toContain(': 1 layer of 8, 1 head, swiglu block');
     expect(error).toMatch(/^training +1 step of 16 tokens/m);
+    expect(error).toMatch(/^needs +about 1 MiB of memory/m);
   });
 
   test('with a byte order mark and Windows line ends train', async () => {
