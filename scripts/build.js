@@ -1,6 +1,7 @@
 /**
- * Compiles src/ to dist/. With --if-possible a missing compiler is one line and success: installs must not fail.
- * With --clean nothing of an earlier build is left, as a package needs it.
+ * Compiles src/ to dist/. With --if-possible a missing compiler is silent success: installs must neither fail nor warn,
+ * and whoever starts what is not built is told. With --clean nothing of an earlier build is left, as a package needs it.
+ * After installs it runs as `postprepare`: of a `prepare` script npm warns those who install the tarball.
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -25,9 +26,10 @@ function compiler() {
 }
 
 const tsc = compiler();
+if (tsc === undefined && optional) process.exit(0);
 if (tsc === undefined) {
   console.error('sluice: not built, since TypeScript is not all installed: npm ci --include=dev --include=optional');
-  process.exit(optional ? 0 : 1);
+  process.exit(1);
 }
 if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: true, force: true });
 const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' });

@@ -3,4 +3,4 @@ export type { CausalModel } from './models/causal-model.js';
 export { Llama, type LlamaConfig, type LlamaOptions, llama, llamaConfig } from './models/llama.js';
 export { type ModelSummary, summarize, trainingBytes } from './models/summary.js';
 export { type GeneratedPiece, type GenerateOptions, generate } from './runs/generate.js';
-export { greedy, type SamplingOptions, sample } from './runs/sampling.js';
+export { type GenerationSettings, generationDefaults, greedy, type SamplingOptions, sample } from './runs/sampling.js';

@@ -1,3 +1,4 @@
+import { plural } from '../base/plural.js';
 import { type CommonOptions, common } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
@@ -15,7 +16,7 @@ export const registerDoctor: Register = (program, context) => {
     const has = (it: boolean): string => (it ? output.style('green', 'yes') : output.style('yellow', 'no'));
     output.panel([
       ['Node', `${report.node}, ${report.platform}`],
-      ['processor', `${report.processor}, ${report.threads} thread${report.threads === 1 ? '' : 's'}`],
+      ['processor', `${report.processor}, ${plural(report.threads, 'thread')}`],
       ['memory', `${gigabytes(memory.total)}, ${gigabytes(memory.free)} free`],
       ['WebAssembly SIMD', has(wasm.simd)],
       ['relaxed SIMD', has(wasm.relaxedSimd)],

@@ -1,4 +1,4 @@
-import { type CommonOptions, common, integerIn, withDevice } from './options.js';
+import { type CommonOptions, common, integerIn, refuseMore, withDevice } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
 import { withSignals } from './signals.js';
@@ -9,7 +9,7 @@ interface EvaluateFlags extends CommonOptions {
 }
 
 export const registerEvaluate: Register = (program, context) => {
-  common(
+  const command = common(
     program
       .command('evaluate')
       .description('The loss, perplexity and bits per byte of a trained model on a text.')
@@ -19,7 +19,8 @@ export const registerEvaluate: Register = (program, context) => {
     'quiet',
     'device',
     'threads',
-  ).action(async (run: string, flags: EvaluateFlags) => {
+  );
+  refuseMore(command, () => '--data').action(async (run: string, flags: EvaluateFlags) => {
     const output = new Output(context.terminal, flags);
     context.exitCode = await withSignals((signal) => evaluateRun(run, flags, output, signal));
   });
@@ -34,7 +35,7 @@ async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, si
   ]);
   return withDevice(flags, async (device) => {
     const { folder, config, model, tokenizer } = await openRun(run, device);
-    const source = await openRunText(folder, tokenizer, flags.data);
+    const source = await openRunText(folder, tokenizer, flags.data, (note) => output.progress(note));
     const options = { batch: flags.batch, context: config.maxPositionEmbeddings, signal };
     const result = await evaluate(device, model, source, tokenByteLengths(tokenizer), options).finally(() =>
       closeText(source),

@@ -1,78 +1,80 @@
-import { type CommonOptions, common, integerIn, numberIn, repeatable, withDevice } from './options.js';
+import { plural } from '../base/plural.js';
+import { checkSampling, type GenerationSettings, generationDefaults } from '../runs/sampling.js';
+import { type CommonOptions, common, integerIn, numberIn, refuseMore, repeatable, withDevice } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
 import { withSignals } from './signals.js';
 import { asUsage } from './usage.js';
 
-interface GenerateFlags extends CommonOptions {
+interface GenerateFlags extends CommonOptions, Omit<GenerationSettings, 'seed'> {
   readonly prompt: string;
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-  readonly repetitionPenalty: number;
-  readonly stop: readonly string[];
 }
 
 export const registerGenerate: Register = (program, context) => {
   const share = numberIn({ minimum: 0, maximum: 1 });
-  common(
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, stop } = generationDefaults;
+  const command = common(
     program
       .command('generate')
       .description('Continue a text with a trained model.')
       .argument('<run>', 'the folder of the run')
-      .option('--prompt <text>', 'the text to continue; empty starts a document', '')
-      .option('--max-tokens <number>', 'tokens to generate at most', integerIn({ minimum: 1 }), 200)
-      .option('--temperature <number>', '0 takes the likeliest token each time', numberIn({ minimum: 0 }), 0.8)
-      .option('--top-k <number>', 'choose among the k likeliest; 0 for all', integerIn({ minimum: 0 }), 0)
-      .option('--top-p <number>', 'choose among the likeliest that have this probability together', share, 0.95)
-      .option('--min-p <number>', "leave out tokens below this share of the likeliest one's probability", share, 0)
+      .option('--prompt <text>', 'the text to continue; without it a document begins, or a line', '')
+      .option('--max-tokens <number>', 'tokens to generate at most', integerIn({ minimum: 1 }), maxTokens)
+      .option('--temperature <number>', '0 takes the likeliest token each time', numberIn({ minimum: 0 }), temperature)
+      .option('--top-k <number>', 'choose among the k likeliest; 0 for all', integerIn({ minimum: 0 }), topK)
+      .option('--top-p <number>', 'choose among the likeliest that have this probability together', share, topP)
+      .option('--min-p <number>', "leave out tokens below this share of the likeliest one's probability", share, minP)
       .option(
         '--repetition-penalty <number>',
         'above 1, tokens already seen become less likely',
         numberIn({ minimum: 0, open: true }),
-        1,
+        repetitionPenalty,
       )
-      .addOption(repeatable('--stop <text>', 'end before this text').default([], 'none')),
+      .addOption(repeatable('--stop <text>', 'end before this text').default(stop, 'none')),
     'quiet',
     'device',
     'threads',
     'seed',
-  ).action(async (run: string, flags: GenerateFlags) => {
+  );
+  refuseMore(command, () => '--prompt').action(async (run: string, flags: GenerateFlags) => {
     const output = new Output(context.terminal, flags);
     context.exitCode = await withSignals((signal) => generateFrom(run, flags, output, signal));
   });
 };
 
 async function generateFrom(run: string, flags: GenerateFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ openRun }, { generate }, { checkSampling }] = await Promise.all([
+  const [{ openRun }, { beginning, generate }] = await Promise.all([
     import('../runs/open-run.js'),
     import('../runs/generate.js'),
-    import('../runs/sampling.js'),
   ]);
-  asUsage(() => checkSampling(flags));
+  const settings = settingsOf(flags);
+  asUsage(() => checkSampling(settings));
   return withDevice(flags, async (device) => {
     const { model, tokenizer } = await openRun(run, device);
+    const prompt = flags.prompt === '' ? asUsage(() => beginning(tokenizer)) : flags.prompt;
     const write = (text: string): void => {
       if (!output.json) output.terminal.out(text);
     };
     write(flags.prompt);
     const began = performance.now();
     let [text, tokens] = ['', 0];
-    for await (const piece of generate(device, model, tokenizer, {
-      ...flags,
-      seed: flags.seed ?? Date.now() % 2 ** 31,
-      signal,
-    })) {
+    for await (const piece of generate(device, model, tokenizer, { ...settings, prompt, signal })) {
       write(piece.text);
       text += piece.text;
       tokens = piece.tokens;
     }
     write('\n');
     const seconds = (performance.now() - began) / 1000;
-    output.progress(output.style('dim', `${tokens} tokens, ${(tokens / seconds).toFixed(0)} tokens/s`));
-    output.result({ prompt: flags.prompt, text, tokens, tokensPerSecond: tokens / seconds });
+    const pace = `${plural(tokens, 'token')}, ${(tokens / seconds).toFixed(0)} tokens/s, seed ${settings.seed}`;
+    output.progress(output.style('dim', pace));
+    output.result({ prompt, text, tokens, tokensPerSecond: tokens / seconds, ...settings });
     return 0;
   });
+}
+
+/** All that decides the text; without a seed it is another one each time. */
+function settingsOf(flags: GenerateFlags): GenerationSettings {
+  const { temperature, topK, topP, minP, repetitionPenalty, maxTokens, stop } = flags;
+  const seed = flags.seed ?? Date.now() % 2 ** 31;
+  return { temperature, topK, topP, minP, repetitionPenalty, maxTokens, stop, seed };
 }

@@ -1,6 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
-import { asUsageAsync } from './usage.js';
+import { openableDevices } from '../devices/open.js';
+import { quoted } from './output.js';
+import { asUsageAsync, UsageError } from './usage.js';
 
 /** Options that a command takes beside `--json` and `--debug`, which all take. */
 export type CommonOption = 'quiet' | 'device' | 'threads' | 'seed';
@@ -60,7 +63,7 @@ const threadsOf = (text: string): number => (text === 'none' ? 1 : integerIn({ m
 
 const options: Readonly<Record<CommonOption, () => Option>> = {
   quiet: () => new Option('--quiet', 'no progress on standard error'),
-  device: () => new Option('--device <name>', 'where to compute: auto, wasm, reference').env('SLUICE_DEVICE'),
+  device: () => new Option('--device <name>', `where to compute: ${openableDevices.join(', ')}`).env('SLUICE_DEVICE'),
   threads: () =>
     new Option('--threads <number>', 'threads that compute; one for each core by default')
       .env('SLUICE_THREADS')
@@ -74,6 +77,17 @@ export function common(command: Command, ...names: readonly CommonOption[]): Com
   command.addOption(new Option('--json', 'one JSON object on standard output at the end'));
   for (const name of names) command.addOption(options[name]());
   return command.addOption(new Option('--debug', 'show the stack of an error'));
+}
+
+/** Refuses a word that a command has no place for, with the flag that it is meant for. */
+export function refuseMore(command: Command, flagFor: (word: string) => string): Command {
+  return command.allowExcessArguments().hook('preAction', () => {
+    const [word] = command.args.slice(command.registeredArguments.length);
+    if (word === undefined) return;
+    const rule = `sluice ${command.name()} takes ${command.registeredArguments.length === 0 ? 'flags alone' : 'one folder, and flags'}`;
+    const remedy = `Did you mean ${flagFor(word)} ${quoted(word)}?`;
+    throw new UsageError(new SluiceError('argument', { rule, received: word, remedy }));
+  });
 }
 
 /** An option that may be given several times, each time with one value. */

@@ -12,6 +12,10 @@ export function jsonText(value: unknown): string {
   });
 }
 
+/** A path as a shell takes it. */
+export const quoted = (path: string): string =>
+  /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+
 const widthOf = (text: string): number => [...text].length;
 
 export interface Column {
@@ -77,6 +81,11 @@ export class Output {
   /** A line on standard error about what is going on. */
   progress(line: string): void {
     if (!this.quiet) this.terminal.error(`${line}\n`);
+  }
+
+  /** A line on standard error that no flag hides. */
+  warn(message: string): void {
+    this.terminal.error(`${this.style('yellow', `warning: ${message}`)}\n`);
   }
 
   /** The command's result for scripts: written under `--json` only. */

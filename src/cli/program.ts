@@ -1,10 +1,11 @@
 import { Command, CommanderError } from 'commander';
-import { SluiceError } from '../base/errors.js';
 import { registerActivations } from './activations.js';
 import { registerBench } from './bench.js';
 import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
+import { explain, failureOf } from './failure.js';
 import { registerGenerate } from './generate.js';
+import { jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usage.js';
@@ -47,7 +48,8 @@ function programFor(context: Context, version: string): Command {
 }
 
 /**
- * Runs a command line and gives its exit code: 0 success, 1 a failure explained on standard error, 2 wrong usage.
+ * Runs a command line and gives its exit code: 0 success, 1 a failure explained on standard error, 2 wrong usage. Under
+ * `--json` both kinds of failure are also one object `{"error": {code, rule, received, remedy}}` on standard output.
  * @param args what follows `sluice`
  */
 export async function run(args: readonly string[], terminal: Terminal, version: string): Promise<number> {
@@ -56,16 +58,10 @@ export async function run(args: readonly string[], terminal: Terminal, version: 
     await programFor(context, version).parseAsync(args, { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    terminal.error(`${explain(error, args.includes('--debug'))}\n`);
-    return error instanceof UsageError ? 2 : 1;
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // Commander has told its own errors to people.
+    if (!(error instanceof CommanderError)) terminal.error(`${explain(error, args.includes('--debug'))}\n`);
+    if (args.includes('--json')) terminal.out(`${jsonText({ error: failureOf(error) })}\n`);
+    return error instanceof CommanderError || error instanceof UsageError ? 2 : 1;
   }
-}
-
-function explain(error: unknown, debug: boolean): string {
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  if (debug) return stack;
-  if (error instanceof UsageError || error instanceof SluiceError) return `error: ${error.message}`;
-  const message = error instanceof Error ? error.message : String(error);
-  return `error: ${message.split('\n')[0] ?? ''} (unexpected; --debug shows where)`;
 }

@@ -1,9 +1,10 @@
 import { createLogUpdate } from 'log-update';
+import { plural } from '../base/plural.js';
 import type { Baselines } from '../runs/baselines.js';
 import type { RunEvent } from '../runs/train-run.js';
 import type { Evaluation } from '../training/evaluate.js';
 import type { StepRecord } from '../training/trainer.js';
-import type { Output } from './output.js';
+import { type Output, quoted } from './output.js';
 
 /** Shows a run to a person, or tells its result to a script. */
 export class TrainView {
@@ -19,6 +20,7 @@ export class TrainView {
   #prompt = '';
   #stage = '';
   #shown = 0;
+  readonly #warned = new Set<string>();
 
   constructor(output: Output) {
     this.#output = output;
@@ -34,8 +36,11 @@ export class TrainView {
         this.#live?.clear();
         this.#start(event);
         break;
+      case 'note':
+        this.#line(event.message);
+        break;
       case 'warning':
-        this.#line(this.#output.style('yellow', `warning: ${event.message}`));
+        this.#warn(event.message);
         break;
       case 'step':
         this.#step(event);
@@ -105,19 +110,19 @@ export class TrainView {
     const pairs: [string, string][] = [
       [
         'model',
-        `${settings.model}, ${count(plan.parameters)} parameters: ${config.numHiddenLayers} layers of ${config.hiddenSize}, ${config.numAttentionHeads} heads${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`,
+        `${settings.model}, ${counted(plan.parameters, 'parameter')}: ${plural(config.numHiddenLayers, 'layer')} of ${config.hiddenSize}, ${plural(config.numAttentionHeads, 'head')}${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`,
       ],
       [
         'text',
-        `${settings.data === 'demo' ? 'Moby Dick' : settings.data}: ${count(run.training.length)} tokens to train on, ${count(run.validation.length)} held out`,
+        `${settings.data === 'demo' ? 'Moby Dick' : settings.data}: ${counted(run.training.length, 'token')} to train on, ${count(run.validation.length)} held out`,
       ],
       ['tokens', `${settings.tokenizer}, vocabulary ${tokenizer.vocabularySize}`],
       [
         'training',
-        `${run.schedule.steps} steps of ${count(plan.tokensPerStep)} tokens, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}`,
+        `${plural(run.schedule.steps, 'step')} of ${counted(plan.tokensPerStep, 'token')}, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}`,
       ],
       ['device', `${device.name}: ${device.description}`],
-      ['needs', `about ${(plan.memoryBytes / 2 ** 20).toFixed(0)} MiB of memory and ${duration(seconds)}`],
+      ['needs', `about ${Math.ceil(plan.memoryBytes / 2 ** 20)} MiB of memory and ${duration(seconds)}`],
       ['run', run.folder],
     ];
     if (!this.#output.quiet) {
@@ -168,6 +173,14 @@ export class TrainView {
     );
   }
 
+  /** Once each: what cannot be removed after one checkpoint cannot after the next. */
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#live?.clear();
+    this.#output.warn(message);
+  }
+
   /** A line that stays, above the one that is updated. */
   #line(text: string): void {
     this.#live?.clear();
@@ -175,14 +188,9 @@ export class TrainView {
   }
 }
 
-/** A path as a shell takes it. */
-const quoted = (path: string): string => (/^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
-
-/** A model of documents can begin by itself; another continues a text of its kind. */
-function promptFor({ settings, tokenizer }: Extract<RunEvent, { kind: 'started' }>['run']): string {
-  if (settings.data === 'demo') return ' --prompt "The whale"';
-  return tokenizer.endOfText === undefined ? ' --prompt "the beginning of a text"' : '';
-}
+/** A model can begin by itself; the demo's is better asked. */
+const promptFor = ({ settings }: Extract<RunEvent, { kind: 'started' }>['run']): string =>
+  settings.data === 'demo' ? ' --prompt "The whale"' : '';
 
 const oneLine = (text: string): string => text.trim().replaceAll(/\s+/g, ' ');
 
@@ -192,6 +200,8 @@ export function count(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(1)}M`;
   return value >= 1e4 ? `${(value / 1e3).toFixed(0)}k` : String(Math.round(value));
 }
+
+const counted = (value: number, noun: string): string => plural(value, noun, count(value));
 
 export function duration(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} s`;

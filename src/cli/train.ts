@@ -1,16 +1,20 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
-import { defaults, presetNames } from '../runs/presets.js';
+import { presetNames } from '../runs/presets.js';
+import { runFiles } from '../runs/run-folder.js';
 import {
   checkSettings,
+  defaults,
   describeSetting,
   type PartialSettings,
   type SettingName,
   settingNames,
   settingType,
 } from '../runs/settings.js';
-import { type CommonOptions, common, integerIn, numberIn } from './options.js';
+import { type CommonOptions, common, integerIn, numberIn, refuseMore } from './options.js';
 import { Output } from './output.js';
 import type { Register } from './program.js';
 import { withSignals } from './signals.js';
@@ -46,6 +50,7 @@ export const registerTrain: Register = (program, context) => {
   command.option('--out <folder>', 'the folder of the run; runs/NAME-N by default');
   command.option('--resume <run>', 'continue this run from its newest checkpoint');
   for (const name of settingNames) if (!shared.includes(name)) command.addOption(settingOption(name));
+  refuseMore(command, flagFor);
   common(command, 'quiet', 'device', 'threads', 'seed');
   command.action(async (options: TrainOptions) => {
     const { TrainView } = await import('./train-view.js');
@@ -66,6 +71,12 @@ export const registerTrain: Register = (program, context) => {
   });
 };
 
+/** What a word without a flag was meant as. */
+function flagFor(word: string): string {
+  if (presetNames.some((name) => name === word)) return '--preset';
+  return existsSync(join(word, runFiles.record)) ? '--resume' : '--data';
+}
+
 async function eventsOf(command: Command, options: TrainOptions, signal: AbortSignal) {
   if (options.resume !== undefined) {
     const { checkChanges, resumeRun } = await import('../runs/start-run.js');
@@ -74,6 +85,7 @@ async function eventsOf(command: Command, options: TrainOptions, signal: AbortSi
         new SluiceError('argument', {
           rule: '--resume goes without --preset, --config and --out',
           received: options.resume,
+          remedy: 'Leave them out: the run has its own.',
         }),
       );
     }
@@ -129,8 +141,10 @@ async function readConfigFile(path: string): Promise<Record<string, unknown>> {
     throw new SluiceError('argument', {
       rule: `${path} holds JSON`,
       received: cause instanceof Error ? cause.message : cause,
+      remedy: 'For example {"preset": "1m", "data": "my.txt"}.',
       cause,
     });
   }
-  throw new SluiceError('argument', { rule: `${path} holds a JSON object of settings`, received: text.slice(0, 60) });
+  const remedy = 'For example {"preset": "1m", "data": "my.txt"}.';
+  throw new SluiceError('argument', { rule: `${path} holds a JSON object of settings`, received: text, remedy });
 }

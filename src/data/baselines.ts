@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { plural } from '../base/plural.js';
 import type { TokenSource } from './token-source.js';
 import { requireId } from './tokenizer.js';
 
@@ -133,7 +134,7 @@ function requireCountable(
   if (tokens.length >= order) return;
   throw new SluiceError('data', {
     rule: `A text must have at least ${order} tokens to count ${order}-grams`,
-    received: `${tokens.length} tokens`,
+    received: plural(tokens.length, 'token'),
   });
 }
 

@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { plural } from '../base/plural.js';
 import { type RandomKey, randomInteger } from '../base/random.js';
 import type { TokenSource } from './token-source.js';
 
@@ -50,7 +51,7 @@ export function requireWindow(source: TokenSource, context: number): void {
   if (source.length > context) return;
   throw new SluiceError('data', {
     rule: `A text must have at least ${context + 1} tokens for a context of ${context}`,
-    received: `${source.length} tokens`,
+    received: plural(source.length, 'token'),
     remedy: 'Use a longer text, or a shorter context.',
   });
 }
@@ -60,7 +61,7 @@ export function requireTargets(source: TokenSource): void {
   if (source.length > 1) return;
   throw new SluiceError('data', {
     rule: 'A text to evaluate must have at least 2 tokens',
-    received: `${source.length} tokens`,
+    received: plural(source.length, 'token'),
     remedy: 'Use a longer text.',
   });
 }

@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { plural } from '../base/plural.js';
 import { isHighSurrogate, safePieces, type TextPieces, unfinishedAt } from './pieces.js';
 import {
   endOfTextToken,
@@ -59,7 +60,7 @@ export class CharTokenizer implements Tokenizer {
 
   #unknown(character: string): SluiceError {
     return new SluiceError('data', {
-      rule: `A text for this tokenizer must use its ${this.#ids.size} characters only`,
+      rule: `A text for this tokenizer must use its ${plural(this.#ids.size, 'character')} only`,
       received: `${character} (${codePointName(character)})`,
       remedy: 'Remove it, train on a text that has it, or use the tokenizer byte or bpe:SIZE, which take any text.',
     });

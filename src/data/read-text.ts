@@ -1,5 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { SluiceError } from '../base/errors.js';
+import { readFully } from '../formats/durable.js';
+import { nodeFileSystem, type OpenFile, openRegularFile, underRule } from '../formats/file-system.js';
 import { field, type Json } from './json.js';
 import { slices, type TextPiece } from './pieces.js';
 import { completeUtf8, invalidUtf8At } from './utf8.js';
@@ -18,31 +19,12 @@ const chunkSize = 65_536;
 const newline = 0x0a;
 const toUtf8 = 'Convert it to UTF-8 text, for example by iconv -f UTF-16 -t UTF-8.';
 
-/** Opens a file for reading. Errors ('filesystem'). */
-export async function openForReading(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r');
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
-}
+/** Opens a file for reading. Errors: 'filesystem', 'format' (no regular file). */
+export const openForReading = (path: string): Promise<OpenFile> =>
+  underRule(readable(path), () => openRegularFile(nodeFileSystem, path));
 
-/** The error of a path that the system refuses to read. */
-export function unreadable(path: string, cause: unknown): SluiceError {
-  const received = cause instanceof Error && 'code' in cause ? String(cause.code) : cause;
-  return new SluiceError('filesystem', { rule: `${path} must be readable`, received, cause });
-}
-
-/** Fills `buffer` from a position on; fewer bytes only at the end of the file. */
-export async function readAt(file: FileHandle, buffer: Uint8Array, position: number): Promise<number> {
-  let filled = 0;
-  while (filled < buffer.length) {
-    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
-}
+/** The rule that a path which the system refuses to read breaks. */
+export const readable = (path: string): string => `${path} must be readable`;
 
 interface Chunk {
   readonly bytes: Uint8Array;
@@ -56,7 +38,7 @@ async function* readChunks(segment: Segment): AsyncGenerator<Chunk> {
   try {
     for (let offset = segment.start; offset < segment.end; ) {
       const bytes = new Uint8Array(Math.min(chunkSize, segment.end - offset));
-      if ((await readAt(file, bytes, offset)) < bytes.length) {
+      if ((await readFully(file, bytes, offset)) < bytes.length) {
         throw new SluiceError('data', {
           rule: `${segment.path} must not change while it is read`,
           received: 'a shorter file',

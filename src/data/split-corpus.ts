@@ -1,4 +1,5 @@
-import { openForReading, readAt, type Segment } from './read-text.js';
+import { readFully } from '../formats/durable.js';
+import { openForReading, type Segment } from './read-text.js';
 import { cutNear, defaultFraction, splitTarget, tooShortToSplit } from './split.js';
 import { type Corpus, corpusOf } from './text.js';
 
@@ -50,7 +51,7 @@ async function readRange(segment: Segment, start: number, end: number): Promise<
   const file = await openForReading(segment.path);
   try {
     const bytes = new Uint8Array(Math.max(0, end - start));
-    return bytes.subarray(0, await readAt(file, bytes, start));
+    return bytes.subarray(0, await readFully(file, bytes, start));
   } finally {
     await file.close();
   }

@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { plural } from '../base/plural.js';
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -23,7 +24,7 @@ export function splitTarget(length: number, fraction: number): { target: number;
 export function tooShortToSplit(length: number): SluiceError {
   return new SluiceError('data', {
     rule: 'A corpus must be long enough to be split into a training and a validation part',
-    received: `${length} bytes`,
+    received: plural(length, 'byte'),
     remedy: 'Use a longer text.',
   });
 }

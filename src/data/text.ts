@@ -1,9 +1,10 @@
-import type { BigIntStats } from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { asFileSystemError, systemErrorCode, underRule } from '../formats/file-system.js';
 import type { TextPiece } from './pieces.js';
-import { readJsonLines, readText, type Segment, unreadable } from './read-text.js';
+import { readable, readJsonLines, readText, type Segment } from './read-text.js';
 
 /** Text in files, read as a stream, so that it may be larger than memory. */
 export interface Corpus {
@@ -16,6 +17,8 @@ export interface Corpus {
   readonly segments: readonly Segment[];
   /** The size of the segments together, in bytes of the files. */
   readonly bytes: number;
+  /** What lies in the folder and is not read: other files, empty ones, subfolders (with a slash); hidden ones apart. */
+  readonly leftOut: readonly string[];
   /**
    * The text from the start, line ends as they are. Errors ('data'): bytes that are not UTF-8 text, with their offset;
    * a line of JSON lines that is not `{"text": "..."}`, with its number.
@@ -48,10 +51,12 @@ export async function openCorpus(path: string): Promise<Corpus> {
 }
 
 async function openFolder(path: string): Promise<Corpus> {
-  const all = await readdir(path).catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
-  const names = all.filter((name) => /\.txt$/i.test(name)).sort(naturalOrder);
+  const entries = await underRule(readable(path), () => readdir(path, { withFileTypes: true }));
+  const isText = ({ name }: Dirent): boolean => /\.txt$/i.test(name);
+  const names = entries
+    .filter(isText)
+    .map(({ name }) => name)
+    .sort(naturalOrder);
   if (names.length === 0) {
     throw new SluiceError('data', {
       rule: 'A folder used as a corpus must hold .txt files',
@@ -59,30 +64,34 @@ async function openFolder(path: string): Promise<Corpus> {
       remedy: 'Subfolders are not searched; name one file to use another format.',
     });
   }
-  return openFiles(
+  const others = entries.filter((entry) => !isText(entry) && !entry.name.startsWith('.'));
+  const corpus = await openFiles(
     path,
     names.map((name) => join(path, name)),
   );
+  const leftOut = others.map((entry) => `${entry.name}${entry.isDirectory() ? '/' : ''}`).sort(naturalOrder);
+  return { ...corpus, leftOut: [...corpus.leftOut, ...leftOut] };
 }
 
 /** A corpus of files in the order given, each a document. Empty files are no documents. */
 export async function openFiles(path: string, files: readonly string[]): Promise<Corpus> {
   const segments: Segment[] = [];
+  const leftOut: string[] = [];
   for (const file of files) {
     const found = await statOf(file);
     if (found?.isFile() === true && found.size > 0n) segments.push(wholeFile(file, found));
+    else leftOut.push(`${basename(file)}${found?.isDirectory() === true ? '/' : ''}`);
   }
   if (segments.length === 0) throw emptyCorpus(path);
-  return corpusOf(path, 'folder', segments);
+  return { ...corpusOf(path, 'folder', segments), leftOut };
 }
 
 async function statOf(path: string): Promise<BigIntStats | undefined> {
   try {
     return await stat(path, { bigint: true });
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw unreadable(path, cause);
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(cause) ?? '')) return undefined;
+    throw asFileSystemError(cause, readable(path));
   }
 }
 
@@ -103,7 +112,7 @@ export function corpusOf(path: string, format: Corpus['format'], segments: reado
       else yield* readText(segment, format === 'folder');
     }
   }
-  return { path, format, documents: format !== 'text', segments, bytes, pieces };
+  return { path, format, documents: format !== 'text', segments, bytes, leftOut: [], pieces };
 }
 
 /** Names in the order a reader expects: runs of digits by their value. */

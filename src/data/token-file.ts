@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { dirname } from 'node:path';
 import { SluiceError } from '../base/errors.js';
-import { writeFileAtomically } from '../formats/durable.js';
-import type { ByteSink } from '../formats/file-system.js';
+import { readFully, writeFileAtomically } from '../formats/durable.js';
+import type { ByteSink, OpenFile } from '../formats/file-system.js';
 import { elements, field, type Json, sameJson } from './json.js';
-import { openForReading, readAt } from './read-text.js';
+import { openForReading } from './read-text.js';
 import type { Corpus } from './text.js';
 import { noTokens, requireRange, type TokenArray, type TokenSource, tokenArray } from './token-source.js';
 import { type EncodingProgress, encodeAll, type Tokenizer } from './tokenizer.js';
@@ -45,9 +45,9 @@ export class TokenFile implements TokenSource {
   readonly length: number;
   readonly bytes: number;
   readonly description: TokenFileDescription;
-  readonly #file: FileHandle;
+  readonly #file: OpenFile;
 
-  private constructor(file: FileHandle, description: TokenFileDescription) {
+  private constructor(file: OpenFile, description: TokenFileDescription) {
     this.#file = file;
     this.description = description;
     this.length = description.tokens;
@@ -65,22 +65,26 @@ export class TokenFile implements TokenSource {
       });
     }
     const file = await openForReading(path);
-    const { size } = await file.stat();
-    const expected = description.tokens * (description.type === 'uint16' ? 2 : 4);
-    if (size === expected) return new TokenFile(file, description);
-    await file.close();
-    throw new SluiceError('format', {
-      rule: `${path} must have ${expected} bytes, as its description says`,
-      received: size,
-      remedy: 'Delete both and tokenize the text again.',
-    });
+    try {
+      const { size } = await file.stat();
+      const expected = description.tokens * (description.type === 'uint16' ? 2 : 4);
+      if (size === expected) return new TokenFile(file, description);
+      throw new SluiceError('format', {
+        rule: `${path} must have ${expected} bytes, as its description says`,
+        received: size,
+        remedy: 'Delete both and tokenize the text again.',
+      });
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   async read(offset: number, length: number): Promise<TokenArray> {
     requireRange(this, offset, length);
     const tokens = tokenArray(this.description.vocabularySize, length);
     const bytes = Buffer.from(tokens.buffer, tokens.byteOffset, tokens.byteLength);
-    const filled = await readAt(this.#file, bytes, offset * tokens.BYTES_PER_ELEMENT);
+    const filled = await readFully(this.#file, bytes, offset * tokens.BYTES_PER_ELEMENT);
     if (filled < bytes.length) {
       throw new SluiceError('filesystem', { rule: 'A token file must not shrink while it is read', received: filled });
     }

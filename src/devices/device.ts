@@ -2,8 +2,9 @@ import { SluiceError } from '../base/errors.js';
 import type { RandomKey } from '../base/random.js';
 import type { AttentionShape } from '../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
+import type { DeviceName } from './registry.js';
 
-export type DeviceName = 'reference' | 'wasm';
+export type { DeviceName };
 
 /** How values are stored; kernels compute in a type of their own. `reference` stores float32 as float64. */
 export const storageTypes = ['float32', 'int32'] as const;

@@ -1,4 +1,5 @@
-import { openableDevices, openDevice } from '../devices/open.js';
+import { openDevice } from '../devices/open.js';
+import { knownDevices } from '../devices/registry.js';
 import { detectFeatures } from '../devices/wasm/features.js';
 
 export interface DeviceReport {
@@ -38,9 +39,8 @@ export async function inspectMachine(): Promise<MachineReport> {
   const os = await import('node:os');
   // Before any device is opened, since opening one may switch relaxed SIMD on for the process.
   const before = detectFeatures();
-  const names = [...openableDevices.filter((name) => name !== 'auto'), 'native', 'webgpu'];
   const devices: DeviceReport[] = [];
-  for (const name of names) devices.push(await tryDevice(name));
+  for (const name of knownDevices) devices.push(await tryDevice(name));
   const { simd, relaxedSimd, threads: sharedMemory } = detectFeatures();
   const threads = os.availableParallelism();
   const advice: string[] = [];

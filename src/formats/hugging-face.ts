@@ -62,8 +62,11 @@ export function hiddenAct(feedForward: Gate | Activation): string | undefined {
   return undefined;
 }
 
-/** The config.json of a LLaMA, or of an Arcee when its block is plain. */
-export function encodeConfig(config: LlamaConfig): Record<string, unknown> {
+/**
+ * The config.json of a LLaMA, or of an Arcee when its block is plain.
+ * @param endOfText the token that ends a text, where the tokenizer has one: generation stops there.
+ */
+export function encodeConfig(config: LlamaConfig, endOfText?: number): Record<string, unknown> {
   const isGated = config.feedForward.kind === 'gate';
   return {
     architectures: [isGated ? 'LlamaForCausalLM' : 'ArceeForCausalLM'],
@@ -85,11 +88,17 @@ export function encodeConfig(config: LlamaConfig): Record<string, unknown> {
     mlp_bias: config.mlpBias,
     tie_word_embeddings: config.tieWordEmbeddings,
     bos_token_id: null,
-    eos_token_id: null,
+    eos_token_id: endOfText ?? null,
     dtype: 'float32',
     torch_dtype: 'float32',
   };
 }
+
+/** The generation_config.json that Transformers derives from a config.json: it leaves out what is null. */
+export const encodeGenerationConfig = (endOfText?: number): Record<string, unknown> => ({
+  _from_model_config: true,
+  ...(endOfText === undefined ? {} : { eos_token_id: endOfText }),
+});
 
 /**
  * Reads the config.json of a LLaMA or an Arcee.

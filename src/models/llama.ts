@@ -107,7 +107,8 @@ export function llamaConfig(options: LlamaOptions): LlamaConfig {
     throw new SluiceError('argument', { rule: `heads divides dim ${dim} into even widths`, received: heads });
   }
   if (heads % kvHeads !== 0) {
-    throw new SluiceError('argument', { rule: `kvHeads divides heads ${heads}`, received: kvHeads });
+    const remedy = 'Leave it out for one for each head.';
+    throw new SluiceError('argument', { rule: `kvHeads divides heads ${heads}`, received: kvHeads, remedy });
   }
   return {
     vocabSize,

@@ -2,16 +2,9 @@ import { tensorEntry, weightEntries } from '../formats/weights.js';
 import { type CheckpointPart, jsonPart, tensorsPart } from '../training/checkpoints.js';
 import type { Checkpoint } from '../training/checkpoints-read.js';
 import type { Trainer } from '../training/trainer.js';
+import { type RunState, stateName } from './run-state.js';
 
-/** The state of a run beside its tensors. All randomness follows from the seed and the step. */
-export interface RunState {
-  readonly step: number;
-  /** Optimizer steps in all: fixed once, so that a resumed schedule is the same. */
-  readonly steps: number;
-  readonly bestValidationLoss: number;
-}
-
-const parts = { weights: 'model.safetensors', optimizer: 'optimizer.safetensors', state: 'state.json' } as const;
+const parts = { weights: 'model.safetensors', optimizer: 'optimizer.safetensors' } as const;
 
 /** Everything that a resumed run needs to go on bit for bit. */
 export function checkpointParts(trainer: Trainer, state: RunState): CheckpointPart[] {
@@ -19,12 +12,9 @@ export function checkpointParts(trainer: Trainer, state: RunState): CheckpointPa
   return [
     tensorsPart(parts.weights, weightEntries(trainer.model)),
     tensorsPart(parts.optimizer, optimizer),
-    jsonPart(parts.state, state),
+    jsonPart(stateName, state),
   ];
 }
-
-export const readState = async (checkpoint: Checkpoint): Promise<RunState> =>
-  (await checkpoint.readJson(parts.state)) as RunState;
 
 /** Reads a checkpoint's tensors into a trainer. @throws SluiceError `checkpoint` for tensors that are not the model's. */
 export async function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {

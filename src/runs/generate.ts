@@ -1,34 +1,20 @@
 import { SluiceError } from '../base/errors.js';
 import { EventLoop } from '../base/event-loop.js';
+import { plural } from '../base/plural.js';
 import { randomKey } from '../base/random.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
 import { noGrad, scope, tensor } from '../tensor/index.js';
-import { checkSampling, type SamplingOptions, sample } from './sampling.js';
+import { checkSampling, type GenerationSettings, generationDefaults, sample } from './sampling.js';
 
-export interface GenerateOptions extends Partial<SamplingOptions> {
+/** What is left out is as in `generationDefaults`. */
+export interface GenerateOptions extends Partial<GenerationSettings> {
   readonly prompt: string;
-  /** 100 by default. */
-  readonly maxTokens?: number;
-  /** Texts that end the generation; they are not given out. None by default. */
-  readonly stop?: readonly string[];
-  /** 0 by default. */
-  readonly seed?: number;
+  /** Ends the generation before its next token: its reason is thrown. */
   readonly signal?: AbortSignal;
 }
-
-const defaults = {
-  temperature: 0.8,
-  topK: 0,
-  topP: 0.95,
-  minP: 0,
-  repetitionPenalty: 1,
-  maxTokens: 100,
-  stop: [],
-  seed: 0,
-} as const;
 
 /** A piece of generated text; `tokens` counts those generated so far. */
 export interface GeneratedPiece {
@@ -37,10 +23,12 @@ export interface GeneratedPiece {
 }
 
 /**
- * Continues a prompt, giving out text as it comes: whole characters only. Ends at `maxTokens`, a stop text or the end
- * of text. When the model's positions are used up, it goes on from the last half of them.
- * @throws SluiceError `argument` for an empty prompt without an end-of-text token, or sampling options out of range;
- * `shape` for a prompt longer than the model's positions.
+ * Continues a prompt, giving out text as it comes: whole characters only. An empty prompt begins a document, or a line
+ * where the tokenizer has no end of text. Ends at `maxTokens`, a stop text or the end of text. When the model's positions
+ * are used up, it goes on from the last half of them.
+ * @throws SluiceError `argument` for sampling options out of range, or an empty prompt where the vocabulary has neither end
+ * of text nor line break; `data` for a character that the vocabulary lacks; `shape` for a prompt longer than the model's
+ * positions.
  */
 export async function* generate(
   device: Device,
@@ -48,13 +36,13 @@ export async function* generate(
   tokenizer: Tokenizer,
   given: GenerateOptions,
 ): AsyncGenerator<GeneratedPiece> {
-  const options = { ...defaults, ...given };
+  const options = { ...generationDefaults, ...given };
   checkSampling(options);
   const ids = promptIds(tokenizer, options.prompt);
   if (ids.length >= model.maxPositions) {
     throw new SluiceError('shape', {
-      rule: `a prompt leaves room in the model's ${model.maxPositions} positions`,
-      received: `${ids.length} tokens`,
+      rule: `a prompt leaves room in the model's ${plural(model.maxPositions, 'position')}`,
+      received: plural(ids.length, 'token'),
       remedy: 'Shorten the prompt, or train with a longer --context.',
     });
   }
@@ -100,12 +88,27 @@ export async function* generate(
 function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
   const ids = [...tokenizer.encode(prompt)];
   if (ids.length > 0) return ids;
-  if (tokenizer.endOfText !== undefined) return [tokenizer.endOfText];
-  throw new SluiceError('argument', {
-    rule: 'a prompt has at least one token',
-    received: prompt,
-    remedy: 'Give --prompt "…".',
-  });
+  return tokenizer.endOfText === undefined ? [...tokenizer.encode(beginning(tokenizer))] : [tokenizer.endOfText];
+}
+
+/**
+ * What stands before a text that nothing begins: the empty prompt where the tokenizer has an end of text, which then
+ * starts a document, else a line break.
+ * @throws SluiceError `argument` where the vocabulary has neither.
+ */
+export function beginning(tokenizer: Tokenizer): string {
+  if (tokenizer.endOfText !== undefined) return '';
+  try {
+    tokenizer.encode('\n');
+    return '\n';
+  } catch (cause) {
+    throw new SluiceError('argument', {
+      rule: 'a text begins with a prompt where the vocabulary has neither an end of text nor a line break',
+      received: '',
+      remedy: 'Give --prompt with the first words of a text.',
+      cause,
+    });
+  }
 }
 
 /** Holds text back while it may be the beginning of a stop text. */

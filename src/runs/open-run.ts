@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { readFormula } from '../activations/catalogue.js';
+import type { Formula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { Tokenizer } from '../data/tokenizer.js';
@@ -19,10 +20,23 @@ export interface OpenRun {
   readonly tokenizer: Tokenizer;
 }
 
-/** The model's shape and the block's formula, from a run's files. */
+/** The model's shape and the block's formula, from a run's files. @throws SluiceError `checkpoint`, `format`, `name`. */
 export async function readConfig(folder: string, record: RunRecord): Promise<LlamaConfig> {
-  const config = decodeConfig(await readJson(folder, runFiles.config), readFormula(record.feedForward));
+  const config = decodeConfig(await readJson(folder, runFiles.config), formulaOf(folder, record));
   return { ...config, dropout: record.settings.dropout };
+}
+
+function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
+  try {
+    return readFormula(feedForward);
+  } catch (cause) {
+    throw new SluiceError('checkpoint', {
+      rule: `in ${join(folder, runFiles.record)} feedForward.expression is a formula`,
+      received: feedForward.expression,
+      remedy: cause instanceof Error ? cause.message : String(cause),
+      cause,
+    });
+  }
 }
 
 /** @throws SluiceError `checkpoint` for a folder that is no finished run, or whose files do not fit together. */

@@ -1,6 +1,7 @@
 import { freemem } from 'node:os';
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
+import { deviceTraits } from '../devices/registry.js';
 import type { LlamaConfig } from '../models/llama.js';
 import { type ModelSummary, summarize, trainingBytes } from '../models/summary.js';
 import { full, scope } from '../tensor/index.js';
@@ -20,10 +21,8 @@ const stepEfficiency = 0.45;
 /** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated. */
 export function checkMemory(device: Device, config: LlamaConfig, { batch, context }: Settings): number {
   const memoryBytes = trainingBytes(config, batch, context);
-  const room = Math.min(
-    process.availableMemory?.() ?? freemem(),
-    device.name === 'wasm' ? 2 ** 32 : Number.POSITIVE_INFINITY,
-  );
+  const { addressableBytes = Number.POSITIVE_INFINITY } = deviceTraits(device.name);
+  const room = Math.min(process.availableMemory?.() ?? freemem(), addressableBytes);
   if (memoryBytes > room) {
     throw new SluiceError('memory', {
       rule: `a run fits in ${gibibytes(room)} of memory here`,
@@ -49,7 +48,7 @@ const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} Gi
 
 /** FLOP/s of a matrix product on the device. */
 async function productSpeed(device: Device): Promise<number> {
-  const size = device.name === 'reference' ? 48 : 384;
+  const size = deviceTraits(device.name).isInterpreted === true ? 48 : 384;
   return scope(device, async () => {
     const [a, b] = [full(device, [size, size], 0.5), full(device, [size, size], 0.5)];
     let best = Number.POSITIVE_INFINITY;

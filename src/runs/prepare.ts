@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { plural } from '../base/plural.js';
 import type { BpeTrainerProgress } from '../data/bpe-trainer.js';
 import { mobyDick } from '../data/moby-dick.js';
 import { splitCorpus } from '../data/split-corpus.js';
@@ -20,13 +21,26 @@ export interface Texts {
   readonly corpus: Corpus;
   readonly training: Corpus;
   readonly validation: Corpus;
+  /** What was read of a folder and what was not. */
+  readonly note: string | undefined;
 }
 
 /** Opens the text and parts what is trained on from what is held out. */
 export async function openTexts({ data, validation: share }: Pick<Settings, 'data' | 'validation'>): Promise<Texts> {
-  const corpus = data === 'demo' ? await mobyDick() : await openCorpus(data);
-  const { training, validation } = await splitCorpus(corpus, share);
-  return { corpus, training, validation };
+  const { corpus, note } = await openNamed(data);
+  return { corpus, note, ...(await splitCorpus(corpus, share)) };
+}
+
+/** The text that a name stands for, with a line on what of a folder was read and what was not. */
+async function openNamed(data: string): Promise<Pick<Texts, 'corpus' | 'note'>> {
+  if (data === 'demo') return { corpus: await mobyDick(), note: undefined };
+  const corpus = await openCorpus(data);
+  const { format, segments, leftOut } = corpus;
+  if (format !== 'folder') return { corpus, note: undefined };
+  const read = `read ${plural(segments.length, '.txt file')} of ${data}`;
+  const names = [...leftOut.slice(0, 4), ...(leftOut.length > 4 ? ['...'] : [])].join(', ');
+  const left = `left out ${leftOut.length}, not being .txt files with text in them: ${names}`;
+  return { corpus, note: leftOut.length === 0 ? read : `${read}; ${left}` };
 }
 
 /** The tokenizer asked for. A character tokenizer sees all of the text, so that validation has no unknown character. */
@@ -55,11 +69,23 @@ export interface TokenFiles {
   readonly validation: TokenFile;
 }
 
-/** The token files of a run that was started before. */
-export async function openTokens(folder: string): Promise<TokenFiles> {
-  const [training, validation] = [runFiles.training, runFiles.validation].map((file) => join(folder, file));
-  return { training: await TokenFile.open(training ?? ''), validation: await TokenFile.open(validation ?? '') };
+/** Both files, or none: where the second cannot be opened the first is closed. */
+async function openBoth(
+  openTraining: Promise<TokenFile>,
+  openValidation: () => Promise<TokenFile>,
+): Promise<TokenFiles> {
+  const training = await openTraining;
+  try {
+    return { training, validation: await openValidation() };
+  } catch (error) {
+    await training.close();
+    throw error;
+  }
 }
+
+/** The token files of a run that was started before. */
+export const openTokens = (folder: string): Promise<TokenFiles> =>
+  openBoth(TokenFile.open(join(folder, runFiles.training)), () => TokenFile.open(join(folder, runFiles.validation)));
 
 export async function closeTokens({ training, validation }: TokenFiles): Promise<void> {
   await training.close();
@@ -84,16 +110,24 @@ export async function tokenize(
     });
     return file;
   };
-  return {
-    training: await part('training text', texts.training, runFiles.training),
-    validation: await part('validation text', texts.validation, runFiles.validation),
-  };
+  return openBoth(part('training text', texts.training, runFiles.training), () =>
+    part('validation text', texts.validation, runFiles.validation),
+  );
 }
 
-/** A text as a run's model sees it: a file or folder, or what the run held out; to be closed by `closeText`. */
-export async function openRunText(folder: string, tokenizer: Tokenizer, data?: string): Promise<TokenSource> {
+/**
+ * A text as a run's model sees it: a file or folder, or what the run held out; to be closed by `closeText`.
+ * @param tell hears what was read of a folder.
+ */
+export async function openRunText(
+  folder: string,
+  tokenizer: Tokenizer,
+  data?: string,
+  tell: (note: string) => void = () => {},
+): Promise<TokenSource> {
   if (data === undefined) return TokenFile.open(join(folder, runFiles.validation));
-  const corpus = data === 'demo' ? await mobyDick() : await openCorpus(data);
+  const { corpus, note } = await openNamed(data);
+  if (note !== undefined) tell(note);
   return tokenizeInMemory(tokenizer, corpus.pieces());
 }
 

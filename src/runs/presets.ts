@@ -1,40 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { gatedWidth } from '../layers/widths.js';
-import type { PartialSettings, Settings } from './settings.js';
-
-type Defaults = Omit<Settings, 'data' | 'activation' | 'epochs' | 'time' | 'threads' | 'hidden' | 'kvHeads' | 'minLr'>;
-
-/** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
-export const defaults: Defaults = {
-  task: 'causal',
-  model: 'llama',
-  tokenizer: 'bpe:2048',
-  dim: 128,
-  layers: 4,
-  heads: 4,
-  ffn: 'swiglu',
-  dropout: 0,
-  context: 128,
-  batch: 16,
-  accumulate: 1,
-  steps: 2000,
-  lr: 1e-3,
-  warmup: 100,
-  schedule: 'cosine',
-  weightDecay: 0.1,
-  beta2: 0.95,
-  clip: 1,
-  evalEvery: 200,
-  evalTokens: 32_768,
-  sampleEvery: 0,
-  saveEvery: 500,
-  keep: 3,
-  validation: 0.1,
-  seed: 1337,
-  device: 'auto',
-  deterministic: false,
-};
+import { defaults, type PartialSettings, type Settings } from './settings.js';
 
 /** Sizes by the number of parameters they have with their own tokenizer. */
 const presets = {
@@ -136,13 +103,15 @@ export function complete(given: PartialSettings): Settings {
     throw new SluiceError('argument', {
       rule: 'one of steps, epochs and time says how long to train',
       received: several.join(' and '),
+      remedy: 'Leave the others out.',
     });
   }
   const settings = { ...defaults, ...said, data, ffn: blockOf(given) };
   const isPlain = settings.ffn === 'mlp';
   const minLr = given.minLr ?? settings.lr / 10;
   if (minLr > settings.lr) {
-    throw new SluiceError('argument', { rule: `minLr is at most lr, ${settings.lr}`, received: minLr });
+    const remedy = `Leave it out for ${settings.lr / 10}.`;
+    throw new SluiceError('argument', { rule: `minLr is at most lr, ${settings.lr}`, received: minLr, remedy });
   }
   const hidden = isPlain ? 4 * settings.dim : gatedWidth(4 * settings.dim, { multipleOf: 16 });
   return {

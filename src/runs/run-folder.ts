@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import type { StoredFormula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { writeFileAtomically } from '../formats/durable.js';
 import { underRule } from '../formats/file-system.js';
 import { decodeJson, encodeJson } from '../formats/json-values.js';
-import { checkSettings, type Settings } from './settings.js';
+import { defaults, issueRule, type Settings, settingsSchema } from './settings.js';
 
 /** What run.json holds: everything of ours that Hugging Face's files have no place for. */
 export interface RunRecord {
@@ -20,6 +21,7 @@ export interface RunRecord {
 export const runFiles = {
   record: 'run.json',
   config: 'config.json',
+  generation: 'generation_config.json',
   weights: 'model.safetensors',
   metrics: 'metrics.jsonl',
   training: join('tokens', 'training.bin'),
@@ -27,7 +29,14 @@ export const runFiles = {
 } as const;
 
 /** What a run writes beside its record, at the top of its folder. */
-const written: readonly string[] = ['tokens', 'checkpoints', runFiles.config, runFiles.weights, 'tokenizer.json'];
+const written: readonly string[] = [
+  'tokens',
+  'checkpoints',
+  runFiles.config,
+  runFiles.generation,
+  runFiles.weights,
+  'tokenizer.json',
+];
 
 /**
  * Makes an empty folder for a new run; without a name, the next free `runs/NAME-N`.
@@ -81,25 +90,55 @@ export async function writeRecord(folder: string, record: RunRecord): Promise<vo
   await writeFileAtomically(join(folder, runFiles.record), `${encodeJson(record, 2)}\n`);
 }
 
-/** @throws SluiceError `checkpoint` for a folder that holds no run, or one of a newer format. */
+const recordSchema = v.object({
+  formatVersion: v.literal(1),
+  // A run of an older version lacks what has been added since.
+  settings: v.pipe(
+    v.record(v.string(), v.unknown()),
+    v.transform((settings) => ({ ...defaults, ...settings })),
+    settingsSchema,
+  ),
+  feedForward: v.object({
+    kind: v.picklist(['activation', 'gate'], 'is activation or gate'),
+    name: v.string(),
+    expression: v.string(),
+    parameters: v.record(v.string(), v.object({ value: v.pipe(v.number(), v.finite()), learned: v.boolean() })),
+    source: v.string(),
+  }),
+  versions: v.record(v.string(), v.string()),
+});
+
+/** @throws SluiceError `checkpoint` that names the file: for a folder without a run, a foreign or newer record, one with a value that is none. */
 export async function readRecord(folder: string): Promise<RunRecord> {
-  const record = (await readJson(folder, runFiles.record)) as Partial<RunRecord>;
-  if (record.formatVersion !== 1 || record.settings === undefined || record.feedForward === undefined) {
+  const path = join(folder, runFiles.record);
+  const record = await readJson(folder, runFiles.record);
+  const { formatVersion } = record;
+  if (formatVersion !== 1) {
     throw new SluiceError('checkpoint', {
-      rule: `${join(folder, runFiles.record)} is a run of format version 1`,
-      received: record.formatVersion,
-      remedy: 'It may be of a newer Sluice: update, or train anew.',
+      rule: `${path} is the record of a run of format version 1`,
+      received: formatVersion,
+      remedy:
+        typeof formatVersion === 'number'
+          ? 'A newer Sluice wrote it: update Sluice, or train anew.'
+          : 'It is of another program: name the folder that sluice train made.',
     });
   }
-  checkSettings(record.settings, join(folder, runFiles.record));
-  return record as RunRecord;
+  const result = v.safeParse(recordSchema, record);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new SluiceError('checkpoint', {
+    rule: `in ${path} ${issueRule(issue)}`,
+    received: issue.input,
+    remedy: 'Restore the file as Sluice wrote it, or train anew.',
+  });
 }
 
-/** @throws SluiceError `checkpoint` for a file that is missing or no JSON. */
+/** @throws SluiceError `checkpoint` that names the file, for one that is missing or holds no JSON object. */
 export async function readJson(folder: string, file: string): Promise<Record<string, unknown>> {
   const path = join(folder, file);
+  let text: string;
   try {
-    return decodeJson(await readFile(path, 'utf8')) as Record<string, unknown>;
+    text = await readFile(path, 'utf8');
   } catch (cause) {
     const exists = await stat(folder).then(
       () => true,
@@ -112,4 +151,13 @@ export async function readJson(folder: string, file: string): Promise<Record<str
       cause,
     });
   }
+  let flaw: unknown;
+  try {
+    const value = decodeJson(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch (cause) {
+    flaw = cause;
+  }
+  const remedy = 'Restore the file as Sluice wrote it, or train anew.';
+  throw new SluiceError('checkpoint', { rule: `${path} holds a JSON object`, received: text, remedy, cause: flaw });
 }

@@ -14,19 +14,45 @@ export interface SamplingOptions {
   readonly repetitionPenalty: number;
 }
 
+/** Everything that decides which text follows a prompt. */
+export interface GenerationSettings extends SamplingOptions {
+  readonly maxTokens: number;
+  /** Texts that end the generation; they are not given out. */
+  readonly stop: readonly string[];
+  readonly seed: number;
+}
+
+/** What generation does unless told otherwise, in code and on the command line. */
+export const generationDefaults: GenerationSettings = {
+  temperature: 0.8,
+  topK: 0,
+  topP: 0.95,
+  minP: 0,
+  repetitionPenalty: 1,
+  maxTokens: 200,
+  stop: [],
+  seed: 0,
+};
+
+/** Takes the likeliest token each time. */
 export const greedy: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 };
 
 /** @throws SluiceError `argument` that names the option outside its range. */
-export function checkSampling(options: SamplingOptions): void {
-  const ranges: readonly (readonly [keyof SamplingOptions, boolean, string])[] = [
-    ['temperature', options.temperature >= 0, 'at least 0'],
-    ['topK', Number.isInteger(options.topK) && options.topK >= 0, 'a whole number, 0 for all'],
+export function checkSampling(options: GenerationSettings): void {
+  const isWhole = (value: number, least: number): boolean => Number.isSafeInteger(value) && value >= least;
+  const ranges: readonly (readonly [Exclude<keyof GenerationSettings, 'stop'>, boolean, string])[] = [
+    ['temperature', options.temperature >= 0 && options.temperature < Number.POSITIVE_INFINITY, 'at least 0'],
+    ['topK', isWhole(options.topK, 0), 'a whole number, 0 for all'],
     ['topP', options.topP > 0 && options.topP <= 1, 'above 0 and at most 1'],
     ['minP', options.minP >= 0 && options.minP < 1, 'at least 0 and below 1'],
     ['repetitionPenalty', options.repetitionPenalty > 0, 'positive'],
+    ['maxTokens', isWhole(options.maxTokens, 1), 'a whole number from 1 on'],
+    ['seed', isWhole(options.seed, 0), 'a whole number from 0 on'],
   ];
   for (const [name, holds, range] of ranges) {
-    if (!holds) throw new SluiceError('argument', { rule: `${name} is ${range}`, received: options[name] });
+    if (holds) continue;
+    const remedy = `Write for example ${generationDefaults[name]}.`;
+    throw new SluiceError('argument', { rule: `${name} is ${range}`, received: options[name], remedy });
   }
 }
 

@@ -2,48 +2,54 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import { openableDevices } from '../devices/open.js';
 import { scheduleNames } from '../training/schedules.js';
 
-const whole = (least: number) =>
-  v.pipe(v.number(), v.integer('is a whole number'), v.minValue(least, `is at least ${least}`));
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  v.pipe(
+    v.number(),
+    v.integer('is a whole number'),
+    v.minValue(least, `is at least ${least}`),
+    v.maxValue(most, `is at most ${most}`),
+  );
+const size = whole(1, 2 ** 22);
+const text = v.pipe(v.string(), v.nonEmpty('is not empty'));
 const positive = v.pipe(v.number(), v.finite('is finite'), v.gtValue(0, 'is positive'));
+const length = v.pipe(positive, v.maxValue(1e9, 'is at most 1e9'));
 const share = v.pipe(v.number(), v.minValue(0, 'is at least 0'), v.ltValue(1, 'is below 1'));
 const atLeastZero = v.pipe(v.number(), v.finite('is finite'), v.minValue(0, 'is at least 0'));
-const about = <S extends v.GenericSchema>(schema: S, text: string) => v.pipe(schema, v.description(text));
+const about = <S extends v.GenericSchema>(schema: S, description: string) => v.pipe(schema, v.description(description));
 
 /**
  * Every setting of a training run: the one source of the command's flags, the config file's keys and their documentation.
  * A flag is the key in kebab-case.
  */
 export const settingsSchema = v.strictObject({
-  data: about(v.string(), 'text to train on: a file, a folder of .txt, a .jsonl with {"text"}, or "demo" (Moby Dick)'),
+  data: about(text, 'text to train on: a file, a folder of .txt, a .jsonl with {"text"}, or "demo" (Moby Dick)'),
   task: about(v.picklist(['causal'], 'is causal'), 'what is learned: causal (predict the next token)'),
   model: about(
     v.picklist(['llama', 'arcee'], 'is llama or arcee'),
     'model type: llama (gated block) or arcee (plain block)',
   ),
-  tokenizer: about(v.string(), 'char, byte, or bpe:SIZE'),
-  dim: about(whole(1), 'width of the residual stream'),
-  layers: about(whole(1), 'number of layers'),
-  heads: about(whole(1), 'attention heads'),
-  kvHeads: about(whole(1), 'heads of keys and values; divides heads'),
-  hidden: about(whole(1), 'final width of the feed-forward block'),
-  ffn: about(
-    v.string(),
-    'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...',
-  ),
+  tokenizer: about(text, 'char, byte, or bpe:SIZE'),
+  dim: about(size, 'width of the residual stream'),
+  layers: about(size, 'number of layers'),
+  heads: about(size, 'attention heads'),
+  kvHeads: about(size, 'heads of keys and values; divides heads'),
+  hidden: about(size, 'final width of the feed-forward block'),
+  ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
   activation: about(
-    v.optional(v.string()),
+    v.optional(text),
     'activation of a block mlp (relu2) or gated (silu): a name, or its text in x such as "x*tanh(softplus(x))"',
   ),
   dropout: about(share, 'dropout probability'),
-  context: about(whole(1), 'tokens in a sequence'),
-  batch: about(whole(1), 'sequences in a micro-batch'),
-  accumulate: about(whole(1), 'micro-batches in a step'),
+  context: about(size, 'tokens in a sequence'),
+  batch: about(size, 'sequences in a micro-batch'),
+  accumulate: about(size, 'micro-batches in a step'),
   steps: about(whole(1), 'optimizer steps in all'),
-  epochs: about(v.optional(positive), 'passes over the text, instead of steps'),
+  epochs: about(v.optional(length), 'passes over the text, instead of steps'),
   time: about(
-    v.optional(positive),
+    v.optional(length),
     'seconds to train, instead of steps: measured first, then fixed as a number of steps',
   ),
   lr: about(positive, 'peak learning rate'),
@@ -61,10 +67,13 @@ export const settingsSchema = v.strictObject({
   sampleEvery: about(whole(0), 'steps between samples; 0 for none'),
   saveEvery: about(whole(1), 'steps between checkpoints'),
   keep: about(whole(1), 'checkpoints to keep'),
-  validation: about(share, 'share of the text, at its end, held out for validation'),
+  validation: about(
+    v.pipe(v.number(), v.gtValue(0, 'is above 0'), v.ltValue(1, 'is below 1')),
+    'share of the text, at its end, held out for validation',
+  ),
   seed: about(whole(0), 'seed of all randomness'),
-  device: about(v.string(), 'auto, wasm, or reference'),
-  threads: about(v.optional(whole(1)), 'threads that compute'),
+  device: about(text, `where to compute: ${openableDevices.join(', ')}`),
+  threads: about(v.optional(whole(1, 1024)), 'threads that compute'),
   deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
 });
 
@@ -73,11 +82,66 @@ export type SettingName = keyof Settings;
 const partialSchema = v.partial(settingsSchema);
 export type PartialSettings = v.InferOutput<typeof partialSchema>;
 
+type Defaults = Omit<Settings, 'data' | 'activation' | 'epochs' | 'time' | 'threads' | 'hidden' | 'kvHeads' | 'minLr'>;
+
+/** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
+export const defaults: Defaults = {
+  task: 'causal',
+  model: 'llama',
+  tokenizer: 'bpe:2048',
+  dim: 128,
+  layers: 4,
+  heads: 4,
+  ffn: 'swiglu',
+  dropout: 0,
+  context: 128,
+  batch: 16,
+  accumulate: 1,
+  steps: 2000,
+  lr: 1e-3,
+  warmup: 100,
+  schedule: 'cosine',
+  weightDecay: 0.1,
+  beta2: 0.95,
+  clip: 1,
+  evalEvery: 200,
+  evalTokens: 32_768,
+  sampleEvery: 0,
+  saveEvery: 500,
+  keep: 3,
+  validation: 0.1,
+  seed: 1337,
+  device: 'auto',
+  deterministic: false,
+};
+
+/** Values for messages, where nothing is the default. */
+const examples: Omit<Settings, keyof Defaults> = {
+  data: 'my.txt',
+  activation: 'gelu',
+  epochs: 1,
+  time: 600,
+  threads: 2,
+  hidden: 352,
+  kvHeads: 2,
+  minLr: 1e-4,
+};
+
 export const settingNames = Object.keys(settingsSchema.entries) as SettingName[];
 
 /** What a setting does, in a line. */
 export function describeSetting(name: SettingName): string {
   return v.getDescription(settingsSchema.entries[name] as v.GenericSchema) ?? name;
+}
+
+/** What must hold where a schema finds that it does not: `settings.dim is at least 1`. */
+export function issueRule(issue: v.BaseIssue<unknown>): string {
+  const place = v.getDotPath(issue) ?? 'it';
+  const { expected } = issue;
+  if (/^is /.test(issue.message)) return `${place} ${issue.message}`;
+  if (expected === 'never') return `${place} is known to this version`;
+  if (expected === null || expected.startsWith('"')) return `${place} is given`;
+  return `${place} is ${expected === 'Object' ? 'an object' : `a ${expected}`}`;
 }
 
 /**
@@ -99,13 +163,14 @@ export function checkSettings(values: Readonly<Record<string, unknown>>, source:
   if (result.success) return result.output;
   const [issue] = result.issues;
   const key = String(issue.path?.[0].key ?? '');
-  const rule = /^is /.test(issue.message) ? issue.message : `is a ${issue.expected ?? 'valid value'}`;
   throw new SluiceError('argument', {
-    rule: `${key} ${rule}`,
+    rule: issueRule(issue),
     received: issue.input,
-    remedy: `It is ${describeSetting(key as SettingName)}.`,
+    remedy: `Write for example ${exampleOf(key)}: ${describeSetting(key as SettingName)}.`,
   });
 }
+
+const exampleOf = (name: string): unknown => ({ ...defaults, ...examples })[name as SettingName];
 
 /** How a setting is written on a command line. */
 export function settingType(name: SettingName): 'string' | 'boolean' | 'integer' | 'number' {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { plural } from '../base/plural.js';
 import { requireTargets, requireWindow } from '../data/batches.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { TokenSource } from '../data/token-source.js';
@@ -14,22 +15,15 @@ import { type LatestCheckpoint, latestCheckpoint } from '../training/checkpoints
 import { discardCheckpointsAfter } from '../training/checkpoints-retention.js';
 import type { ScheduleOptions } from '../training/schedules.js';
 import { Trainer } from '../training/trainer.js';
-import { type RunState, readState, restoreTrainer } from './checkpointing.js';
+import { restoreTrainer } from './checkpointing.js';
 import { lockRun } from './lock.js';
 import { configOf } from './model.js';
 import { readConfig } from './open-run.js';
 import { checkMemory, plan } from './plan.js';
-import {
-  closeTokens,
-  makeTokenizer,
-  openTexts,
-  openTokens,
-  type Preparation,
-  type Texts,
-  type TokenFiles,
-  tokenize,
-} from './prepare.js';
+import { closeTokens, makeTokenizer, openTexts, openTokens, type Texts, type TokenFiles, tokenize } from './prepare.js';
+import { during } from './progress.js';
 import { createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
+import { type RunState, readState } from './run-state.js';
 import type { PartialSettings, Settings } from './settings.js';
 import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
 import { packageVersion } from './version.js';
@@ -37,6 +31,7 @@ import { packageVersion } from './version.js';
 export interface StartOptions {
   /** The folder of the new run; by default the next free one in `runs/`. */
   readonly out?: string;
+  /** Ends the run after its step: a checkpoint is saved, and `interrupted` told. Before it has started the reason is thrown. */
   readonly signal?: AbortSignal;
 }
 
@@ -48,10 +43,15 @@ export async function* startRun(settings: Settings, { out, signal }: StartOption
   const spec = parseTokenizerSpec(settings.tokenizer);
   const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
   const texts = await openTexts(settings);
+  if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
   const device = await openFor(settings);
   try {
     checkMemory(device, smallest, settings);
-    const tokenizer = yield* new Progress().during((tell) => makeTokenizer(texts, settings, tell, signal));
+    const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
+    if (tokenizer.vocabularySize < smallest.vocabSize) {
+      const sizes = `${tokenizer.vocabularySize} tokens, not the ${smallest.vocabSize} asked for`;
+      yield { kind: 'note', message: `the vocabulary has ${sizes}: nothing else occurs twice in the text` };
+    }
     const folder = await createRunFolder(out, settings.data === 'demo' ? 'demo' : settings.model);
     yield* runIn(folder, device, texts, tokenizer, settings, signal);
   } finally {
@@ -76,7 +76,7 @@ async function* runIn(
     isOurs = true;
     const config = configOf(settings, tokenizer.vocabularySize);
     const estimate = await plan(device, config, settings);
-    sources = yield* new Progress().during((tell) => tokenize(folder, texts, tokenizer, tell, signal));
+    sources = yield* during((tell, until) => tokenize(folder, texts, tokenizer, tell, until), signal, closeTokens);
     requireWindow(sources.training, settings.context);
     requireTargets(sources.validation);
     const trainer = makeTrainer({ device, settings, config, source: sources.training });
@@ -146,29 +146,31 @@ export async function* resumeRun(
   const device = await openFor(settings);
   let sources: TokenFiles | undefined;
   try {
-    for (const warning of warnings(latest, device)) yield { kind: 'warning', message: warning };
+    for (const warning of warningsOf(latest, device)) yield { kind: 'warning', message: warning };
     const state = await stateOf(folder, latest, settings);
     const steps = changes.steps ?? state.steps;
     if (steps < state.step) {
       throw new SluiceError('argument', {
         rule: `steps is at least those that are done, ${state.step}`,
         received: steps,
+        remedy: 'Give more --steps, or train anew.',
       });
     }
     if (steps === state.step) {
-      yield { kind: 'warning', message: `all ${steps} steps are done; a larger --steps goes on` };
+      yield { kind: 'warning', message: `all is done after ${plural(steps, 'step')}; a larger --steps goes on` };
     }
+    const estimate = await plan(device, config, settings);
     sources = await openTokens(folder);
-    const { bestValidationLoss } = state;
     const schedule = scheduleOf({ ...settings, steps });
     const trainer = makeTrainer({ device, settings, config, source: sources.training, done: state.step });
     await truncateMetrics(join(folder, runFiles.metrics), state.step);
     if (latest.checkpoint !== undefined) {
       await restoreTrainer(trainer, latest.checkpoint);
-      await discardCheckpointsAfter(folder, state.step);
+      const { warnings } = await discardCheckpointsAfter(folder, state.step);
+      for (const { message } of warnings) yield { kind: 'warning', message };
     }
-    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule, bestValidationLoss };
-    yield { kind: 'started', run, plan: await plan(device, config, settings) };
+    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule };
+    yield { kind: 'started', run, plan: estimate };
     yield* trainLoop(run, signal);
   } finally {
     if (sources !== undefined) await closeTokens(sources);
@@ -184,7 +186,7 @@ async function stateOf(
 ): Promise<RunState> {
   if (checkpoint !== undefined) return readState(checkpoint);
   const [damaged] = refused;
-  if (damaged === undefined) return { step: 0, steps, bestValidationLoss: Number.POSITIVE_INFINITY };
+  if (damaged === undefined) return { step: 0, steps };
   throw new SluiceError('checkpoint', {
     rule: 'a resumed run has a valid checkpoint',
     received: folder,
@@ -193,7 +195,7 @@ async function stateOf(
   });
 }
 
-function* warnings({ checkpoint, refused }: LatestCheckpoint, device: Device): Generator<string> {
+function* warningsOf({ checkpoint, refused }: LatestCheckpoint, device: Device): Generator<string> {
   for (const { folder, reason } of refused) yield `${folder} is not used: ${reason.message}`;
   const then = JSON.stringify(checkpoint?.environment ?? {});
   const now = JSON.stringify(environmentOf(device));
@@ -240,36 +242,4 @@ async function decideSteps(settings: Settings, trainer: Trainer, source: TokenSo
   }
   if (epochs === undefined) return settings.steps;
   return Math.max(1, Math.ceil((epochs * source.length) / (batch * context * accumulate)));
-}
-
-/** Turns progress callbacks into events while work goes on. */
-class Progress {
-  async *during<T>(work: (tell: (progress: Preparation) => void) => Promise<T>): AsyncGenerator<RunEvent, T> {
-    let latest: Preparation | undefined;
-    let wake = (): void => {};
-    const done = work((progress) => {
-      latest = progress;
-      wake();
-    });
-    let isDone = false;
-    const end = done.then(
-      () => {
-        isDone = true;
-      },
-      () => {
-        isDone = true;
-      },
-    );
-    while (!isDone) {
-      await Promise.race([
-        end,
-        new Promise<void>((resolve) => {
-          wake = resolve;
-        }),
-      ]);
-      if (latest !== undefined) yield { kind: 'preparing', ...latest };
-      latest = undefined;
-    }
-    return done;
-  }
 }

@@ -6,7 +6,7 @@ import type { TokenSource } from '../data/token-source.js';
 import { type Tokenizer, tokenByteLengths } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
 import { writeFileAtomically } from '../formats/durable.js';
-import { encodeConfig } from '../formats/hugging-face.js';
+import { encodeConfig, encodeGenerationConfig } from '../formats/hugging-face.js';
 import { JsonLinesWriter } from '../formats/json-lines.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import { weightEntries } from '../formats/weights.js';
@@ -16,17 +16,19 @@ import { type Evaluation, evaluate } from '../training/evaluate.js';
 import { learningRate, type ScheduleOptions } from '../training/schedules.js';
 import type { StepRecord, Trainer } from '../training/trainer.js';
 import { type Baselines, measureBaselines } from './baselines.js';
-import { checkpointParts, type RunState } from './checkpointing.js';
+import { checkpointParts } from './checkpointing.js';
 import { generate } from './generate.js';
 import type { Plan } from './plan.js';
 import type { Preparation } from './prepare.js';
 import { runFiles } from './run-folder.js';
+import type { RunState } from './run-state.js';
 import type { Settings } from './settings.js';
 
 /** What a run tells while it goes. */
 export type RunEvent =
   | ({ readonly kind: 'preparing' } & Preparation)
   | { readonly kind: 'started'; readonly run: ActiveRun; readonly plan: Plan }
+  | { readonly kind: 'note'; readonly message: string }
   | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'step'; readonly record: StepRecord; readonly steps: number; readonly secondsLeft: number }
   | { readonly kind: 'evaluated'; readonly step: number; readonly evaluation: Evaluation }
@@ -51,13 +53,17 @@ export interface ActiveRun {
   readonly validation: TokenSource;
   readonly trainer: Trainer;
   readonly schedule: ScheduleOptions;
-  /** Of a resumed run. */
-  readonly bestValidationLoss?: number;
 }
 
 /** Writes what makes the folder a model that Hugging Face's libraries load. */
 export async function saveModel({ folder, config, tokenizer, trainer }: ActiveRun): Promise<void> {
-  await writeFileAtomically(join(folder, runFiles.config), `${JSON.stringify(encodeConfig(config), null, 2)}\n`);
+  const files = {
+    [runFiles.config]: encodeConfig(config, tokenizer.endOfText),
+    [runFiles.generation]: encodeGenerationConfig(tokenizer.endOfText),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    await writeFileAtomically(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+  }
   await saveTokenizer(folder, tokenizer);
   await writeFileAtomically(join(folder, runFiles.weights), (sink) =>
     writeSafetensors(sink, weightEntries(trainer.model)),
@@ -69,14 +75,12 @@ class Journal {
   readonly #run: ActiveRun;
   readonly #metrics: JsonLinesWriter;
   readonly #byteLengths: Int32Array;
-  #bestValidationLoss: number;
   #saved: number;
 
   constructor(run: ActiveRun, metrics: JsonLinesWriter) {
     this.#run = run;
     this.#metrics = metrics;
     this.#byteLengths = tokenByteLengths(run.tokenizer);
-    this.#bestValidationLoss = run.bestValidationLoss ?? Number.POSITIVE_INFINITY;
     this.#saved = run.trainer.done;
   }
 
@@ -89,25 +93,24 @@ class Journal {
     const { device, trainer, validation, settings } = this.#run;
     const options = { batch: settings.batch, context: settings.context, ...limit };
     const result = await evaluate(device, trainer.model, validation, this.#byteLengths, options);
-    this.#bestValidationLoss = Math.min(this.#bestValidationLoss, result.loss);
     const { loss: validationLoss, bitsPerByte } = result;
     await this.#metrics.append({ step: trainer.done, validationLoss, bitsPerByte });
     return result;
   }
 
-  async save(): Promise<RunEvent> {
+  /** Tells what it saved, and what could not be tidied up. */
+  async *save(): AsyncGenerator<RunEvent> {
     const { folder, trainer, schedule, settings, device } = this.#run;
-    const state: RunState = {
-      step: trainer.done,
-      steps: schedule.steps,
-      bestValidationLoss: this.#bestValidationLoss,
-    };
-    const { folder: path } = await saveCheckpoint(folder, trainer.done, checkpointParts(trainer, state), {
+    const state: RunState = { step: trainer.done, steps: schedule.steps };
+    // A checkpoint that survives a loss of power must find the lines of its steps.
+    await this.#metrics.sync();
+    const { folder: path, warnings } = await saveCheckpoint(folder, trainer.done, checkpointParts(trainer, state), {
       keep: settings.keep,
       environment: environmentOf(device),
     });
     this.#saved = trainer.done;
-    return { kind: 'saved', step: trainer.done, folder: path };
+    yield { kind: 'saved', step: trainer.done, folder: path };
+    for (const { message } of warnings) yield { kind: 'warning', message };
   }
 }
 
@@ -132,9 +135,9 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
         yield { kind: 'evaluated', step: trainer.done, evaluation };
       }
       if (isDue(settings.sampleEvery)) yield { kind: 'sampled', step: trainer.done, text: await sampleText(run) };
-      if (isDue(settings.saveEvery)) yield await journal.save();
+      if (isDue(settings.saveEvery)) yield* journal.save();
     }
-    if (!journal.isSaved) yield await journal.save();
+    if (!journal.isSaved) yield* journal.save();
     await saveModel(run);
     signal?.throwIfAborted();
     const evaluation = await journal.measure(signal === undefined ? {} : { signal });
@@ -145,7 +148,7 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
       yield { kind: 'interrupted', step: trainer.done };
       return;
     }
-    if (error instanceof SluiceError && error.code === 'diverged' && !journal.isSaved) yield await journal.save();
+    if (error instanceof SluiceError && error.code === 'diverged' && !journal.isSaved) yield* journal.save();
     throw error;
   } finally {
     await metrics.close();
@@ -163,12 +166,10 @@ export const environmentOf = (device: Device): Record<string, string | number> =
 
 /** A sample from the start of a document, or of the text. */
 async function sampleText({ device, trainer, tokenizer, settings, training }: ActiveRun): Promise<string> {
-  const options = { temperature: 0.8, topK: 0, topP: 0.95, minP: 0, repetitionPenalty: 1, stop: [] };
   const start = tokenizer.endOfText === undefined ? tokenizer.decode(await training.read(0, 1)) : '';
   let text = '';
   const length = Math.min(60, settings.context);
   for await (const piece of generate(device, trainer.model, tokenizer, {
-    ...options,
     prompt: start,
     maxTokens: length,
     seed: settings.seed + trainer.done,

@@ -6,8 +6,6 @@ import { openCheckpoint, readManifest } from './checkpoints-read.js';
 export interface Retention {
   /** How many valid checkpoints stay, the newest ones; all of them by default. */
   readonly keep?: number;
-  /** Steps that stay in any case, such as the best one; they do not count. */
-  readonly protect?: readonly number[];
 }
 
 export interface Removals {
@@ -46,7 +44,7 @@ async function surplusOf(
   fs: FileSystem,
   runFolder: string,
   newest: string,
-  { keep = Number.POSITIVE_INFINITY, protect = [] }: Retention,
+  { keep = Number.POSITIVE_INFINITY }: Retention,
 ): Promise<CheckpointFolder[]> {
   const surplus: CheckpointFolder[] = [];
   let kept = 0;
@@ -59,10 +57,10 @@ async function surplusOf(
     }
     const state = await stateOf(fs, folder);
     if (steps.has(folder.step)) surplus.push(folder);
-    else if (kept >= keep && state !== 'foreign' && !protect.includes(folder.step)) surplus.push(folder);
+    else if (kept >= keep && state !== 'foreign') surplus.push(folder);
     else if (state === 'valid') {
       steps.add(folder.step);
-      if (!protect.includes(folder.step)) kept++;
+      kept++;
     }
   }
   return surplus;

@@ -10,7 +10,7 @@ import { type StepRecord, Trainer, type TrainerOptions } from './trainer.js';
 export interface TrainOptions extends Partial<TrainerOptions>, Partial<ScheduleOptions> {
   /** Optimizer steps. */
   readonly steps: number;
-  /** Ends the training between two steps. */
+  /** Ends the training between two steps, without an error: the model keeps what it has learned. */
   readonly signal?: AbortSignal;
 }
 

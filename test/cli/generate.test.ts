@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { generationDefaults } from '../../src/runs/sampling.js';
 import { type Ran, sluice } from '../support/terminal.js';
 import { readJson, temporaryFolder, train, writeText } from './runs.js';
 
@@ -28,12 +29,20 @@ describe('generate', () => {
     const { code, out, error } = await generate('--prompt', 'the ', '--seed', '1');
     expect(code).toBe(0);
     expect(out).toMatch(/^the .{12}\n$/s);
-    expect(error).toMatch(/^12 tokens, \d+ tokens\/s\n$/);
+    expect(error).toMatch(/^12 tokens, \d+ tokens\/s, seed 1\n$/);
   });
 
   test('tells scripts one object', async () => {
     const ran = await generate('--prompt', 'the ', '--seed', '1', '--json');
     expect(ran.json()).toMatchObject({ prompt: 'the ', tokens: 12, text: expect.any(String) });
+  });
+
+  test('tells scripts everything that decides the text, so that it can be had again', async () => {
+    const first = await generate('--prompt', 'the ', '--temperature', '1.5', '--stop', 'qqq', '--json');
+    const { seed, text, ...rest } = first.json() as { seed: number; text: string };
+    const { maxTokens: _, stop: __, seed: ___, ...defaults } = generationDefaults;
+    expect(rest).toMatchObject({ ...defaults, temperature: 1.5, maxTokens: 12, stop: ['qqq'] });
+    expect(await textOf('--prompt', 'the ', '--temperature', '1.5', '--seed', String(seed))).toBe(text);
   });
 
   test('is the same for the same seed, and another for another', async () => {
@@ -146,7 +155,16 @@ describe('what cannot be generated from exits with 1', () => {
   };
 
   test.each<[string, (path: string) => void, RegExp]>([
-    ['a record that is not JSON', (path) => writeFileSync(join(path, 'run.json'), '{'), /holds run\.json/],
+    [
+      'a record that is not JSON',
+      (path) => writeFileSync(join(path, 'run.json'), '{'),
+      /run\.json holds a JSON object/,
+    ],
+    [
+      'a config that is no object',
+      (path) => writeFileSync(join(path, 'config.json'), 'null'),
+      /config\.json holds a JSON/,
+    ],
     [
       'a record of a newer version',
       (path) => writeFileSync(join(path, 'run.json'), '{"formatVersion": 2}'),
@@ -198,18 +216,37 @@ describe('what cannot be generated from exits with 1', () => {
     expect(code).toBe(1);
     expect(error).toMatch(/leaves room in the model's 24 positions, received "36 tokens"\. Shorten the prompt/);
   });
+});
 
-  test('an empty prompt where the tokenizer has no end of text', async () => {
-    const { code, error } = await generate();
-    expect(code).toBe(1);
-    expect(error).toMatch(/a prompt has at least one token.*Give --prompt/);
-  });
+describe('without a prompt', () => {
+  const unprompted = (path: string, ...args: string[]): Promise<Ran> =>
+    sluice(['generate', path, '--max-tokens', '2', '--threads', '1', ...args]);
 
-  test('an empty prompt starts a document where texts were documents', async () => {
+  test('a document begins where texts were documents', async () => {
     const documents = join(folder, 'documents');
     mkdirSync(join(folder, 'chapters'));
     for (const i of [1, 2, 3]) writeText(join(folder, 'chapters'), `${i}.txt`);
     await train(['--data', join(folder, 'chapters'), '--out', documents]);
-    expect(await sluice(['generate', documents, '--max-tokens', '2', '--threads', '1'])).toMatchObject({ code: 0 });
+    const ran = await unprompted(documents, '--json');
+    expect([ran.code, ran.json()]).toEqual([0, expect.objectContaining({ prompt: '' })]);
+  });
+
+  test('a line begins where a tokenizer of characters has no end of text', async () => {
+    const lines = join(folder, 'lines');
+    await train(['--data', writeText(folder, 'lines.txt'), '--out', lines, '--tokenizer', 'char']);
+    for (const args of [[], ['--prompt', '']]) {
+      const ran = await unprompted(lines, '--json', ...args);
+      expect([ran.code, ran.json()]).toEqual([0, expect.objectContaining({ prompt: '\n', tokens: 2 })]);
+    }
+  });
+
+  test('where the vocabulary has neither, it is wrong usage that says what to do', async () => {
+    for (const args of [[], ['--prompt', '']]) {
+      const { code, out, error } = await unprompted(run, ...args);
+      expect([code, out]).toEqual([2, '']);
+      expect(error).toMatch(
+        /neither an end of text nor a line break, received ""\. Give --prompt with the first words/,
+      );
+    }
   });
 });

@@ -97,7 +97,8 @@ describe('output', () => {
     const { terminal, out, error } = caught();
     new Output(terminal, {}).progress('half');
     new Output(terminal, { quiet: true }).progress('more');
-    expect([out, error]).toEqual([[], ['half\n']]);
+    new Output(terminal, { quiet: true, json: true }).warn('careful');
+    expect([out, error]).toEqual([[], ['half\n', 'warning: careful\n']]);
   });
 
   test('has colours only where the terminal wants them', () => {

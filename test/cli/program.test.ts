@@ -55,6 +55,18 @@ describe('the command line', () => {
     expect(error).not.toBe('');
   });
 
+  test.each([
+    [['train', 'en.txt'], 'sluice train takes flags alone, received "en.txt". Did you mean --data en.txt?'],
+    [['train', 'demo'], 'Did you mean --preset demo?'],
+    [['train', '--steps', '5', 'a text.txt'], "Did you mean --data 'a text.txt'?"],
+    [['generate', 'runs/a', 'Once upon'], 'one folder, and flags, received "Once upon". Did you mean --prompt \'Once'],
+    [['evaluate', 'runs/a', 'en.txt'], 'Did you mean --data en.txt?'],
+  ])('%j has a word too many, and the flag for it is named', async (args, message) => {
+    const { code, out, error } = await sluice(args);
+    expect([code, out]).toEqual([2, '']);
+    expect(error).toContain(message);
+  });
+
   test('a failure that is not wrong usage exits with 1 and one line', async () => {
     const { code, out, error } = await sluice([...relu, '--device', 'native']);
     expect([code, out]).toEqual([1, '']);

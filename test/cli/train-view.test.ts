@@ -47,7 +47,7 @@ describe('a view', () => {
     expect(lines.length).toBeLessThan(60);
   });
 
-  test('says when an update was left out, and warnings', () => {
+  test('says when an update was left out', () => {
     const { view, text } = shown(false);
     view.show({
       kind: 'step',
@@ -55,9 +55,15 @@ describe('a view', () => {
       steps: 5,
       secondsLeft: 1,
     });
-    view.show({ kind: 'warning', message: 'careful' });
     expect(text()).toContain('loss NaN  12k tokens/s  1 s left  (update left out: not finite)');
-    expect(text()).toContain('warning: careful\n');
+  });
+
+  test('gives each warning once, also under --quiet', () => {
+    for (const quiet of [false, true]) {
+      const { view, text } = shown(quiet);
+      for (const message of ['careful', 'look', 'careful']) view.show({ kind: 'warning', message });
+      expect(text()).toBe('warning: careful\nwarning: look\n');
+    }
   });
 
   test('is silent under --quiet', () => {

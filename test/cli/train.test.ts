@@ -17,6 +17,7 @@ describe('a run', () => {
     expect(readdirSync(run).sort()).toEqual([
       'checkpoints',
       'config.json',
+      'generation_config.json',
       'metrics.jsonl',
       'model.safetensors',
       'run.json',
@@ -47,6 +48,23 @@ describe('a run', () => {
     expect(output).toContain(`npx sluice generate ${run}`);
     expect(error).toContain('step 3/3');
     expect(readJson(run, 'run.json')).toMatchObject({ formatVersion: 1, settings: { dim: 8, steps: 3, seed: 1337 } });
+  });
+
+  test.each([
+    ['byte', 256],
+    ['bpe:300', 299],
+    ['char', null],
+  ])('tells Hugging Face where a text with the tokenizer %s ends', async (tokenizer, end) => {
+    const run = out();
+    await train(['--data', text, '--out', run, '--tokenizer', tokenizer]);
+    const { added_tokens: added } = readJson(run, 'tokenizer.json') as { added_tokens: { id: number }[] };
+    expect(added.map(({ id }) => id)).toEqual(end === null ? [] : [end]);
+    expect(readJson(run, 'config.json')).toMatchObject({ bos_token_id: null, eos_token_id: end });
+    expect(readJson(run, 'generation_config.json')).toEqual({
+      _from_model_config: true,
+      ...(end === null ? {} : { eos_token_id: end }),
+    });
+    expect(readJson(run, 'tokenizer_config.json')['eos_token']).toBe(end === null ? undefined : '<|endoftext|>');
   });
 
   test('tells scripts one object, and nothing else on standard output', async () => {
@@ -171,9 +189,18 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     expect(error).toMatch(/error: .*metrics\.jsonl must be writable.*ENOSPC/);
   });
 
-  test('a full disk under --json and a pipe that is closed leave standard output empty', async () => {
-    const ran = await train(['--data', join(folder, 'missing.txt'), '--json']);
-    expect([ran.code, ran.out]).toEqual([1, '']);
+  test('under --json is one object on standard output too', async () => {
+    const path = join(folder, 'missing.txt');
+    const ran = await train(['--data', path, '--json']);
+    expect([ran.code, ran.error]).toEqual([1, expect.stringMatching(/^error: A corpus must be .*\n$/)]);
+    expect(ran.json()).toEqual({
+      error: {
+        code: 'data',
+        rule: 'A corpus must be a file or a folder that exists',
+        received: path,
+        remedy: 'Check the path.',
+      },
+    });
   });
 });
 
@@ -210,6 +237,37 @@ describe('texts', () => {
     expect(generated.out.startsWith(prompt)).toBe(true);
     if (tokenizer !== 'bpe:300') return;
     expect(await sluice(['evaluate', run, '--data', path, '--threads', '1'])).toMatchObject({ code: 0 });
+  });
+
+  test('of a folder are told in a line: what is read and what is left', async () => {
+    const [all, some] = [join(folder, 'all'), join(folder, 'some')];
+    for (const path of [all, some]) {
+      mkdirSync(path);
+      for (const i of [1, 2]) writeText(path, `${i}.txt`, prose(10));
+    }
+    mkdirSync(join(some, 'sub'));
+    for (const name of ['a.md', 'b.md', 'c.md', 'd.md']) writeText(some, name, 'not read');
+    const told = (await train(['--data', all, '--out', out()])).error;
+    expect(told.split('\n')[0]).toBe(`read 2 .txt files of ${all}`);
+    const run = out();
+    const partly = await train(['--data', some, '--out', run]);
+    const left = 'left out 5, not being .txt files with text in them: a.md, b.md, c.md, d.md, ...';
+    expect(partly.error.split('\n')[0]).toBe(`read 2 .txt files of ${some}; ${left}`);
+    expect((await sluice(['evaluate', run, '--data', some, '--threads', '1'])).error).toContain(left);
+  });
+
+  test('that are too small for the vocabulary asked for say so', async () => {
+    const path = writeText(folder, 'small.txt', 'the whale saw the sea. '.repeat(50));
+    const { code, error } = await train(['--data', path, '--tokenizer', 'bpe:4096', '--out', out()]);
+    expect(code).toBe(0);
+    expect(error).toMatch(/^the vocabulary has \d{3} tokens, not the 4096 asked for: nothing else occurs twice/m);
+  });
+
+  test('count one of a thing as one', async () => {
+    const { error } = await train(['--data', text, '--out', out(), '--heads', '1', '--kv-heads', '1', '--steps', '1']);
+    expect(error).toContain(': 1 layer of 8, 1 head, swiglu block');
+    expect(error).toMatch(/^training +1 step of 16 tokens/m);
+    expect(error).toMatch(/^needs +about 1 MiB of memory/m);
   });
 
   test('with a byte order mark and Windows line ends train', async () => {

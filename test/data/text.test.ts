@@ -95,6 +95,18 @@ describe('a folder of texts', () => {
     expect(await documentsOf(corpus)).toEqual(['two', 'nine', 'ten', '']);
   });
 
+  test('tells what it leaves out: other files, empty ones and subfolders', async () => {
+    const path = await folder.path('mixed');
+    await mkdir(await folder.path('mixed/more.txt'), { recursive: true });
+    await mkdir(await folder.path('mixed/sub'));
+    for (const [name, text] of Object.entries({ 'a.txt': 'a', 'b.TXT': 'b', 'c.txt': '', 'd.md': 'd', '.hidden': 'e' }))
+      await folder.write(`mixed/${name}`, text);
+    const corpus = await openCorpus(path);
+    expect(await documentsOf(corpus)).toEqual(['a', 'b', '']);
+    expect(corpus.leftOut).toEqual(['c.txt', 'more.txt/', 'd.md', 'sub/']);
+    expect((await openCorpus(await folder.path('mixed/a.txt'))).leftOut).toEqual([]);
+  });
+
   test('must hold a .txt file, and one with text', async () => {
     await mkdir(await folder.path('bare'));
     expect(String(await failure(openCorpus(await folder.path('bare'))))).toMatch(/must hold \.txt files/);

@@ -23,7 +23,13 @@ import {
   swish,
   xielu,
 } from '../../src/activations/index.js';
-import { decodeConfig, encodeConfig, gateOf, hiddenAct } from '../../src/formats/hugging-face.js';
+import {
+  decodeConfig,
+  encodeConfig,
+  encodeGenerationConfig,
+  gateOf,
+  hiddenAct,
+} from '../../src/formats/hugging-face.js';
 import { llamaConfig } from '../../src/models/llama.js';
 import { variable } from '../../src/scalar/expression.js';
 import { simplify } from '../../src/scalar/simplify.js';
@@ -110,6 +116,18 @@ describe('config.json', () => {
     for (const key of ['hidden_size', 'num_hidden_layers', 'vocab_size', 'head_dim', 'architectures', 'hidden_act']) {
       expect(written).toHaveProperty(key);
     }
+  });
+
+  test('and generation_config.json name the token that ends a text, where there is one', () => {
+    const config = llamaConfig(shape);
+    expect([encodeConfig(config)['eos_token_id'], encodeGenerationConfig()]).toEqual([
+      null,
+      { _from_model_config: true },
+    ]);
+    expect([encodeConfig(config, 0)['eos_token_id'], encodeGenerationConfig(0)]).toEqual([
+      0,
+      { _from_model_config: true, eos_token_id: 0 },
+    ]);
   });
 
   test.each<[string, Gate | Activation]>([

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   ByteTokenizer,
   type Device,
+  generate,
   llama,
   llamaConfig,
   MemoryTokens,
@@ -78,6 +79,22 @@ describe('train', () => {
     const losses = await collect(train(device, llama(device, sizes), tokens, { steps: 1e9, signal }));
     expect(losses.length).toBeGreaterThan(0);
     expect(signal.aborted).toBe(true);
+  });
+
+  test('ends without an error between two steps when its signal is aborted, and keeps what it has learned', async () => {
+    const [controller, model] = [new AbortController(), llama(device, sizes)];
+    const weights = async (): Promise<number[]> => Array.from((await model.parameters()[0]?.toArray()) ?? []);
+    const before = await weights();
+    const steps: number[] = [];
+    for await (const { step } of train(device, model, tokens, { steps: 9, signal: controller.signal })) {
+      steps.push(step);
+      if (step === 2) controller.abort();
+    }
+    expect(steps).toEqual([1, 2]);
+    expect(await weights()).not.toEqual(before);
+    const { signal } = controller;
+    const pieces = generate(device, model, new ByteTokenizer(), { prompt: 'to', signal });
+    await expect(pieces.next()).rejects.toBe(signal.reason);
   });
 
   test('gives the moments back when it ends, also by break', async () => {

@@ -40,6 +40,12 @@ describe('the tarball', () => {
     expect(messages).toEqual([]);
   });
 
+  test('has no script that npm would ask its users to review', async () => {
+    const { scripts } = JSON.parse(await readFile(join(packed.root, 'package.json'), 'utf8')) as { scripts: object };
+    const reviewed = ['preinstall', 'install', 'postinstall', 'prepare'];
+    expect(Object.keys(scripts).filter((name) => reviewed.includes(name))).toEqual([]);
+  });
+
   test('runs as a command', async () => {
     const bin = join('node_modules', 'sluice', 'bin', 'sluice.js');
     expect(await node([bin, '--version'], { cwd: packed.project })).toMatchObject({ code: 0, stdout: '0.1.0\n' });

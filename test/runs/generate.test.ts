@@ -8,7 +8,7 @@ import { Layer } from '../../src/layers/layer.js';
 import { Mode } from '../../src/layers/mode.js';
 import type { CausalModel } from '../../src/models/causal-model.js';
 import { type Llama, llama } from '../../src/models/llama.js';
-import { type GenerateOptions, generate } from '../../src/runs/generate.js';
+import { beginning, type GenerateOptions, generate } from '../../src/runs/generate.js';
 import { memory, noGrad, type Tensor, tensor } from '../../src/tensor/index.js';
 import { shake, valuesOf } from '../layers/support.js';
 
@@ -81,6 +81,13 @@ describe('generated text', () => {
     expect((await say(model, tokenizer, { maxTokens: 50 })).join('')).toBe('abc');
   });
 
+  test('begins with a line where the prompt is empty and the tokenizer has no end of text', async () => {
+    const tokenizer = new CharTokenizer(['\n', 'a', 'b', 'c']);
+    expect(beginning(tokenizer)).toBe('\n');
+    expect(beginning(bytes)).toBe('');
+    expect((await say(new Parrot(tokenizer, 'abc'), tokenizer, { prompt: '', maxTokens: 3 })).join('')).toBe('abc');
+  });
+
   test('ends when its signal is aborted', async () => {
     const signal = AbortSignal.abort();
     await expect(say(new Parrot(bytes, 'abc'), bytes, { signal })).rejects.toThrow();
@@ -142,6 +149,7 @@ describe('a model', () => {
 
   test.each<[Partial<GenerateOptions>, string]>([
     [{ prompt: '' }, 'argument'],
+    [{ maxTokens: 0 }, 'argument'],
     [{ prompt: 'abcdefgh' }, 'shape'],
     [{ temperature: -1 }, 'argument'],
     [{ prompt: 'xyz' }, 'data'],

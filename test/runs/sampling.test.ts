@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { randomKey } from '../../src/base/random.js';
-import { checkSampling, greedy, type SamplingOptions, sample } from '../../src/runs/sampling.js';
+import {
+  checkSampling,
+  type GenerationSettings,
+  generationDefaults,
+  greedy,
+  type SamplingOptions,
+  sample,
+} from '../../src/runs/sampling.js';
 
 const key = randomKey(2, 'sampling');
 const logits = [2, 1, 0, -1, 3];
@@ -90,16 +97,26 @@ describe('sampling', () => {
     expect(() => sample([], [], all, key, 0)).toThrow(/finite logits/);
   });
 
-  test.each<[Partial<SamplingOptions>, RegExp]>([
+  test.each<[Partial<GenerationSettings>, RegExp]>([
     [{ temperature: -0.1 }, /temperature is at least 0/],
     [{ temperature: Number.NaN }, /temperature is at least 0, received NaN/],
+    [{ temperature: Number.POSITIVE_INFINITY }, /temperature is at least 0, received Infinity/],
     [{ topK: -1 }, /topK is a whole number/],
     [{ topK: 1.5 }, /topK is a whole number/],
     [{ topP: 0 }, /topP is above 0 and at most 1/],
     [{ topP: 1.1 }, /topP is above 0/],
     [{ minP: 1 }, /minP is at least 0 and below 1/],
-    [{ repetitionPenalty: 0 }, /repetitionPenalty is positive/],
+    [{ repetitionPenalty: 0 }, /repetitionPenalty is positive, received 0\. Write for example 1\./],
+    [{ maxTokens: 0 }, /maxTokens is a whole number from 1 on, received 0\. Write for example 200\./],
+    [{ maxTokens: 1.5 }, /maxTokens is a whole number/],
+    [{ seed: -1 }, /seed is a whole number from 0 on, received -1\. Write for example 0\./],
+    [{ seed: 2 ** 60 }, /seed is a whole number/],
   ])('%o are refused', (options, message) => {
-    expect(() => checkSampling({ ...all, ...options })).toThrow(message);
+    expect(() => checkSampling({ ...generationDefaults, ...options })).toThrow(message);
+  });
+
+  test('has defaults that it does not refuse', () => {
+    expect(() => checkSampling(generationDefaults)).not.toThrow();
+    expect(() => checkSampling({ ...generationDefaults, ...greedy })).not.toThrow();
   });
 });

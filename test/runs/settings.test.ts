@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { complete, defaults, layered, presetNamed, presetNames } from '../../src/runs/presets.js';
-import { checkSettings, describeSetting, settingNames, settingType } from '../../src/runs/settings.js';
+import { complete, layered, presetNamed, presetNames } from '../../src/runs/presets.js';
+import {
+  checkSettings,
+  defaults,
+  describeSetting,
+  type SettingName,
+  settingNames,
+  settingType,
+} from '../../src/runs/settings.js';
 
 const data = 'my.txt';
 
@@ -30,7 +37,7 @@ describe('settings', () => {
       /my\.json has only known settings, received "wieghtDecay"\. Did you mean "weightDecay"/,
     ],
     [{ __proto__pollution: 1 }, 'name', /only known settings/],
-    [{ dim: 0 }, 'argument', /dim is at least 1, received 0\. It is width of the residual stream/],
+    [{ dim: 0 }, 'argument', /dim is at least 1, received 0\. Write for example 128: width of the residual stream/],
     [{ dim: 1.5 }, 'argument', /dim is a whole number, received 1\.5/],
     [{ dim: '8' }, 'argument', /dim is a number, received "8"/],
     [{ lr: Number.POSITIVE_INFINITY }, 'argument', /lr is finite/],
@@ -43,6 +50,40 @@ describe('settings', () => {
     expect(() => checkSettings(values, 'my.json')).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
+  });
+});
+
+describe('nonsense is refused with the rule, the value and what to write instead', () => {
+  const { NaN: none, POSITIVE_INFINITY: infinity } = Number;
+  const size = [0, -8, 1.5, none, infinity, 1e12, '8', null];
+  const count = [0, -1, 2.5, none, 1e300];
+  const countFromZero = [-1, 0.5, none, 2 ** 60];
+  const positive = [0, -1, none, infinity];
+  const atLeastZero = [-1e-9, none, infinity];
+  const share = [-0.1, 1, none];
+  const text = ['', 5, ['a']];
+  const nonsense: Readonly<Record<SettingName, readonly unknown[]>> = {
+    ...{ data: text, task: ['chat', ''], model: ['lama', 1], tokenizer: text, ffn: text, activation: text },
+    ...{ dim: size, layers: size, heads: size, kvHeads: size, hidden: size, context: size, batch: size },
+    ...{ accumulate: size, steps: count, epochs: [...positive, 1e300], time: [...positive, 1e300] },
+    ...{ lr: positive, minLr: atLeastZero, warmup: countFromZero, schedule: ['cosin', ''], weightDecay: atLeastZero },
+    ...{ beta2: share, clip: atLeastZero, dropout: share, validation: [0, -0.1, 1, 2, none] },
+    ...{ evalEvery: count, evalTokens: count, sampleEvery: countFromZero, saveEvery: count, keep: count },
+    ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
+  };
+
+  test.each(Object.entries(nonsense))('%s', (name, values) => {
+    expect(settingNames).toContain(name);
+    for (const received of values) {
+      expect(() => checkSettings({ [name]: received }, 'my.json')).toThrow(
+        expect.objectContaining({
+          code: 'argument',
+          rule: expect.stringMatching(new RegExp(`^${name} is \\w`)),
+          received,
+          remedy: expect.stringMatching(/^Write for example (?!undefined)\S.*: \w.*\.$/),
+        }),
+      );
+    }
   });
 });
 

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
+import { JsonLinesWriter } from '../../src/formats/json-lines.js';
 import { openRun } from '../../src/runs/open-run.js';
 import { complete } from '../../src/runs/presets.js';
-import { readRecord } from '../../src/runs/run-folder.js';
 import type { PartialSettings, Settings } from '../../src/runs/settings.js';
 import { resumeRun, startRun } from '../../src/runs/start-run.js';
 import type { RunEvent } from '../../src/runs/train-run.js';
@@ -73,6 +73,76 @@ describe('a run tells', () => {
     expect(losses.slice(-10).reduce((sum, loss) => sum + loss / 10, 0)).toBeLessThan((losses[0] ?? 0) - 0.3);
     const finished = events.find((event) => event.kind === 'finished');
     expect(finished?.evaluation.loss).toBeLessThan(losses[0] ?? 0);
+  });
+});
+
+/** The files in a folder that this process has open. */
+const openIn = (path: string): string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const target = readlinkSync(join('/proc/self/fd', fd));
+      return target.startsWith(path) ? target : [];
+    } catch {
+      return []; // Closed since it was listed.
+    }
+  });
+
+describe.skipIf(process.platform !== 'linux')('no file stays open', () => {
+  test('after a run, nor one whose held-out text cannot be read', async () => {
+    const run = out();
+    await collect(startRun(settings(), { out: run }));
+    expect(openIn(run)).toEqual([]);
+    const lines = join(folder, 'lines.jsonl');
+    writeFileSync(lines, `${'{"text": "the whale"}\n'.repeat(40)}{"txt": "the sea"}\n`);
+    const broken = out();
+    const error = await errorOf(() => collect(startRun(settings({ data: lines, tokenizer: 'byte' }), { out: broken })));
+    expect([error.code, openIn(broken)]).toEqual(['data', []]);
+  });
+
+  test('after a resumed run that has lost its held-out text', async () => {
+    const run = out();
+    await collect(startRun(settings(), { out: run }));
+    rmSync(join(run, 'tokens', 'validation.bin'));
+    expect((await errorOf(() => collect(resumeRun(run)))).code).toBe('filesystem');
+    expect(openIn(run)).toEqual([]);
+  });
+
+  test('after a caller stops listening while the text is tokenized, which ends', async () => {
+    const run = out();
+    for await (const event of startRun(settings(), { out: run })) {
+      if (event.kind === 'preparing' && event.stage === 'training text') break;
+    }
+    expect([openIn(run), existsSync(run)]).toEqual([[], false]);
+  });
+});
+
+describe('checkpoints of a run', () => {
+  test('are made after the lines of their steps are durable', async () => {
+    const run = out();
+    const folders: string[][] = [];
+    const sync = vi.spyOn(JsonLinesWriter.prototype, 'sync').mockImplementation(async () => {
+      folders.push(existsSync(join(run, 'checkpoints')) ? readdirSync(join(run, 'checkpoints')) : []);
+    });
+    try {
+      await collect(startRun(settings(), { out: run }));
+    } finally {
+      sync.mockRestore();
+    }
+    expect(folders).toEqual([[], ['step-00000003']]);
+  });
+
+  test('warn of what could not be tidied up, and are safe', async () => {
+    const run = out();
+    const events = await collect(startRun(settings(), { out: run }), ({ kind }) => {
+      // A folder in it keeps a leftover from being removed.
+      if (kind === 'started') mkdirSync(join(run, 'checkpoints', '.tmp-left', 'folder'), { recursive: true });
+    });
+    const told = events.filter(({ kind }) => kind === 'saved' || kind === 'warning');
+    const warning = { kind: 'warning', message: expect.stringMatching(/^the leftover .*\.tmp-left must be removable/) };
+    expect(told).toEqual([
+      ...[expect.objectContaining({ kind: 'saved', step: 3 }), warning],
+      ...[expect.objectContaining({ kind: 'saved', step: 6 }), warning],
+    ]);
   });
 });
 
@@ -168,21 +238,5 @@ describe('a run that is opened', () => {
       expect(Math.abs(value - initial)).toBeGreaterThan(1e-4);
     }
     await device.close();
-  });
-});
-
-describe('a record', () => {
-  test('of another kind is refused', async () => {
-    const run = out();
-    await collect(startRun(settings({ steps: 1 }), { out: run }));
-    const record = await readRecord(run);
-    for (const [change, message] of [
-      [{ formatVersion: 2 }, /format version 1, received 2/],
-      [{ settings: { ...record.settings, dmi: 3 } }, /"dmi"/],
-      [{ settings: undefined }, /format version 1/],
-    ] as const) {
-      writeFileSync(join(run, 'run.json'), JSON.stringify({ ...record, ...change }));
-      expect((await errorOf(() => readRecord(run))).message).toMatch(message);
-    }
   });
 });

@@ -28,13 +28,6 @@ describe('keeping the newest checkpoints', () => {
     expect(await fs.readdir(parent)).toHaveLength(left.length);
   });
 
-  test('spares protected steps, which do not count', async () => {
-    const fs = new MemoryFileSystem();
-    await runWith(fs, 1, 2, 3, 4);
-    await saveCheckpoint('/run', 5, partsOf(5), { fs, keep: 2, protect: [1, 5] });
-    expect(await stepsLeft(fs)).toEqual([5, 4, 1]);
-  });
-
   test('counts valid ones only, and takes damaged ones away with those of their age', async () => {
     const fs = new MemoryFileSystem();
     await runWith(fs, 1, 2, 3, 4);
