@@ -138,11 +138,21 @@ export function withOperands(expression: Expression, operands: readonly Expressi
   return node.kind === 'reduce' && operand !== undefined ? Expression.of({ ...node, operands: [operand] }) : expression;
 }
 
-/** Replaces variables by expressions or numbers. */
-export function substitute(root: Expression, values: Readonly<Record<string, Expression | number>>): Expression {
-  return transform(root, (expression, operands) => {
+type Values = Readonly<Record<string, Expression | number>>;
+
+const valuesIn =
+  (values: Values) =>
+  (expression: Expression, operands: readonly Expression[]): Expression => {
     if (expression.node.kind !== 'variable') return withOperands(expression, operands);
     const value = Object.hasOwn(values, expression.node.name) ? values[expression.node.name] : undefined;
     return value === undefined ? expression : toExpression(value);
-  });
+  };
+
+/** Replaces variables by expressions or numbers. */
+export const substitute = (root: Expression, values: Values): Expression => transform(root, valuesIn(values));
+
+/** A row expression at one position, where its variables have these values; reductions stay those of the whole row. */
+export function atPosition(root: Expression, values: Values): Expression {
+  const reductionsOfRow = reachable([root]).filter(({ node }) => node.kind === 'reduce');
+  return transform(root, valuesIn(values), new Map(reductionsOfRow.map((reduction) => [reduction, reduction])));
 }

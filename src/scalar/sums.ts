@@ -33,7 +33,7 @@ function collect(sum: Sum, expression: Expression, times: number): void {
   } else count(sum.terms, expression, times);
 }
 
-const multiple = (coefficient: number, term: Expression): Expression =>
+export const multiple = (coefficient: number, term: Expression): Expression =>
   coefficient === 1 ? term : constant(coefficient).mul(term);
 
 export function fromSum(sum: Sum): Expression {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SluiceError } from '../../src/base/errors.js';
 import {
+  atPosition,
   constant,
   type Expression,
   reachable,
@@ -53,6 +54,12 @@ test('substitution replaces variables by expressions and numbers, all at once', 
   expect(substitute(x, { toString: 1 })).toBe(x);
   expect(substitute(variable('toString'), {})).toBe(variable('toString'));
   expect(variablesOf([substitute(x.add(y).exp(), { x: 1 })])).toEqual(['y']);
+});
+
+test("at a position the row's variables take their values there, and reductions stay those of the row", () => {
+  const shifted = x.sub(x.maximum());
+  expect(atPosition(shifted.div(shifted.exp().sum()), { x: y })).toBe(y.sub(x.maximum()).div(shifted.exp().sum()));
+  expect(atPosition(x.mul(y).add(x.sum()), { x: 2 })).toBe(constant(2).mul(y).add(x.sum()));
 });
 
 test('every method of an expression applies the primitive of its name', () => {

@@ -6,9 +6,8 @@
  * These are identities by value, to be applied when a kernel is made: differentiate before, not after, since
  * `maximum` has no derivative.
  */
-import { constant, type Expression, reachable, transform, withOperands } from '../scalar/expression.js';
-import { simplify } from '../scalar/simplify.js';
-import { fromProduct, fromSum, type Product, type Sum, toProduct, toSum } from '../scalar/sums.js';
+import { constant, type Expression, reachable, transform, withOperands } from './expression.js';
+import { fromProduct, fromSum, multiple, type Product, toProduct, toSum } from './sums.js';
 
 /** The weights w = exp(c (x - maximum(x))), c > 0, of a row whose sum is `total`. */
 interface Weights {
@@ -23,13 +22,15 @@ interface Weights {
  * Simplified once more, the result would lose the order of its sums.
  */
 export function stabilizeRows(expression: Expression, elementVariables: ReadonlySet<string>): Expression {
+  const tails = new Set<Expression>();
   return transform(expression, (node, operands) => {
     const current = withOperands(node, operands);
     if (current.node.kind === 'reduce') return leaveSum(current, elementVariables);
     if (current.node.kind !== 'apply') return current;
     const { primitive } = current.node;
-    if (primitive === 'log') return logarithmOfTotal(current) ?? current;
-    return primitive === 'add' || primitive === 'sub' ? (weightedDifference(current) ?? current) : current;
+    if (primitive === 'log') return logarithmOfTotal(current, tails) ?? current;
+    if (primitive !== 'add' && primitive !== 'sub') return current;
+    return weightedDifference(current) ?? tailsLast(current, tails) ?? current;
   });
 }
 
@@ -72,13 +73,39 @@ function weightsOf(total: Expression): Weights | undefined {
 
 const atMaximum = ({ x, maximum }: Weights, a: Expression | number): Expression => x.whereLess(maximum, 0, a).sum();
 const elsewhere = ({ x, maximum }: Weights, a: Expression): Expression => x.whereLess(maximum, a, 0).sum();
+/** The two parts of the total. */
+const tiesOf = (weights: Weights): Expression => atMaximum(weights, 1);
+const restOf = (weights: Weights): Expression => elsewhere(weights, weights.weight);
 
-/** log(total) = log(ties) + log1p(rest / ties). */
-function logarithmOfTotal(expression: Expression): Expression | undefined {
+/** A product of factors with the total in its two parts, which are computed anyway. */
+function scaled(coefficient: number, factors: ReadonlyMap<Expression, number>, weights?: Weights): Expression {
+  const power = weights === undefined ? 0 : (factors.get(weights.total) ?? 0);
+  const split =
+    weights === undefined || power === 0
+      ? new Map(factors)
+      : times(times(factors, weights.total, -power), tiesOf(weights).add(restOf(weights)), power);
+  return fromProduct({ coefficient, divisor: 1, factors: split });
+}
+
+/** log(total) = log(ties) + log1p(rest / ties); the second term, which may be tiny, joins the `tails`. */
+function logarithmOfTotal(expression: Expression, tails: Set<Expression>): Expression | undefined {
   const weights = expression.operands[0] === undefined ? undefined : weightsOf(expression.operands[0]);
   if (weights === undefined) return undefined;
-  const ties = atMaximum(weights, 1);
-  return ties.log().add(elsewhere(weights, weights.weight).div(ties).log1p());
+  const tail = restOf(weights).div(tiesOf(weights)).log1p();
+  tails.add(tail);
+  return tiesOf(weights).log().add(tail);
+}
+
+/** The large terms of a sum cancel exactly, as x - maximum(x) does, if the tiny ones come after them. */
+function tailsLast(expression: Expression, tails: ReadonlySet<Expression>): Expression | undefined {
+  const sum = toSum(expression);
+  const last = [...sum.terms].filter(([term]) => tails.has(term));
+  if (last.length === 0) return undefined;
+  for (const [term] of last) sum.terms.delete(term);
+  return last.reduce(
+    (rest, [term, count]) => (count < 0 ? rest.sub(multiple(-count, term)) : rest.add(multiple(count, term))),
+    fromSum(sum),
+  );
 }
 
 /** One term of a sum, with its coefficient in the sum. */
@@ -87,51 +114,84 @@ interface Term extends Product {
   readonly times: number;
 }
 
+function termOf([key, weight]: readonly [Expression, number]): Term {
+  const product = toProduct(key);
+  return { key, times: (weight * product.coefficient) / product.divisor, ...product };
+}
+
+/** Two terms of a sum, and what equals them together. */
+interface Pair {
+  readonly used: readonly [Term, Term];
+  readonly made: Expression;
+}
+
 function weightedDifference(expression: Expression): Expression | undefined {
   const sum = toSum(expression);
-  const terms = [...sum.terms].map(([key, weight]): Term => {
-    const product = toProduct(key);
-    return { key, times: (weight * product.coefficient) / product.divisor, ...product };
-  });
+  const terms = [...sum.terms].map(termOf);
   for (const term of terms) {
     for (const [total, power] of term.factors) {
       const weights = power < 0 ? weightsOf(total) : undefined;
-      const made = weights === undefined ? undefined : splitAtMaximum(weights, term, terms, sum);
-      if (made !== undefined) return made;
+      const pair = weights && (splitAtMaximum(weights, term, terms) ?? splitSelection(weights, term, terms));
+      if (pair === undefined) continue;
+      for (const { key } of pair.used) sum.terms.delete(key);
+      if (sum.terms.size === 0 && sum.constant === 0) return pair.made;
+      const others = fromSum(sum);
+      return (weightedDifference(others) ?? others).add(pair.made);
     }
   }
   return undefined;
 }
 
 /** `times q (u - v sum(p) / total)` with v u' = w u, as q / total times (u total - v sum(p)), split at the maximum. */
-function splitAtMaximum(weights: Weights, term: Term, terms: readonly Term[], sum: Sum): Expression | undefined {
+function splitAtMaximum(weights: Weights, term: Term, terms: readonly Term[]): Pair | undefined {
+  const { weight, total } = weights;
   for (const [summed, power] of term.factors) {
     if (power !== 1 || summed.node.kind !== 'reduce' || summed.node.reduction !== 'sum') continue;
     const p = toProduct(summed.node.operands[0]);
-    const rest = times(times(term.factors, summed, -1), weights.total, 1);
+    const rest = times(times(term.factors, summed, -1), total, 1);
     const shapes = [
-      { v: weights.weight, q: times(rest, weights.weight, -1), u: p.factors },
-      { v: constant(1), q: rest, u: times(p.factors, weights.weight, -1) },
+      { v: (a: Expression) => weight.mul(a), q: times(rest, weight, -1), u: p.factors },
+      { v: (a: Expression) => a, q: rest, u: times(p.factors, weight, -1) },
     ];
     for (const { v, q, u } of shapes) {
-      if ([...q, ...u].some(([factor, count]) => factor === weights.weight && count < 0)) continue;
+      if ([...q, ...u].some(([factor, count]) => factor === weight && count < 0)) continue;
       const wanted = [...u].reduce((factors, [factor, count]) => times(factors, factor, count), q);
       const partner = terms.find(
         (other) => sameFactors(other.factors, wanted) && other.times === (-term.times * p.coefficient) / p.divisor,
       );
       if (partner === undefined) continue;
-      sum.terms.delete(term.key);
-      sum.terms.delete(partner.key);
-      const own = fromProduct({ coefficient: 1, divisor: 1, factors: u });
-      const all = fromProduct({ coefficient: 1, divisor: 1, factors: p.factors });
-      const large = atMaximum(weights, 1)
+      const [own, all] = [scaled(1, u), scaled(1, p.factors)];
+      const large = tiesOf(weights)
         .mul(own)
-        .sub(v.mul(atMaximum(weights, all)));
-      const small = own.mul(elsewhere(weights, weights.weight)).sub(v.mul(elsewhere(weights, all)));
-      const factor = fromProduct({ coefficient: partner.times, divisor: 1, factors: times(q, weights.total, -1) });
-      const made = factor.mul(large.add(small));
-      return sum.terms.size === 0 && sum.constant === 0 ? made : simplify(fromSum(sum)).add(made);
+        .sub(v(atMaximum(weights, all)));
+      const small = own.mul(restOf(weights)).sub(v(elsewhere(weights, all)));
+      return {
+        used: [term, partner],
+        made: scaled(partner.times, times(q, total, -1), weights).mul(large.add(small)),
+      };
     }
+  }
+  return undefined;
+}
+
+/** q (w / total - [c]), the gradient of a cross-entropy, as q / total times (w - [c] total), split at the maximum. */
+function splitSelection(weights: Weights, term: Term, terms: readonly Term[]): Pair | undefined {
+  const { weight, total } = weights;
+  if (term.factors.get(weight) !== 1) return undefined;
+  const q = times(term.factors, weight, -1);
+  const wanted = times(q, total, 1);
+  for (const other of terms) {
+    const { node } = other.key;
+    if (node.kind !== 'apply' || node.primitive !== 'select') continue;
+    const [a, b, then, otherwise] = node.operands;
+    const [chosen, skipped] = then?.value === 0 ? [otherwise, then] : [then, otherwise];
+    if (a === undefined || b === undefined || chosen === undefined || skipped?.value !== 0) continue;
+    const { factors, coefficient, divisor } = toProduct(chosen);
+    if (!sameFactors(factors, wanted) || (other.times * coefficient) / divisor !== -term.times) continue;
+    const where = (value: Expression): Expression =>
+      chosen === then ? a.whereLess(b, value, 0) : a.whereLess(b, 0, value);
+    const large = weight.sub(where(tiesOf(weights)));
+    return { used: [term, other], made: scaled(term.times, q, weights).mul(large.sub(where(restOf(weights)))) };
   }
   return undefined;
 }
