@@ -1,8 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import * as exported from '../../src/activations/index.js';
-import { catalogue, Formula, find, readFormula, resolveActivation } from '../../src/activations/index.js';
+import {
+  catalogue,
+  Formula,
+  find,
+  gelu,
+  geluTanh,
+  leakyRelu,
+  readFormula,
+  relu,
+  resolveActivation,
+  softmax,
+  swiglu,
+} from '../../src/activations/index.js';
 import { evaluateRowExpression } from '../../src/activations/properties/rows.js';
-import { variable } from '../../src/scalar/expression.js';
+import { constant, type Expression, variable } from '../../src/scalar/expression.js';
 import { interpreter } from '../../src/scalar/interpret.js';
 
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
@@ -99,6 +111,28 @@ describe('an activation by its text', () => {
   test('is the catalogue entry of the same formula', () => {
     const own = resolveActivation('x*tanh(softplus(x))');
     expect(own.expression).toBe(find('mish').expression);
+  });
+
+  test.each([
+    ['relu(x) + relu(-x)', (x: Expression) => relu.of(x).add(relu.of(x.neg()))],
+    ['x*GELU(2*x)', (x: Expression) => x.mul(gelu.of(constant(2).mul(x)))],
+    ['gelu_new(x) - leaky_relu(x)', (x: Expression) => geluTanh.of(x).sub(leakyRelu.of(x))],
+    ['swiglu(x, 1 + x)', (x: Expression) => swiglu.of(x, constant(1).add(x))],
+  ])('may call the formulas of the catalogue: %s', (text, expected) => {
+    expect(resolveActivation(text).expression).toBe(expected(variable('x')));
+  });
+
+  test.each([
+    ['geluu(x)', 'Did you mean "gelu"?'],
+    ['softmax(x)', 'softmax runs along a row'],
+    ['glu(x)', 'glu takes 2 operands'],
+  ])('says what is wrong with %s', (text, message) => {
+    expect(() => resolveActivation(text)).toThrow(message);
+  });
+
+  test('that a run stored is read with the names of the catalogue', () => {
+    const stored = { ...softmax.toJSON(), expression: 'softmax(x)*relu(x)' };
+    expect(readFormula(stored).expression).toBe(softmax.of(variable('x')).mul(relu.of(variable('x'))));
   });
 
   test('is read in x alone', () => {
