@@ -116,6 +116,19 @@ export function variablesOf(roots: readonly Expression[]): string[] {
   return reachable(roots).flatMap(({ node }) => (node.kind === 'variable' ? [node.name] : []));
 }
 
+/** A fact about each expression, found once from the same fact about its operands and kept as long as the expression. */
+export function fact<T extends object>(derive: (expression: Expression, operands: readonly T[]) => T) {
+  const known = new WeakMap<Expression, T>();
+  const of = (expression: Expression): T => {
+    const found = known.get(expression);
+    if (found !== undefined) return found;
+    const made = derive(expression, expression.operands.map(of));
+    known.set(expression, made);
+    return made;
+  };
+  return of;
+}
+
 /** Rebuilds an expression bottom-up: `rebuild` gets each node with its operands already rebuilt. */
 export function transform(
   root: Expression,

@@ -2,7 +2,7 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { constant, type Expression, reachable, variable } from './expression.js';
 import { call, functionOf, type Library, noLibrary, type Scope } from './functions.js';
-import { wholePower } from './sums.js';
+import { integerPower, longestPower } from './sums.js';
 import { longest, type Token, tokenize, tooLong, unexpected } from './tokens.js';
 
 const constants: Readonly<Record<string, number>> = {
@@ -107,7 +107,7 @@ class Parser {
     if (this.#accept('^') === undefined) return base;
     const exponent = this.#signed();
     const { value } = exponent;
-    return value !== undefined && Number.isInteger(value) && Math.abs(value) <= 16
+    return value !== undefined && Number.isInteger(value) && Math.abs(value) <= longestPower
       ? integerPower(base, value)
       : base.pow(exponent);
   }
@@ -161,9 +161,6 @@ class Parser {
     return comparison === '<=' ? right.whereLess(left, otherwise, then) : left.whereLess(right, otherwise, then);
   }
 }
-
-const integerPower = (base: Expression, exponent: number): Expression =>
-  exponent < 0 ? constant(1).div(wholePower(base, -exponent)) : wholePower(base, exponent);
 
 /**
  * Reads an expression from text, never by evaluating it as code.

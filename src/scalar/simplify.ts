@@ -1,7 +1,7 @@
 import { constant, type Expression, transform, withOperands } from './expression.js';
 import { type Primitive, primitives } from './primitives.js';
 import { stableCall, stableProduct, stableSum } from './stable.js';
-import { fromProduct, fromSum, type Product, type Sum, toProduct, toSum, wholePower } from './sums.js';
+import { fromProduct, fromSum, integerPower, longestPower, type Product, type Sum, toProduct, toSum } from './sums.js';
 
 const memo = new Map<Expression, Expression>();
 
@@ -98,10 +98,8 @@ function simplifyReduction(expression: Expression): Expression {
 }
 
 /** By products or of the absolute value: lanes compute a power by the logarithm, which a negative base has not. */
-function integerPower(x: Expression, exponent: number): Expression | undefined {
-  if (Math.abs(exponent) <= 16) {
-    return exponent < 0 ? constant(1).div(wholePower(x, -exponent)) : wholePower(x, exponent);
-  }
+function wholeExponent(x: Expression, exponent: number): Expression | undefined {
+  if (Math.abs(exponent) <= longestPower) return integerPower(x, exponent);
   if (x.node.kind === 'apply' && x.node.primitive === 'abs') return undefined;
   return exponent % 2 === 0 ? x.abs().pow(exponent) : x.mul(x.abs().pow(exponent - 1));
 }
@@ -133,7 +131,7 @@ const rules: Partial<Record<Primitive, Rule>> = {
     const exponent = y?.value;
     if (x === undefined || exponent === undefined) return undefined;
     if (exponent === 0.5) return x.sqrt();
-    const power = Number.isInteger(exponent) ? integerPower(x, exponent) : undefined;
+    const power = Number.isInteger(exponent) ? wholeExponent(x, exponent) : undefined;
     return power === undefined ? undefined : simplify(power);
   },
 };

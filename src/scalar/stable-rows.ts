@@ -7,6 +7,7 @@
  * `maximum` has no derivative.
  */
 import { constant, type Expression, reachable, transform, withOperands } from './expression.js';
+import { leaveSum } from './row-factors.js';
 import { fromProduct, fromSum, multiple, type Product, toProduct, toSum } from './sums.js';
 
 /** The weights w = exp(c (x - maximum(x))), c > 0, of a row whose sum is `total`. */
@@ -32,26 +33,6 @@ export function stabilizeRows(expression: Expression, elementVariables: Readonly
     if (primitive !== 'add' && primitive !== 'sub') return current;
     return weightedDifference(current) ?? tailsLast(current, tails) ?? current;
   });
-}
-
-/** sum(r a) = r sum(a) for factors r that are the same along the row: one pass fewer when r is itself a sum. */
-function leaveSum(expression: Expression, elementVariables: ReadonlySet<string>): Expression {
-  const { node } = expression;
-  if (node.kind !== 'reduce' || node.reduction !== 'sum') return expression;
-  const { coefficient, divisor, factors } = toProduct(node.operands[0]);
-  const along = [...factors].filter(([factor]) => runsAlong(factor, elementVariables));
-  if (along.length === factors.size && coefficient === 1 && divisor === 1) return expression;
-  if (along.length === 0) return expression;
-  const inner = fromProduct({ coefficient: 1, divisor: 1, factors: new Map(along) });
-  const outer = new Map([...factors].filter(([factor]) => !runsAlong(factor, elementVariables)));
-  outer.set(inner.sum(), 1);
-  return fromProduct({ coefficient, divisor, factors: outer });
-}
-
-function runsAlong(expression: Expression, elementVariables: ReadonlySet<string>): boolean {
-  const { node } = expression;
-  if (node.kind === 'variable') return elementVariables.has(node.name);
-  return node.kind === 'apply' && node.operands.some((operand) => runsAlong(operand, elementVariables));
 }
 
 /** The weights whose sum this is. */

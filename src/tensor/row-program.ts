@@ -9,10 +9,11 @@ import {
 } from '../kernels/kernel.js';
 import { type Extent, extents, gradient } from '../scalar/differentiate.js';
 import { type Expression, reachable, variable, variablesOf } from '../scalar/expression.js';
+import { groupRowFactors } from '../scalar/row-factors.js';
 import { simplify } from '../scalar/simplify.js';
 import { stabilizeRows } from '../scalar/stable-rows.js';
 import { checkOperands, freshName } from './map-program.js';
-import { groupRowFactors, hoist } from './row-values.js';
+import { hoist } from './row-values.js';
 
 /** The kernels of a row operation's gradient, for some wanted operands. */
 export interface RowGradient {

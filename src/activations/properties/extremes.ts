@@ -1,3 +1,4 @@
+import { beyond } from '../../scalar/lower.js';
 import { areNeighbours } from './floats.js';
 import type { Sample, Scan } from './scan.js';
 
@@ -16,14 +17,13 @@ export interface Bound {
 /** Limits towards minus and plus infinity: infinite where there is none, NaN where unknown. */
 export type Limits = readonly [negative: number, positive: number];
 
-const far = 2 ** 280;
 const halfway = 2 ** 140;
 const vanishing = 2 ** -100;
 
-/** The limits of a function, from its values at 2^140 and 2^280. */
+/** The limits of a function, from its values at 2^140 and at what stands for infinity. */
 export function limitsOf(h: (x: number) => number): Limits {
   const limit = (sign: number): number => {
-    const [near, end] = [h(sign * halfway), h(sign * far)];
+    const [near, end] = [h(sign * halfway), h(sign * beyond)];
     if (Number.isNaN(end) || Math.abs(end) >= 2 ** 128)
       return Math.abs(end) >= 2 ** 128 ? Math.sign(end) * Infinity : end;
     if (isClose(near, end)) return Math.abs(end) < vanishing ? 0 : end;
