@@ -92,6 +92,10 @@ export function variable(name: string): Expression {
   return Expression.of({ kind: 'variable', name });
 }
 
+/** A variable for each name: `const [x, y] = variables('x', 'y')`. */
+export const variables = <const Names extends readonly string[]>(...names: Names) =>
+  names.map(variable) as { readonly [Place in keyof Names]: Expression };
+
 export const toExpression = (value: Expression | number): Expression =>
   typeof value === 'number' ? constant(value) : value;
 

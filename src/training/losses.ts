@@ -1,8 +1,8 @@
 import { logSoftmax } from '../activations/rows.js';
-import { atPosition, variable } from '../scalar/expression.js';
+import { atPosition, variables } from '../scalar/expression.js';
 import { rowTensors, type Tensor } from '../tensor/index.js';
 
-const [x, target, position] = [variable('x'), variable('target'), variable('position')];
+const [x, target, position] = variables('x', 'target', 'position');
 
 /** The logit of the target: position and target are whole numbers, so they are equal or at least 1 apart. */
 const picked = position.sub(target).abs().whereLess(0.5, x, 0).sum();

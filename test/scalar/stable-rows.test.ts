@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { logSoftmax, type RowFunction, rowFunction, softmax, solu } from '../../src/activations/index.js';
 import { evaluateRowExpression } from '../../src/activations/properties/rows.js';
 import { gradient } from '../../src/scalar/differentiate.js';
-import { atPosition, type Expression, variable } from '../../src/scalar/expression.js';
+import { atPosition, type Expression, variable, variables } from '../../src/scalar/expression.js';
 import { simplify } from '../../src/scalar/simplify.js';
 import { stabilizeRows } from '../../src/scalar/stable-rows.js';
 
@@ -65,7 +65,7 @@ describe.each([softmax, logSoftmax, solu, sharp])('the stable form of $name', (f
 });
 
 describe('the stable form of a cross-entropy', () => {
-  const [x, target, weight] = [variable('x'), variable('target'), variable('cotangent')];
+  const [x, target, weight] = variables('x', 'target', 'cotangent');
   const isTarget = (then: Expression | number): Expression => target.whereLess(0.5, 0, then);
   const loss = atPosition(logSoftmax.expression, { x: isTarget(x).sum() }).neg();
   const along = new Set(['x', 'target']);
