@@ -10,14 +10,15 @@ import {
   readFormula,
   relu,
   resolveActivation,
+  resolveFormula,
   softmax,
   swiglu,
 } from '../../src/activations/index.js';
 import { evaluateRowExpression } from '../../src/activations/properties/rows.js';
+import { plainName } from '../../src/base/nearest.js';
 import { constant, type Expression, variable } from '../../src/scalar/expression.js';
 import { interpreter } from '../../src/scalar/interpret.js';
 
-const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 const formulas = Object.entries(exported).flatMap(([key, value]) =>
   value instanceof Formula ? [[key, value] as const] : [],
 );
@@ -47,7 +48,7 @@ describe('the catalogue', () => {
   });
 
   test('gives every name and alias to one formula alone', () => {
-    const names = catalogue().flatMap(({ name, aliases }) => [...new Set([name, ...aliases].map(plain))]);
+    const names = catalogue().flatMap(({ name, aliases }) => [...new Set([name, ...aliases].map(plainName))]);
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
   });
 
@@ -133,6 +134,23 @@ describe('an activation by its text', () => {
   test('that a run stored is read with the names of the catalogue', () => {
     const stored = { ...softmax.toJSON(), expression: 'softmax(x)*relu(x)' };
     expect(readFormula(stored).expression).toBe(softmax.of(variable('x')).mul(relu.of(variable('x'))));
+  });
+
+  test('has the parameters that are given and used', () => {
+    const own = resolveFormula('x*sigmoid(beta*x)', { beta: 1.5 });
+    expect(own.expression).toBe(find('swish').with({ beta: 1.5 }).expression);
+    expect(own.with({ beta: 'learned' }).learned).toEqual(['beta']);
+    expect(readFormula(JSON.parse(JSON.stringify(own))).expression).toBe(own.expression);
+    expect(resolveFormula('swish', { beta: 1.5 }).expression).toBe(own.expression);
+  });
+
+  test.each([
+    [{ gamma: 1 }, 'an expression here uses the variables x, gamma, received "beta"'],
+    [{ beta: 1, gamma: 1 }, 'x*sigmoid(beta*x) has the parameters beta, received "gamma"'],
+    [{ beta: 1, x: 1 }, 'x*sigmoid(beta*x) has the parameters beta, received "x"'],
+    [{ beta: Number.NaN }, 'parameter beta of x*sigmoid(beta*x) is a finite number'],
+  ])('says what is wrong with the parameters %j', (parameters, message) => {
+    expect(() => resolveFormula('x*sigmoid(beta*x)', parameters)).toThrow(message);
   });
 
   test('is read in x alone', () => {
