@@ -45,11 +45,13 @@ function weightsOf(total: Expression): Weights | undefined {
   const x = maximum?.operands[0];
   if (maximum === undefined || x === undefined) return undefined;
   const { coefficient, divisor, factors } = toProduct(exponent);
-  const { constant: offset, terms } =
-    factors.size === 1 ? toSum(fromProduct({ coefficient: 1, divisor: 1, factors })) : toSum(exponent);
-  const scale = (factors.size === 1 ? coefficient / divisor : 1) * (terms.get(x) ?? 0);
-  const shifted = offset === 0 && terms.size === 2 && terms.get(x) === -(terms.get(maximum) ?? 0);
-  return shifted && scale > 0 ? { weight, total, x, maximum } : undefined;
+  const [[factor, power] = []] = factors;
+  const isMultiple = factors.size === 1 && power === 1;
+  const shifted = isMultiple && factor !== undefined ? factor : exponent;
+  const count = -(toSum(shifted).terms.get(maximum) ?? 0);
+  const scale = count * (isMultiple ? coefficient / divisor : 1);
+  const { constant: offset, terms } = toSum(shifted.sub(x.sub(maximum).mul(count)));
+  return scale > 0 && offset === 0 && terms.size === 0 ? { weight, total, x, maximum } : undefined;
 }
 
 const atMaximum = ({ x, maximum }: Weights, a: Expression | number): Expression => x.whereLess(maximum, 0, a).sum();

@@ -30,11 +30,11 @@ const huggingFace = [
   ...['sigmoid', 'silu', 'sqrtsoftplus', 'swish', 'tanh', 'prelu', 'xielu'],
 ];
 
-/** torch.nn's activation modules; Softmin, Softmax2d and MultiheadAttention are other things than formulas here. */
+/** torch.nn's activation modules; Softmax2d and MultiheadAttention are other things than formulas here. */
 const pyTorch = [
   ...['Threshold', 'ReLU', 'RReLU', 'Hardtanh', 'ReLU6', 'Sigmoid', 'Hardsigmoid', 'Tanh', 'SiLU', 'Mish', 'Hardswish'],
   ...['ELU', 'CELU', 'SELU', 'GLU', 'GELU', 'Hardshrink', 'LeakyReLU', 'LogSigmoid', 'Softplus', 'Softshrink'],
-  ...['PReLU', 'Softsign', 'Tanhshrink', 'Softmax', 'LogSoftmax', 'Identity'],
+  ...['PReLU', 'Softsign', 'Tanhshrink', 'Softmin', 'Softmax', 'LogSoftmax', 'Identity'],
 ];
 
 describe('the catalogue', () => {

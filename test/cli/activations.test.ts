@@ -33,7 +33,7 @@ describe('activations list', () => {
 
   test('--kind takes one kind alone', async () => {
     const listed = (await activations('list', '--kind', 'row', '--json')).json() as { kind: string }[];
-    expect(listed.map(({ kind }) => kind)).toEqual(['row', 'row', 'row']);
+    expect(listed.map(({ kind }) => kind)).toEqual(['row', 'row', 'row', 'row']);
   });
 
   test('for people is a line for each formula', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { logSoftmax, type RowFunction, rowFunction, softmax, solu } from '../../src/activations/index.js';
+import { logSoftmax, type RowFunction, rowFunction, softmax, softmin, solu } from '../../src/activations/index.js';
 import { evaluateRowExpression } from '../../src/activations/properties/rows.js';
 import { gradient } from '../../src/scalar/differentiate.js';
 import { atPosition, type Expression, variable, variables } from '../../src/scalar/expression.js';
@@ -27,7 +27,7 @@ const row = fc.array(
   { minLength: 1, maxLength: 6 },
 );
 
-describe.each([softmax, logSoftmax, solu, sharp])('the stable form of $name', (formula) => {
+describe.each([softmax, softmin, logSoftmax, solu, sharp])('the stable form of $name', (formula) => {
   test.each([
     ['value', simplify(formula.expression)],
     ['gradient', pulledBack(formula)],
@@ -54,11 +54,11 @@ describe.each([softmax, logSoftmax, solu, sharp])('the stable form of $name', (f
   });
 
   test('keeps the gradient of a nearly certain row', () => {
-    const x = [0, -40];
+    const x = formula === softmin ? [0, 40] : [0, -40];
     const at = (cotangent: readonly number[]): number[] =>
       evaluateRowExpression(stabilizeRows(pulledBack(formula), elements), { x, cotangent });
     const probability = Math.exp(formula === sharp ? -80 : -40);
-    const slope = formula === sharp ? 2 : 1;
+    const slope = formula === sharp ? 2 : formula === softmin ? -1 : 1;
     const expected = formula === solu ? 1 : slope * probability;
     expect((at([1, 0])[0] ?? 0) / expected).toBeCloseTo(1, 12);
   });
