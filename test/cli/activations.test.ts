@@ -59,6 +59,13 @@ describe('activations show', () => {
     expect(out).toContain("f'(x) of hardSwish");
   });
 
+  test('says on which numbers a function has a value', async () => {
+    expect((await activations('show', 'log(x)')).out).toMatch(
+      /domain +\(0, ∞\); what is said below is about this alone/,
+    );
+    expect((await activations('show', 'silu')).out).not.toContain('domain');
+  });
+
   test('takes aliases and parameters', async () => {
     const shown = (await activations('show', 'leaky_relu', '--param', 'slope=0.2', '--json')).json();
     expect(shown).toMatchObject({ name: 'leakyRelu', parameters: { slope: 0.2 }, latex: expect.any(String) });
