@@ -5,12 +5,22 @@ import { fromProduct, fromSum, integerPower, longestPower, type Product, type Su
 
 const memo = new Map<Expression, Expression>();
 
+/** A rule may make room for another; two rounds have been enough for whatever was tried. */
+const mostRounds = 8;
+
 /**
- * Folds constants, collects like terms and factors, and applies the stable forms. The result is the same function
- * over the reals. Never run it on expanded special functions: it would undo their compensated sums.
+ * Folds constants, collects like terms and factors, and applies the stable forms, until nothing changes. The result is the
+ * same function over the reals. Never run it on expanded special functions: it would undo their compensated sums.
  */
 export function simplify(expression: Expression): Expression {
-  return transform(expression, (node, operands) => simplifyNode(withOperands(node, operands)), memo);
+  let simple = expression;
+  for (let round = 0; round < mostRounds; round++) {
+    const next = transform(simple, (node, operands) => simplifyNode(withOperands(node, operands)), memo);
+    if (next === simple) break;
+    simple = next;
+  }
+  memo.set(expression, simple);
+  return simple;
 }
 
 function simplifyNode(expression: Expression): Expression {
