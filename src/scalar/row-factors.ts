@@ -1,6 +1,7 @@
 /** Factors that have one value for a whole row, taken out of sums along it and out of the loop over its elements. */
 import { runsAlong } from './differentiate.js';
 import { type Expression, transform, withOperands } from './expression.js';
+import { summand } from './match.js';
 import { fromProduct, toProduct } from './sums.js';
 
 /**
@@ -20,9 +21,8 @@ export function groupRowFactors(root: Expression, elementVariables: ReadonlySet<
 
 /** sum(r a) = r sum(a) for factors r that are the same along the row: one pass fewer when r is itself a sum. */
 export function leaveSum(expression: Expression, elementVariables: ReadonlySet<string>): Expression {
-  const { node } = expression;
-  if (node.kind !== 'reduce' || node.reduction !== 'sum') return expression;
-  const parts = split(node.operands[0], elementVariables);
+  const term = summand(expression);
+  const parts = term && split(term, elementVariables);
   return parts === undefined ? expression : parts.row.mul(parts.element.sum());
 }
 

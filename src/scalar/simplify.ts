@@ -1,4 +1,5 @@
 import { constant, type Expression, transform, withOperands } from './expression.js';
+import { operandsOf, summand } from './match.js';
 import { type Primitive, primitives } from './primitives.js';
 import { stableCall, stableProduct, stableSum } from './stable.js';
 import { fromProduct, fromSum, integerPower, longestPower, type Product, type Sum, toProduct, toSum } from './sums.js';
@@ -59,8 +60,7 @@ function simplifyProduct(expression: Expression): Expression {
   return changed ? simplify(result) : result;
 }
 
-const selection = (expression: Expression): readonly Expression[] | undefined =>
-  expression.node.kind === 'apply' && expression.node.primitive === 'select' ? expression.operands : undefined;
+const selection = (expression: Expression): readonly Expression[] | undefined => operandsOf(expression, 'select');
 
 /** Factors beside a selection with a 0 branch move inside, so that 0 never meets an infinity. */
 function enterSelection(product: Product): Expression | undefined {
@@ -98,9 +98,9 @@ function mergeSelections(sum: Sum): Expression | undefined {
 
 /** A factor that is the same for the whole row leaves the sum; only constants are known to be. */
 function simplifyReduction(expression: Expression): Expression {
-  const { node } = expression;
-  if (node.kind !== 'reduce' || node.reduction !== 'sum') return expression;
-  const { coefficient, divisor, factors } = toProduct(node.operands[0]);
+  const term = summand(expression);
+  if (term === undefined) return expression;
+  const { coefficient, divisor, factors } = toProduct(term);
   if (coefficient === 0) return constant(0);
   if ((coefficient === 1 && divisor === 1) || factors.size === 0) return expression;
   const rest = fromProduct({ coefficient: 1, divisor: 1, factors }).sum();
@@ -110,7 +110,7 @@ function simplifyReduction(expression: Expression): Expression {
 /** By products or of the absolute value: lanes compute a power by the logarithm, which a negative base has not. */
 function wholeExponent(x: Expression, exponent: number): Expression | undefined {
   if (Math.abs(exponent) <= longestPower) return integerPower(x, exponent);
-  if (x.node.kind === 'apply' && x.node.primitive === 'abs') return undefined;
+  if (operandsOf(x, 'abs') !== undefined) return undefined;
   return exponent % 2 === 0 ? x.abs().pow(exponent) : x.mul(x.abs().pow(exponent - 1));
 }
 

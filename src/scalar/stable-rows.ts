@@ -1,12 +1,13 @@
 /**
  * The accurate form of row expressions built on a softmax. With w = exp(x - maximum(x)), the sum of w is 1 at the row's
- * maximum plus a rest that can be tiny, and `h - w sum(h) / sum(w)` is what cancels when the maximum holds nearly
- * everything. Both are taken apart at the maximum, where the large parts cancel exactly.
+ * maximum plus a rest that can be tiny; `h - w sum(h) / sum(w)` and `w / sum(w) - 1` are what cancels when the maximum
+ * holds nearly everything. All are taken apart at the maximum, where the large parts cancel exactly.
  *
  * These are identities by value, to be applied when a kernel is made: differentiate before, not after, since
  * `maximum` has no derivative.
  */
-import { constant, type Expression, reachable, transform, withOperands } from './expression.js';
+import { type Expression, reachable, transform, withOperands } from './expression.js';
+import { inside, operandsOf, summand } from './match.js';
 import { leaveSum } from './row-factors.js';
 import { fromProduct, fromSum, multiple, type Product, toProduct, toSum } from './sums.js';
 
@@ -27,20 +28,18 @@ export function stabilizeRows(expression: Expression, elementVariables: Readonly
   return transform(expression, (node, operands) => {
     const current = withOperands(node, operands);
     if (current.node.kind === 'reduce') return leaveSum(current, elementVariables);
-    if (current.node.kind !== 'apply') return current;
-    const { primitive } = current.node;
-    if (primitive === 'log') return logarithmOfTotal(current, tails) ?? current;
-    if (primitive !== 'add' && primitive !== 'sub') return current;
+    const argument = inside(current, 'log');
+    if (argument !== undefined) return logarithmOfTotal(argument, tails) ?? current;
+    if (operandsOf(current, 'add') === undefined && operandsOf(current, 'sub') === undefined) return current;
     return weightedDifference(current) ?? tailsLast(current, tails) ?? current;
   });
 }
 
 /** The weights whose sum this is. */
 function weightsOf(total: Expression): Weights | undefined {
-  if (total.node.kind !== 'reduce' || total.node.reduction !== 'sum') return undefined;
-  const [weight] = total.node.operands;
-  if (weight.node.kind !== 'apply' || weight.node.primitive !== 'exp') return undefined;
-  const [exponent = constant(0)] = weight.operands;
+  const weight = summand(total);
+  const exponent = inside(weight, 'exp');
+  if (weight === undefined || exponent === undefined) return undefined;
   const maximum = reachable([exponent]).find(({ node }) => node.kind === 'reduce' && node.reduction === 'maximum');
   const x = maximum?.operands[0];
   if (maximum === undefined || x === undefined) return undefined;
@@ -71,8 +70,8 @@ function scaled(coefficient: number, factors: ReadonlyMap<Expression, number>, w
 }
 
 /** log(total) = log(ties) + log1p(rest / ties); the second term, which may be tiny, joins the `tails`. */
-function logarithmOfTotal(expression: Expression, tails: Set<Expression>): Expression | undefined {
-  const weights = expression.operands[0] === undefined ? undefined : weightsOf(expression.operands[0]);
+function logarithmOfTotal(total: Expression, tails: Set<Expression>): Expression | undefined {
+  const weights = weightsOf(total);
   if (weights === undefined) return undefined;
   const tail = restOf(weights).div(tiesOf(weights)).log1p();
   tails.add(tail);
@@ -129,8 +128,9 @@ function weightedDifference(expression: Expression): Expression | undefined {
 function splitAtMaximum(weights: Weights, term: Term, terms: readonly Term[]): Pair | undefined {
   const { weight, total } = weights;
   for (const [summed, power] of term.factors) {
-    if (power !== 1 || summed.node.kind !== 'reduce' || summed.node.reduction !== 'sum') continue;
-    const p = toProduct(summed.node.operands[0]);
+    const element = power === 1 ? summand(summed) : undefined;
+    if (element === undefined) continue;
+    const p = toProduct(element);
     const rest = times(times(term.factors, summed, -1), total, 1);
     const shapes = [
       { v: (a: Expression) => weight.mul(a), q: times(rest, weight, -1), u: p.factors },
@@ -164,9 +164,7 @@ function splitSelection(weights: Weights, term: Term, terms: readonly Term[]): P
   const q = times(term.factors, weight, -1);
   const wanted = times(q, total, 1);
   for (const other of terms) {
-    const { node } = other.key;
-    if (node.kind !== 'apply' || node.primitive !== 'select') continue;
-    const [a, b, then, otherwise] = node.operands;
+    const [a, b, then, otherwise] = operandsOf(other.key, 'select') ?? [];
     const [chosen, skipped] = then?.value === 0 ? [otherwise, then] : [then, otherwise];
     if (a === undefined || b === undefined || chosen === undefined || skipped?.value !== 0) continue;
     const { factors, coefficient, divisor } = toProduct(chosen);
