@@ -263,6 +263,7 @@ def log_softmax(*x: Dual) -> list[Dual]:
 
 ROWS = [
     Row("softmax", softmax),
+    Row("softmin", lambda *x: softmax(*(-v for v in x))),
     Row("logSoftmax", log_softmax),
     Row("solu", lambda *x: [v * p for v, p in zip(x, softmax(*x), strict=True)]),
 ]

@@ -82,6 +82,7 @@ GATE = {
 }
 ROW = {
     "softmax": lambda x: F.softmax(x, -1),
+    "softmin": lambda x: F.softmin(x, -1),
     "logSoftmax": lambda x: F.log_softmax(x, -1),
     "solu": lambda x: x * F.softmax(x, -1),
 }

@@ -1,6 +1,7 @@
 /** `sluice/scalar`: expressions over numbers and rows, their derivatives, parser and printers. */
 export { derivative, gradient, type Seed } from './scalar/differentiate.js';
-export { constant, Expression, substitute, variable, variablesOf } from './scalar/expression.js';
+export { constant, Expression, substitute, variable, variables, variablesOf } from './scalar/expression.js';
+export type { Callable, Library } from './scalar/functions.js';
 export { type Evaluator, evaluate as evaluateExpression, interpreter } from './scalar/interpret.js';
 export { type Cost, cost } from './scalar/lower.js';
 export { parse as parseExpression } from './scalar/parse.js';

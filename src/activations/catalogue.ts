@@ -1,5 +1,7 @@
 import { SluiceError } from '../base/errors.js';
-import { didYouMean } from '../base/nearest.js';
+import { didYouMean, plainName } from '../base/nearest.js';
+import { variablesOf } from '../scalar/expression.js';
+import type { Library } from '../scalar/functions.js';
 import { parse } from '../scalar/parse.js';
 import * as exponential from './exponential.js';
 import * as gates from './gates.js';
@@ -29,8 +31,16 @@ const all: Readonly<Record<string, Formula>> = { ...activations, ...gates, ...ro
 /** Every formula of the catalogue, by its export key. */
 export const catalogue = (): readonly Formula[] => Object.values(all);
 
-/** The key and each alias, without case and separators: `leaky_relu` and `LeakyReLU` are `leakyRelu`. */
-const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+const namesOf = ({ name, aliases }: Formula): string[] => [name, ...aliases];
+
+const lookUp = (name: string, formulas: readonly Formula[]): Formula | undefined =>
+  formulas.find((formula) => namesOf(formula).some((known) => plainName(known) === plainName(name)));
+
+/** What texts may call beside the primitives. */
+const library: Library = {
+  names: catalogue().flatMap(namesOf),
+  find: (name) => lookUp(name, catalogue()),
+};
 
 /**
  * The formula of that name or alias.
@@ -40,9 +50,7 @@ export function find(name: string): Formula;
 export function find<K extends Kind>(name: string, kind: K): Formula<K>;
 export function find(name: string, kind?: Kind): Formula {
   const fits = catalogue().filter((formula) => kind === undefined || formula.kind === kind);
-  const found = fits.find((formula) =>
-    [formula.name, ...formula.aliases].some((known) => plain(known) === plain(name)),
-  );
+  const found = lookUp(name, fits);
   if (found !== undefined) return found;
   const what =
     kind === undefined
@@ -51,27 +59,39 @@ export function find(name: string, kind?: Kind): Formula {
   throw new SluiceError('name', {
     rule: `${what} is one of the catalogue`,
     received: name,
-    remedy: didYouMean(
-      name,
-      fits.flatMap((formula) => [formula.name, ...formula.aliases]),
-      'See: sluice activations list.',
-    ),
+    remedy: didYouMean(name, fits.flatMap(namesOf), 'See: sluice activations list.'),
   });
 }
 
-/** An activation by its name, by an alias, or by its text in x: `x*tanh(softplus(x))`. */
-export function resolveActivation(text: string): Activation {
-  const isName = /^[A-Za-z][\w-]*$/.test(text.trim()) && text.trim() !== 'x';
-  if (isName) return find(text.trim(), 'activation');
-  return new Formula('activation', text.trim(), parse(text, ['x'], 'number'), {}, { source: 'defined by its text' });
+const isName = (text: string): boolean => /^[A-Za-z][\w-]*$/.test(text) && !isReserved(text);
+const isReserved = (name: string): boolean => [...inputsOf.activation, 'noise'].includes(name);
+
+/** An activation by its text in x and in parameters, each of which has a value. */
+function activationByText(text: string, parameters: Readonly<Record<string, number>>): Activation {
+  const names = Object.keys(parameters).filter((name) => !isReserved(name));
+  const expression = parse(text, [...inputsOf.activation, ...names], 'number', library);
+  const used = variablesOf([expression]).filter((name) => names.includes(name));
+  const own = Object.fromEntries(used.map((name) => [name, { value: 0, learned: false }]));
+  return new Formula('activation', text, expression, own, { source: 'defined by its text' }).with(parameters);
 }
+
+/** An activation by its name, by an alias, or by its text in x: `x*tanh(softplus(x))`, `gelu(x) + 0.1*x`. */
+export const resolveActivation = (text: string): Activation =>
+  isName(text.trim()) ? find(text.trim(), 'activation') : activationByText(text.trim(), {});
+
+/**
+ * A formula of any kind by its name or an alias, or an activation by its text, with these values of its parameters:
+ * `x*sigmoid(beta*x)` with a beta.
+ */
+export const resolveFormula = (text: string, parameters: Readonly<Record<string, number>> = {}): Formula =>
+  isName(text.trim()) ? find(text.trim()).with(parameters) : activationByText(text.trim(), parameters);
 
 /** Reads back what a run stored, by the parser: a custom formula needs no source. */
 export function readFormula(stored: StoredFormula): Formula {
   const { kind, name, expression, parameters, source } = stored;
   const names = [...inputsOf[kind], ...Object.keys(parameters), 'noise'];
   const scope = kind === 'row' ? 'row' : 'number';
-  return new Formula(kind, name, parse(expression, names, scope), parameters, { source });
+  return new Formula(kind, name, parse(expression, names, scope, library), parameters, { source });
 }
 
 export type { Activation, Gate, RowFunction };

@@ -3,7 +3,6 @@ import { gradient } from '../scalar/differentiate.js';
 import { type Expression, variable } from '../scalar/expression.js';
 import { extend } from '../scalar/lower.js';
 import type { Activation, Formula, Gate, RowFunction } from './kinds.js';
-import { stabilizeRows } from './stable-rows.js';
 
 /** Whether a formula is applied to each element: an activation or a gate. */
 export const isElementwise = (formula: Formula): formula is Activation | Gate => formula.kind !== 'row';
@@ -29,19 +28,15 @@ export function formulaKernel(formula: Activation | Gate, what: 'value' | 'deriv
   return mapKernel({ inputs: formula.inputs, scalars: formula.learned, outputs });
 }
 
-const lowerRow = (expression: Expression, elements: readonly string[]): Expression =>
-  stabilizeRows(extend(expression, ['x']), new Set(elements));
-
 /** A row function's value over rows `x`. */
 export function rowValueKernel(formula: RowFunction): RowKernel {
-  const outputs = [lowerRow(formula.expression, ['x'])];
-  return rowKernel({ elements: ['x'], scalars: formula.learned, outputs });
+  return rowKernel({ elements: ['x'], scalars: formula.learned, outputs: [extend(formula.expression, ['x'])] });
 }
 
 /** A row function's vector-Jacobian product: the gradient by `x` from the `cotangent` of its value. */
 export function rowGradientKernel(formula: RowFunction): RowKernel {
   const elements = ['x', 'cotangent'];
   const seed = { output: formula.expression, cotangent: variable('cotangent') };
-  const outputs = gradient([seed], ['x'], new Set(elements)).map((output) => lowerRow(output, elements));
+  const outputs = gradient([seed], ['x'], new Set(elements)).map((output) => extend(output, ['x']));
   return rowKernel({ elements, scalars: formula.learned, outputs });
 }

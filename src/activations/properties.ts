@@ -6,11 +6,13 @@ import { type Cost, cost, exponentials } from '../scalar/lower.js';
 import type { Activation, Formula, Gate, RowFunction } from './kinds.js';
 import { type CurveProperties, curveOf } from './properties/curve.js';
 import { jumpTolerance } from './properties/discontinuities.js';
+import { isWhole } from './properties/domain.js';
 import { type NormalMoments, normalMoments, normalMoments2 } from './properties/normal.js';
 import { type RowProperties, rowProperties } from './properties/rows.js';
 
 export type { CurveProperties, SaturatingSide } from './properties/curve.js';
 export type { Kink } from './properties/discontinuities.js';
+export type { End, Interval } from './properties/domain.js';
 export type { Bound, Limits } from './properties/extremes.js';
 export type { NormalMoments } from './properties/normal.js';
 export type { RowProperties } from './properties/rows.js';
@@ -19,7 +21,7 @@ export type { RowProperties } from './properties/rows.js';
 export const propertyTolerance = jumpTolerance;
 
 export interface ActivationProperties extends CurveProperties {
-  /** Under a standard normal input. */
+  /** Under a standard normal input, given that it lies in the domain. */
   readonly normal: NormalMoments;
   /** The mean output under a standard normal input is 0. */
   readonly zeroCentred: boolean;
@@ -54,7 +56,9 @@ const isZero = (value: number): boolean => Math.abs(value) <= propertyTolerance;
 
 function activationProperties(expression: Expression): ActivationProperties {
   const { scan, properties } = curveOf(expression);
-  const normal = normalMoments((x) => scan.at(x).value, [...scan.breaks, ...properties.kinks.map(({ x }) => x)]);
+  const { at, breaks, domain } = scan;
+  const edges = [...breaks, ...properties.kinks.map(({ x }) => x)];
+  const normal = normalMoments((x) => at(x).value, edges, isWhole(domain) ? undefined : domain);
   return { ...properties, normal, zeroCentred: isZero(normal.mean) };
 }
 

@@ -9,6 +9,9 @@ export const softmax = rowFunction(
   { source: 'Bridle 1989' },
 );
 
+/** The softmax of what is smallest. */
+export const softmin = rowFunction('softmin', (x) => softmax.of(x.neg()), { source: 'PyTorch nn.Softmin' });
+
 export const logSoftmax = rowFunction(
   'logSoftmax',
   (x) => {

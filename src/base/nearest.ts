@@ -14,13 +14,15 @@ function distance(a: string, b: string): number {
   return at(a.length, b.length);
 }
 
+/** A name without case and separators: `leaky_relu` and `LeakyReLU` are one. */
+export const plainName = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+
 /** The name nearest to what was written, or undefined when nothing is near (more than 40 % of the letters differ). */
 export function nearest(written: string, names: Iterable<string>): string | undefined {
-  const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const name of names) {
-    const d = distance(plain(written), plain(name));
+    const d = distance(plainName(written), plainName(name));
     if (d < least) [best, least] = [name, d];
   }
   return least <= Math.max(1, 0.4 * written.length) ? best : undefined;

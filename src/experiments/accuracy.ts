@@ -1,4 +1,4 @@
-import { formulaKernel } from '../activations/evaluate.js';
+import { formulaKernel, learnedValues } from '../activations/evaluate.js';
 import type { Activation, Gate } from '../activations/kinds.js';
 import { randomKey, randomUniform, randomWord } from '../base/random.js';
 import type { Device } from '../devices/device.js';
@@ -63,7 +63,7 @@ export async function worstErrors(
   const { y, derivatives } = await evaluateFormula(device, formula, inputs);
   const kernel = formulaKernel(formula);
   const exact = interpreter(kernel.outputs, [...formula.inputs, ...formula.learned]);
-  const learned = formula.learned.map((name) => Math.fround(formula.parameters[name]?.value ?? Number.NaN));
+  const learned = learnedValues(formula);
   const worst = { value: { ulp: 0, at: [] as number[] }, derivative: { ulp: 0, at: [] as number[] } };
   for (const i of sample.keys()) {
     const at = inputs.map((values) => values[i] ?? Number.NaN);

@@ -1,4 +1,5 @@
-import type { CurveProperties, FormulaCost, Properties } from '../activations/properties.js';
+import { isWhole } from '../activations/properties/domain.js';
+import type { CurveProperties, FormulaCost, Interval, Properties } from '../activations/properties.js';
 import { brief } from './brief.js';
 
 export const costText = ({ operations, special, exponentials }: FormulaCost): string =>
@@ -9,6 +10,15 @@ export function rangeText({ infimum, supremum }: CurveProperties['range']): stri
   const [open, close] = [infimum.attained ? '[' : '(', supremum.attained ? ']' : ')'];
   return `${open}${brief(infimum.value, 4)}, ${brief(supremum.value, 4)}${close}`;
 }
+
+/** Intervals, on which all that is said of the formula is computed. */
+const domainText = (domain: readonly Interval[]): string =>
+  domain.length === 0
+    ? 'none: it has no value anywhere'
+    : `${domain.map(intervalText).join(' and ')}; what is said below is about this alone`;
+
+const intervalText = ({ from, to }: Interval): string =>
+  `${from.included ? '[' : '('}${brief(from.x)}, ${brief(to.x)}${to.included ? ']' : ')'}`;
 
 const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
 
@@ -43,6 +53,7 @@ function curveLines(curve: CurveProperties): [string, string][] {
   const end = ({ value, at, attained }: typeof infimum): string =>
     Number.isFinite(value) ? `${brief(value)} (${attained ? 'at' : 'as x goes to'} ${brief(at)})` : brief(value);
   return [
+    ...(isWhole(curve.domain) ? [] : [['domain', domainText(curve.domain)] as [string, string]]),
     ['range', `${end(infimum)} to ${end(supremum)}`],
     ['limits', `${brief(curve.limits[0])} and ${brief(curve.limits[1])}`],
     ['linear', yesNo(curve.linear)],
@@ -56,8 +67,10 @@ function curveLines(curve: CurveProperties): [string, string][] {
     ]),
     [
       'at 0',
-      `value ${brief(curve.atZero.value)}, derivative ${brief(curve.atZero.derivative)}` +
-        (curve.atZero.nearIdentity ? ': near the identity' : ''),
+      !Number.isFinite(curve.atZero.value)
+        ? 'not defined'
+        : `value ${brief(curve.atZero.value)}, derivative ${brief(curve.atZero.derivative)}` +
+          (curve.atZero.nearIdentity ? ': near the identity' : ''),
     ],
     ['saturates', `left ${curve.saturates.left}, right ${curve.saturates.right}`],
     ['largest derivative', end(curve.steepest)],

@@ -1,51 +1,34 @@
 /** config.json as Hugging Face Transformers reads and writes it. */
-import { find } from '../activations/catalogue.js';
+import { catalogue, find } from '../activations/catalogue.js';
 import { type Activation, Formula, type Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import type { LlamaConfig } from '../models/llama.js';
-import { substitute, variable } from '../scalar/expression.js';
+import { type Expression, substitute, variable } from '../scalar/expression.js';
 import { simplify } from '../scalar/simplify.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Transformers' names of the activations that it can compute, and ours. */
-const activationNames: Readonly<Record<string, string>> = {
-  gelu: 'gelu',
-  gelu_10: 'gelu10',
-  gelu_pytorch_tanh: 'geluTanh',
-  hardswish: 'hardSwish',
-  laplace: 'laplace',
-  leaky_relu: 'leakyRelu',
-  linear: 'identity',
-  mish: 'mish',
-  quick_gelu: 'quickGelu',
-  relu: 'relu',
-  relu2: 'relu2',
-  relu6: 'relu6',
-  sigmoid: 'sigmoid',
-  silu: 'silu',
-  sqrtsoftplus: 'sqrtSoftplus',
-  tanh: 'tanh',
-};
+/**
+ * The activations that Transformers computes, by the name to write where it has several for one; to read, every alias of
+ * the catalogue will do.
+ */
+const writtenNames = [
+  ...['gelu', 'gelu_10', 'gelu_pytorch_tanh', 'hardswish', 'laplace', 'leaky_relu', 'linear', 'mish', 'quick_gelu'],
+  ...['relu', 'relu2', 'relu6', 'sigmoid', 'silu', 'sqrtsoftplus', 'tanh'],
+] as const;
 
-/** The gate activation(gate) * value, what the activation learns included. */
+/** The gate activation(gate) * value, what the activation learns included; named as the catalogue's gate that is the same. */
 export function gateOf(activation: Activation): Gate {
   const { noisy, parameters, learned, source } = activation;
-  const name = gateNames[activation.name] ?? `${activation.name}Gate`;
   const definition = substitute(noisy, { x: variable('gate') }).mul(variable('value'));
+  const same = catalogue().find(({ kind, expression }) => kind === 'gate' && isSame(expression, definition));
+  const name = same?.name ?? `${activation.name}Gate`;
   const kept = Object.entries(parameters).filter(([parameter]) => learned.includes(parameter));
   return new Formula('gate', name, definition, Object.fromEntries(kept), { source });
 }
 
-const gateNames: Readonly<Record<string, string>> = {
-  sigmoid: 'glu',
-  identity: 'bilinear',
-  relu: 'reglu',
-  gelu: 'geglu',
-  geluTanh: 'gegluTanh',
-  silu: 'swiglu',
-};
+const isSame = (a: Expression, b: Expression): boolean => simplify(a) === simplify(b);
 
 /**
  * What Transformers calls the block's activation, or undefined where it has none that computes the same: found by
@@ -53,13 +36,11 @@ const gateNames: Readonly<Record<string, string>> = {
  */
 export function hiddenAct(feedForward: Gate | Activation): string | undefined {
   if (feedForward.learned.length > 0) return undefined;
-  const target = simplify(feedForward.expression);
-  for (const [theirs, ours] of Object.entries(activationNames)) {
-    const activation = find(ours, 'activation');
-    const candidate = feedForward.kind === 'gate' ? gateOf(activation).expression : activation.expression;
-    if (simplify(candidate) === target) return theirs;
-  }
-  return undefined;
+  return writtenNames.find((name) => {
+    const activation = find(name, 'activation');
+    const candidate = feedForward.kind === 'gate' ? gateOf(activation) : activation;
+    return isSame(candidate.expression, feedForward.expression);
+  });
 }
 
 /**
@@ -140,7 +121,7 @@ export function decodeConfig(json: Json, stored?: Formula): LlamaConfig {
 function feedForwardOf(json: Json, isGated: boolean, stored?: Formula): Gate | Activation {
   if (stored !== undefined && stored.kind !== 'row') return stored as Gate | Activation;
   const name = String(json['hidden_act'] ?? (isGated ? 'silu' : 'relu2'));
-  const activation = find(activationNames[name] ?? name, 'activation');
+  const activation = find(name, 'activation');
   return isGated ? gateOf(activation) : activation;
 }
 

@@ -1,5 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { type Expression, variablesOf } from '../scalar/expression.js';
+import { stabilizeRows } from '../scalar/stable-rows.js';
 
 /**
  * What a kernel computes, apart from any device: expressions and what their variables stand for. Kernels are interned,
@@ -69,10 +70,13 @@ export interface RowKernel extends RowOperands {
   readonly outputs: readonly Expression[];
 }
 
+/** A kernel of the expressions' accurate forms: differentiate before, not after. */
 export function rowKernel(parts: Partial<RowOperands> & { readonly outputs: readonly Expression[] }): RowKernel {
-  const { elements = [], columns = [], rows = [], scalars = [], outputs } = parts;
-  checkVariables(outputs, elements, columns, rows, scalars, Object.values(rowBuiltins));
-  return intern({ kind: 'row', elements, columns, rows, scalars, outputs });
+  const { elements = [], columns = [], rows = [], scalars = [] } = parts;
+  checkVariables(parts.outputs, elements, columns, rows, scalars, Object.values(rowBuiltins));
+  const operands = { elements, columns, rows, scalars };
+  const along = elementVariables(operands);
+  return intern({ kind: 'row', ...operands, outputs: parts.outputs.map((output) => stabilizeRows(output, along)) });
 }
 
 /** Which variables run along the row. */

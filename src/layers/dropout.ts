@@ -1,9 +1,9 @@
 import { SluiceError } from '../base/errors.js';
-import { constant, variable } from '../scalar/expression.js';
+import { constant, variables } from '../scalar/expression.js';
 import { internal, mapTensors, type Tensor } from '../tensor/index.js';
 import { type Mode, noiseLike } from './mode.js';
 
-const [x, noise, probability] = [variable('x'), variable('noise'), variable('probability')];
+const [x, noise, probability] = variables('x', 'noise', 'probability');
 const dropped = noise.whereLess(probability, 0, x.div(constant(1).sub(probability)));
 
 /** Zeros each element with that probability in training and scales the rest. Source: Srivastava 2014. */

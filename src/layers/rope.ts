@@ -1,11 +1,10 @@
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
-import { variable } from '../scalar/expression.js';
+import { variables } from '../scalar/expression.js';
 import { internal, mapJoined, type Tensor, tensor } from '../tensor/index.js';
 import { requireAxes } from './shapes.js';
 
-const [first, second, cosine, sine] = ['first', 'second', 'cosine', 'sine'].map(variable) as [X, X, X, X];
-type X = ReturnType<typeof variable>;
+const [first, second, cosine, sine] = variables('first', 'second', 'cosine', 'sine');
 const rotated = [first.mul(cosine).sub(second.mul(sine)), second.mul(cosine).add(first.mul(sine))];
 
 /**

@@ -1,23 +1,26 @@
-import { constant, type Expression, reachable, toExpression, variable } from './expression.js';
+import { constant, type Expression, fact, reachable, toExpression, variable } from './expression.js';
 import { primitives } from './primitives.js';
 import { simplify } from './simplify.js';
 
 /** Where a value lives: one for each element of a row, or one for the whole row. */
 export type Extent = 'element' | 'row';
 
+/** The variables that an expression depends on outside of reductions. */
+const freeVariables = fact<ReadonlySet<string>>(({ node }, operands) => {
+  if (node.kind === 'variable') return new Set([node.name]);
+  return new Set(node.kind === 'apply' ? operands.flatMap((names) => [...names]) : []);
+});
+
+/** Whether an expression has a value for each element of a row, given which variables have. */
+export const runsAlong = (expression: Expression, elementVariables: ReadonlySet<string>): boolean =>
+  [...freeVariables(expression)].some((name) => elementVariables.has(name));
+
 /** The extent of every expression, given which variables run along the row. */
-export function extents(roots: readonly Expression[], elementVariables: ReadonlySet<string>): Map<Expression, Extent> {
-  const found = new Map<Expression, Extent>();
-  for (const expression of reachable(roots)) {
-    const { node } = expression;
-    const runsAlong =
-      node.kind === 'variable'
-        ? elementVariables.has(node.name)
-        : node.kind === 'apply' && node.operands.some((operand) => found.get(operand) === 'element');
-    found.set(expression, runsAlong ? 'element' : 'row');
-  }
-  return found;
-}
+export const extents = (
+  roots: readonly Expression[],
+  elementVariables: ReadonlySet<string>,
+): ReadonlyMap<Expression, Extent> =>
+  new Map(reachable(roots).map((one) => [one, runsAlong(one, elementVariables) ? 'element' : 'row']));
 
 export interface Seed {
   readonly output: Expression;

@@ -92,6 +92,10 @@ export function variable(name: string): Expression {
   return Expression.of({ kind: 'variable', name });
 }
 
+/** A variable for each name: `const [x, y] = variables('x', 'y')`. */
+export const variables = <const Names extends readonly string[]>(...names: Names) =>
+  names.map(variable) as { readonly [Place in keyof Names]: Expression };
+
 export const toExpression = (value: Expression | number): Expression =>
   typeof value === 'number' ? constant(value) : value;
 
@@ -116,6 +120,19 @@ export function variablesOf(roots: readonly Expression[]): string[] {
   return reachable(roots).flatMap(({ node }) => (node.kind === 'variable' ? [node.name] : []));
 }
 
+/** A fact about each expression, found once from the same fact about its operands and kept as long as the expression. */
+export function fact<T extends object>(derive: (expression: Expression, operands: readonly T[]) => T) {
+  const known = new WeakMap<Expression, T>();
+  const of = (expression: Expression): T => {
+    const found = known.get(expression);
+    if (found !== undefined) return found;
+    const made = derive(expression, expression.operands.map(of));
+    known.set(expression, made);
+    return made;
+  };
+  return of;
+}
+
 /** Rebuilds an expression bottom-up: `rebuild` gets each node with its operands already rebuilt. */
 export function transform(
   root: Expression,
@@ -138,11 +155,21 @@ export function withOperands(expression: Expression, operands: readonly Expressi
   return node.kind === 'reduce' && operand !== undefined ? Expression.of({ ...node, operands: [operand] }) : expression;
 }
 
-/** Replaces variables by expressions or numbers. */
-export function substitute(root: Expression, values: Readonly<Record<string, Expression | number>>): Expression {
-  return transform(root, (expression, operands) => {
+type Values = Readonly<Record<string, Expression | number>>;
+
+const valuesIn =
+  (values: Values) =>
+  (expression: Expression, operands: readonly Expression[]): Expression => {
     if (expression.node.kind !== 'variable') return withOperands(expression, operands);
     const value = Object.hasOwn(values, expression.node.name) ? values[expression.node.name] : undefined;
     return value === undefined ? expression : toExpression(value);
-  });
+  };
+
+/** Replaces variables by expressions or numbers. */
+export const substitute = (root: Expression, values: Values): Expression => transform(root, valuesIn(values));
+
+/** A row expression at one position, where its variables have these values; reductions stay those of the whole row. */
+export function atPosition(root: Expression, values: Values): Expression {
+  const reductionsOfRow = reachable([root]).filter(({ node }) => node.kind === 'reduce');
+  return transform(root, valuesIn(values), new Map(reductionsOfRow.map((reduction) => [reduction, reduction])));
 }

@@ -2,6 +2,7 @@ import {
   apply,
   constant,
   type Expression,
+  fact,
   reachable,
   substitute,
   transform,
@@ -18,7 +19,7 @@ import { simplify } from './simplify.js';
  * Stands for infinity while a function is evaluated in float64: its square root is beyond every finite float32,
  * its cube is finite, so that limits such as that of x sigmoid(x) come out as numbers.
  */
-const beyond = 2 ** 280;
+export const beyond = 2 ** 280;
 
 /**
  * Extends an expression in float32 inputs to the whole line: at an infinity it takes the limit, at NaN it is NaN.
@@ -29,7 +30,7 @@ export function extend(expression: Expression, inputs: readonly string[]): Expre
   const isCheap = only !== undefined && others.length === 0 && float32Error([simple]) <= float32Tolerance;
   const bounded = isMonotonePiece(simple) ? simple : isCheap ? withLimits(simple, only) : clampInputs(simple, inputs);
   return inputs.reduce(
-    (result, name) => (carriesNan(result, name) ? result : apply('carryNan', variable(name), result)),
+    (result, name) => (carriesNan(result).has(name) ? result : apply('carryNan', variable(name), result)),
     bounded,
   );
 }
@@ -62,15 +63,14 @@ function isMonotonePiece(expression: Expression): boolean {
   });
 }
 
-/** Whether a NaN in the variable surely reaches the result: a selection must carry it on both branches. */
-function carriesNan(expression: Expression, name: string): boolean {
-  const { node } = expression;
-  if (node.kind === 'variable') return node.name === name;
-  if (node.kind !== 'apply') return false;
-  const carried = node.operands.map((operand) => carriesNan(operand, name));
-  if (node.primitive === 'select') return carried[2] === true && carried[3] === true;
-  return node.primitive === 'sign' ? false : carried.includes(true);
-}
+/** The variables whose NaN surely reaches the result: a selection must carry it on both branches. */
+const carriesNan = fact<ReadonlySet<string>>(({ node }, operands) => {
+  if (node.kind === 'variable') return new Set([node.name]);
+  if (node.kind !== 'apply' || node.primitive === 'sign') return new Set();
+  if (node.primitive !== 'select') return new Set(operands.flatMap((names) => [...names]));
+  const [, , then, otherwise] = operands;
+  return new Set([...(then ?? [])].filter((name) => otherwise?.has(name)));
+});
 
 const expanded = { float32: new Map<Expression, Expression>(), float64: new Map<Expression, Expression>() };
 

@@ -1,17 +1,9 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
-import {
-  apply,
-  constant,
-  type Expression,
-  Expression as Node,
-  type Reduction,
-  reachable,
-  reductions,
-  variable,
-} from './expression.js';
-import { arity, type Primitive, primitives } from './primitives.js';
-import { wholePower } from './sums.js';
+import { constant, type Expression, reachable, variable } from './expression.js';
+import { call, functionOf, type Library, noLibrary, type Scope } from './functions.js';
+import { integerPower, longestPower } from './sums.js';
+import { longest, type Token, tokenize, tooLong, unexpected } from './tokens.js';
 
 const constants: Readonly<Record<string, number>> = {
   pi: Math.PI,
@@ -20,70 +12,8 @@ const constants: Readonly<Record<string, number>> = {
   nan: Number.NaN,
 };
 
-/** Functions that are spelled in terms of primitives. */
-const spellings: Readonly<Record<string, (...operands: Expression[]) => Expression>> = {
-  relu: (x) => operand(x).max(0),
-  square: (x) => operand(x).mul(operand(x)),
-  silu: (x) => operand(x).mul(operand(x).sigmoid()),
-  log2: (x) => operand(x).log().mul(Math.LOG2E),
-  cosh: (x) => operand(x).exp().add(operand(x).neg().exp()).mul(0.5),
-};
-const operand = (x: Expression | undefined): Expression => x ?? constant(Number.NaN);
-const hidden: readonly Primitive[] = [
-  'select',
-  'add',
-  'sub',
-  'mul',
-  'div',
-  'neg',
-  'scale',
-  'scale32',
-  'exponent',
-  'mantissa',
-];
-
-type Token = { readonly kind: 'number' | 'name' | 'symbol' | 'end'; readonly text: string; readonly at: number };
-
-function tokenize(text: string): Token[] {
-  const tokens: Token[] = [];
-  const pattern = /\s*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([A-Za-z_][A-Za-z_0-9]*)|(<=|>=|\*\*|[-+*/^(),<>]))/y;
-  let at = 0;
-  while (at < text.trimEnd().length) {
-    pattern.lastIndex = at;
-    const match = pattern.exec(text);
-    if (match === null) {
-      const start = at + text.slice(at).search(/\S/);
-      throw unexpected(text, { kind: 'symbol', text: [...text.slice(start, start + 2)][0] ?? '', at: start });
-    }
-    if (tokens.length === longest) throw tooLong(text);
-    const [whole, number, name, symbol] = match;
-    const kind = number !== undefined ? 'number' : name !== undefined ? 'name' : 'symbol';
-    const body = number ?? name ?? symbol ?? '';
-    tokens.push({ kind, text: body === '**' ? '^' : body, at: at + whole.length - body.length });
-    at = pattern.lastIndex;
-  }
-  tokens.push({ kind: 'end', text: '', at: text.length });
-  return tokens;
-}
-
-function unexpected(text: string, token: Token): SluiceError {
-  const what = token.kind === 'end' ? 'the end of the text' : JSON.stringify(token.text);
-  return new SluiceError('expression', {
-    rule: `an expression is made of numbers, variables, + - * / ^ and functions; position ${token.at + 1} has ${what}`,
-    received: text,
-    remedy: 'For example: x * tanh(softplus(x)), or where(x > 0, x, 0.1 * x).',
-  });
-}
-
-/** Deep nesting would overflow the stack before it means anything, and repeated powers the memory. */
+/** Deeper nesting would overflow the stack before it means anything. */
 const deepest = 200;
-const longest = 4000;
-
-const tooLong = (text: string): SluiceError =>
-  new SluiceError('expression', {
-    rule: `an expression has at most ${longest} parts, powers written out`,
-    received: text,
-  });
 
 /** Operations, numbers and variables when nothing is shared. */
 function sizeOf(root: Expression): number {
@@ -97,22 +27,21 @@ function sizeOf(root: Expression): number {
   return sizes.get(root) ?? 1;
 }
 
-/** What an expression is applied to. */
-type Scope = 'number' | 'row';
-
 class Parser {
   readonly #text: string;
   readonly #tokens: readonly Token[];
   readonly #variables: readonly string[];
   readonly #scope: Scope;
+  readonly #library: Library;
   #position = 0;
   #depth = 0;
 
-  constructor(text: string, variables: readonly string[], scope: Scope) {
+  constructor(text: string, variables: readonly string[], scope: Scope, library: Library) {
     this.#text = text;
     this.#tokens = tokenize(text);
     this.#variables = variables;
     this.#scope = scope;
+    this.#library = library;
   }
 
   parse(): Expression {
@@ -178,7 +107,7 @@ class Parser {
     if (this.#accept('^') === undefined) return base;
     const exponent = this.#signed();
     const { value } = exponent;
-    return value !== undefined && Number.isInteger(value) && Math.abs(value) <= 16
+    return value !== undefined && Number.isInteger(value) && Math.abs(value) <= longestPower
       ? integerPower(base, value)
       : base.pow(exponent);
   }
@@ -209,11 +138,12 @@ class Parser {
   #call({ text: name }: Token): Expression {
     this.#expect('(');
     if (name === 'where') return this.#where();
-    checkFunction(name, this.#scope);
+    // Ahead of the operands: an error in them may come from the wrong name.
+    const callable = functionOf(name, this.#library, this.#scope);
     const operands = [this.#sum()];
     while (this.#accept(',') !== undefined) operands.push(this.#sum());
     this.#expect(')');
-    return callFunction(name, operands);
+    return call(name, callable, operands);
   }
 
   #where(): Expression {
@@ -232,50 +162,17 @@ class Parser {
   }
 }
 
-const integerPower = (base: Expression, exponent: number): Expression =>
-  exponent < 0 ? constant(1).div(wholePower(base, -exponent)) : wholePower(base, exponent);
-
-const callable = (Object.keys(primitives) as Primitive[]).filter((primitive) => !hidden.includes(primitive));
-
-/** Ahead of the operands: an error in them may come from the wrong name. */
-function checkFunction(name: string, scope: Scope): void {
-  const along = scope === 'row' ? Object.keys(reductions) : [];
-  const names: readonly string[] = [...callable, ...Object.keys(spellings), ...along, 'where'];
-  if (names.includes(name)) return;
-  throw new SluiceError('expression', {
-    rule: 'a function is one of the primitives',
-    received: name,
-    remedy: didYouMean(name, names, `They are: ${names.join(', ')}.`),
-  });
-}
-
-function callFunction(name: string, operands: readonly Expression[]): Expression {
-  const wants = (count: number): void => {
-    if (operands.length === count) return;
-    throw new SluiceError('expression', {
-      rule: `${name} takes ${count} operand${count === 1 ? '' : 's'}`,
-      received: operands.length,
-    });
-  };
-  const spelling = Object.hasOwn(spellings, name) ? spellings[name] : undefined;
-  if (spelling !== undefined) {
-    wants(1);
-    return spelling(...operands);
-  }
-  if (Object.hasOwn(reductions, name)) {
-    wants(1);
-    return Node.of({ kind: 'reduce', reduction: name as Reduction, operands: [operand(operands[0])] });
-  }
-  const primitive = name as Primitive;
-  wants(arity(primitive));
-  return apply(primitive, ...operands);
-}
-
 /**
  * Reads an expression from text, never by evaluating it as code.
  * @param scope `number` refuses reductions along a row, which an activation or a gate cannot have.
+ * @param library formulas that the text may call by name, beside the primitives.
  * @throws SluiceError `expression` with the position of what is wrong, or the nearest name.
  */
-export function parse(text: string, variables: readonly string[] = ['x'], scope: Scope = 'row'): Expression {
-  return new Parser(text, variables, scope).parse();
+export function parse(
+  text: string,
+  variables: readonly string[] = ['x'],
+  scope: Scope = 'row',
+  library: Library = noLibrary,
+): Expression {
+  return new Parser(text, variables, scope, library).parse();
 }

@@ -1,17 +1,28 @@
 import { plainCondition } from './conditions.js';
 import { constant, type Expression, transform, withOperands } from './expression.js';
+import { operandsOf, summand } from './match.js';
 import { type Primitive, primitives } from './primitives.js';
 import { stableCall, stableProduct, stableSum } from './stable.js';
-import { fromProduct, fromSum, type Product, type Sum, toProduct, toSum, wholePower } from './sums.js';
+import { fromProduct, fromSum, integerPower, longestPower, type Product, type Sum, toProduct, toSum } from './sums.js';
 
 const memo = new Map<Expression, Expression>();
 
+/** A rule may make room for another; two rounds have been enough for whatever was tried. */
+const mostRounds = 8;
+
 /**
- * Folds constants, collects like terms and factors, and applies the stable forms. The result is the same function
- * over the reals. Never run it on expanded special functions: it would undo their compensated sums.
+ * Folds constants, collects like terms and factors, and applies the stable forms, until nothing changes. The result is the
+ * same function over the reals. Never run it on expanded special functions: it would undo their compensated sums.
  */
 export function simplify(expression: Expression): Expression {
-  return transform(expression, (node, operands) => simplifyNode(withOperands(node, operands)), memo);
+  let simple = expression;
+  for (let round = 0; round < mostRounds; round++) {
+    const next = transform(simple, (node, operands) => simplifyNode(withOperands(node, operands)), memo);
+    if (next === simple) break;
+    simple = next;
+  }
+  memo.set(expression, simple);
+  return simple;
 }
 
 function simplifyNode(expression: Expression): Expression {
@@ -50,8 +61,7 @@ function simplifyProduct(expression: Expression): Expression {
   return changed ? simplify(result) : result;
 }
 
-const selection = (expression: Expression): readonly Expression[] | undefined =>
-  expression.node.kind === 'apply' && expression.node.primitive === 'select' ? expression.operands : undefined;
+const selection = (expression: Expression): readonly Expression[] | undefined => operandsOf(expression, 'select');
 
 /** Factors beside a selection with a 0 branch move inside, so that 0 never meets an infinity. */
 function enterSelection(product: Product): Expression | undefined {
@@ -89,9 +99,9 @@ function mergeSelections(sum: Sum): Expression | undefined {
 
 /** A factor that is the same for the whole row leaves the sum; only constants are known to be. */
 function simplifyReduction(expression: Expression): Expression {
-  const { node } = expression;
-  if (node.kind !== 'reduce' || node.reduction !== 'sum') return expression;
-  const { coefficient, divisor, factors } = toProduct(node.operands[0]);
+  const term = summand(expression);
+  if (term === undefined) return expression;
+  const { coefficient, divisor, factors } = toProduct(term);
   if (coefficient === 0) return constant(0);
   if ((coefficient === 1 && divisor === 1) || factors.size === 0) return expression;
   const rest = fromProduct({ coefficient: 1, divisor: 1, factors }).sum();
@@ -99,11 +109,9 @@ function simplifyReduction(expression: Expression): Expression {
 }
 
 /** By products or of the absolute value: lanes compute a power by the logarithm, which a negative base has not. */
-function integerPower(x: Expression, exponent: number): Expression | undefined {
-  if (Math.abs(exponent) <= 16) {
-    return exponent < 0 ? constant(1).div(wholePower(x, -exponent)) : wholePower(x, exponent);
-  }
-  if (x.node.kind === 'apply' && x.node.primitive === 'abs') return undefined;
+function wholeExponent(x: Expression, exponent: number): Expression | undefined {
+  if (Math.abs(exponent) <= longestPower) return integerPower(x, exponent);
+  if (operandsOf(x, 'abs') !== undefined) return undefined;
   return exponent % 2 === 0 ? x.abs().pow(exponent) : x.mul(x.abs().pow(exponent - 1));
 }
 
@@ -137,7 +145,7 @@ const rules: Partial<Record<Primitive, Rule>> = {
     const exponent = y?.value;
     if (x === undefined || exponent === undefined) return undefined;
     if (exponent === 0.5) return x.sqrt();
-    const power = Number.isInteger(exponent) ? integerPower(x, exponent) : undefined;
+    const power = Number.isInteger(exponent) ? wholeExponent(x, exponent) : undefined;
     return power === undefined ? undefined : simplify(power);
   },
 };

@@ -3,18 +3,9 @@
  * tail, 2 sigmoid(2u) none. Each rule is an identity over the reals; a test checks all of them by value.
  */
 import { apply, constant, type Expression } from './expression.js';
+import { inside, operandsOf } from './match.js';
 import type { Primitive } from './primitives.js';
 import { fromProduct, fromSum, type Product, type Sum, toProduct, toSum } from './sums.js';
-
-/** The operands of an application of `primitive`, if that is what the expression is. */
-function match(expression: Expression | undefined, primitive: Primitive): readonly Expression[] | undefined {
-  const node = expression?.node;
-  return node?.kind === 'apply' && node.primitive === primitive ? node.operands : undefined;
-}
-
-/** u where the expression is f(u) for a one-operand primitive f. */
-const inside = (expression: Expression | undefined, primitive: Primitive): Expression | undefined =>
-  match(expression, primitive)?.[0];
 
 const square = (x: Expression): Expression => x.mul(x);
 
@@ -69,7 +60,7 @@ function pairWithConstant(sum: Sum, term: Expression, coefficient: number): Expr
 }
 
 function squareOf(expression: Expression): Expression | undefined {
-  const operands = match(expression, 'mul');
+  const operands = operandsOf(expression, 'mul');
   return operands !== undefined && operands[0] === operands[1] ? operands[0] : undefined;
 }
 
@@ -178,7 +169,7 @@ function negate(u: Expression): Expression {
   const inner = inside(u, 'neg');
   if (inner !== undefined) return inner;
   const { coefficient } = toProduct(u);
-  const [a, b] = match(u, 'mul') ?? [];
+  const [a, b] = operandsOf(u, 'mul') ?? [];
   return coefficient < 0 && a?.value !== undefined && b !== undefined ? constant(-a.value).mul(b) : u.neg();
 }
 
@@ -209,7 +200,7 @@ const calls: Partial<Record<Primitive, (u: Expression) => Expression | undefined
     return v.sigmoid().mul(q.add(1)).div(square(q).add(1));
   },
   sigmoid: (u) => {
-    const [a, b] = match(u, 'mul') ?? [];
+    const [a, b] = operandsOf(u, 'mul') ?? [];
     const v = a?.value !== undefined && Math.abs(a.value) === 2 ? inside(b, 'softplus') : undefined;
     if (v === undefined || a?.value === undefined) return undefined;
     const q = square(negate(v).sigmoid());

@@ -33,7 +33,7 @@ function collect(sum: Sum, expression: Expression, times: number): void {
   } else count(sum.terms, expression, times);
 }
 
-const multiple = (coefficient: number, term: Expression): Expression =>
+export const multiple = (coefficient: number, term: Expression): Expression =>
   coefficient === 1 ? term : constant(coefficient).mul(term);
 
 export function fromSum(sum: Sum): Expression {
@@ -89,8 +89,15 @@ function gather(product: Product, expression: Expression, power: number): void {
   } else count(product.factors, expression, power);
 }
 
-/** As few products as squaring needs; the parser reads x^n the same way. */
-export function wholePower(base: Expression, exponent: number): Expression {
+/** The largest exponent that products are written for. */
+export const longestPower = 16;
+
+/** A whole power by products, which hold for a negative base too. */
+export const integerPower = (base: Expression, exponent: number): Expression =>
+  exponent < 0 ? constant(1).div(wholePower(base, -exponent)) : wholePower(base, exponent);
+
+/** As few products as squaring needs. */
+function wholePower(base: Expression, exponent: number): Expression {
   if (exponent <= 1) return exponent === 1 ? base : constant(1);
   const half = wholePower(base, Math.floor(exponent / 2));
   const square = half.mul(half);

@@ -9,9 +9,11 @@ import {
 } from '../kernels/kernel.js';
 import { type Extent, extents, gradient } from '../scalar/differentiate.js';
 import { type Expression, reachable, variable, variablesOf } from '../scalar/expression.js';
+import { groupRowFactors } from '../scalar/row-factors.js';
 import { simplify } from '../scalar/simplify.js';
+import { stabilizeRows } from '../scalar/stable-rows.js';
 import { checkOperands, freshName } from './map-program.js';
-import { groupRowFactors, hoist } from './row-values.js';
+import { hoist } from './row-values.js';
 
 /** The kernels of a row operation's gradient, for some wanted operands. */
 export interface RowGradient {
@@ -93,8 +95,9 @@ export class RowProgram implements RowOperands {
 
   #derive(wanted: readonly string[]): RowGradient {
     const seeds = this.#definition.map((output, k) => ({ output, cotangent: variable(this.cotangents[k] ?? '') }));
+    // Ahead of the hoisting: an accurate form is found by the reductions that it is made of.
     const derived = gradient(seeds, wanted, this.#elementNames).map((expression) =>
-      groupRowFactors(simplify(expression), this.#elementNames),
+      groupRowFactors(stabilizeRows(expression, this.#elementNames), this.#elementNames),
     );
     // What forward computes for the row anyway takes one number per row to save.
     const computed = new Set(reachable(this.#definition));

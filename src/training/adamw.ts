@@ -2,7 +2,7 @@ import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import type { NamedParameter } from '../layers/layer.js';
-import { constant, variable } from '../scalar/expression.js';
+import { constant, type Expression, variables } from '../scalar/expression.js';
 import { endStep, mapInto, type Tensor, zeros } from '../tensor/index.js';
 import { GradientNorm } from './gradient-norm.js';
 
@@ -23,13 +23,9 @@ const adamwDefaults = {
   clip: 1,
 } satisfies OptionTable<AdamWOptions>;
 
-const [weight, gradient, first, second] = ['weight', 'gradient', 'first', 'second'].map(variable) as Four;
-const [coefficient, correction1, correction2] = ['coefficient', 'correction1', 'correction2'].map(variable) as Three;
-const [lr, beta1, beta2, epsilon, decay] = ['lr', 'beta1', 'beta2', 'epsilon', 'decay'].map(variable) as Five;
-type X = ReturnType<typeof variable>;
-type Three = [X, X, X];
-type Four = [X, X, X, X];
-type Five = [X, X, X, X, X];
+const [weight, gradient, first, second] = variables('weight', 'gradient', 'first', 'second');
+const [coefficient, correction1, correction2] = variables('coefficient', 'correction1', 'correction2');
+const [lr, beta1, beta2, epsilon, decay] = variables('lr', 'beta1', 'beta2', 'epsilon', 'decay');
 
 const one = constant(1);
 const clipped = gradient.mul(coefficient);
@@ -38,7 +34,7 @@ const newSecond = beta2.mul(second).add(one.sub(beta2).mul(clipped).mul(clipped)
 const direction = newFirst.div(correction1).div(newSecond.div(correction2).sqrt().add(epsilon));
 const newWeight = weight.sub(lr.mul(direction.add(decay.mul(weight))));
 /** A coefficient below 0 says that the gradient is not finite: then nothing changes. */
-const unlessSkipped = (updated: X, old: X): X => coefficient.whereLess(0, old, updated);
+const unlessSkipped = (updated: Expression, old: Expression): Expression => coefficient.whereLess(0, old, updated);
 
 const update = [unlessSkipped(newWeight, weight), unlessSkipped(newFirst, first), unlessSkipped(newSecond, second)];
 

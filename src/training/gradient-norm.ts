@@ -1,21 +1,19 @@
 import type { Device, View } from '../devices/device.js';
 import { rowKernel } from '../kernels/kernel.js';
-import { constant, variable } from '../scalar/expression.js';
+import { constant, type Expression, variable, variables } from '../scalar/expression.js';
 import { type Tensor, zeros } from '../tensor/index.js';
 
 const x = variable('x');
 const squares = rowKernel({ elements: ['x'], outputs: [x.mul(x).sum()] });
 
-const [loss, applied, clip, beta1, beta2] = ['loss', 'applied', 'clip', 'beta1', 'beta2'].map(variable) as Five;
-type X = ReturnType<typeof variable>;
-type Five = [X, X, X, X, X];
+const [loss, applied, clip, beta1, beta2] = variables('loss', 'applied', 'clip', 'beta1', 'beta2');
 
 const one = constant(1);
 const norm = x.sum().sqrt();
-const whenFinite = (then: X, otherwise: X | number): X =>
+const whenFinite = (then: Expression, otherwise: Expression | number): Expression =>
   norm.whereLess(3e38, loss.abs().whereLess(3e38, then, otherwise), otherwise);
 /** 1 - beta^t without cancellation. */
-const correction = (beta: X, steps: X): X => beta.log().mul(steps).expm1().neg();
+const correction = (beta: Expression, steps: Expression): Expression => beta.log().mul(steps).expm1().neg();
 const share = clip.whereLess(norm, clip.div(norm.add(1e-6)), 1);
 const nextApplied = applied.add(whenFinite(one, 0));
 const summary = rowKernel({

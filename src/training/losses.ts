@@ -1,15 +1,15 @@
-import { variable } from '../scalar/expression.js';
+import { logSoftmax } from '../activations/rows.js';
+import { atPosition, substitute, variables } from '../scalar/expression.js';
 import { rowTensors, type Tensor } from '../tensor/index.js';
 import { checkWhole } from '../tensor/operations/operands.js';
 
-const [x, target, position] = [variable('logits'), variable('targets'), variable('position')];
+const [logits, targets, position] = variables('logits', 'targets', 'position');
+const logProbabilities = substitute(logSoftmax.expression, { x: logits });
 
-const top = x.maximum();
-const logSumExp = x.sub(top).exp().sum().log().add(top);
 /** The logit of the target: position and target are whole numbers, so they are equal or at least 1 apart. */
-const picked = position.sub(target).abs().whereLess(0.5, x, 0).sum();
+const picked = position.sub(targets).abs().whereLess(0.5, logits, 0).sum();
 /** A target below 0, such as -100, is ignored: no padding enters a loss. */
-const negativeLogLikelihood = target.whereLess(0, 0, logSumExp.sub(picked));
+const negativeLogLikelihood = targets.whereLess(0, 0, atPosition(logProbabilities, { logits: picked }).neg());
 
 /**
  * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored.

@@ -1,11 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import * as exported from '../../src/activations/index.js';
-import { catalogue, Formula, find, readFormula, resolveActivation } from '../../src/activations/index.js';
+import {
+  catalogue,
+  Formula,
+  find,
+  gelu,
+  geluTanh,
+  leakyRelu,
+  readFormula,
+  relu,
+  resolveActivation,
+  resolveFormula,
+  softmax,
+  swiglu,
+} from '../../src/activations/index.js';
 import { evaluateRowExpression } from '../../src/activations/properties/rows.js';
-import { variable } from '../../src/scalar/expression.js';
+import { plainName } from '../../src/base/nearest.js';
+import { constant, type Expression, variable } from '../../src/scalar/expression.js';
 import { interpreter } from '../../src/scalar/interpret.js';
 
-const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 const formulas = Object.entries(exported).flatMap(([key, value]) =>
   value instanceof Formula ? [[key, value] as const] : [],
 );
@@ -17,11 +30,11 @@ const huggingFace = [
   ...['sigmoid', 'silu', 'sqrtsoftplus', 'swish', 'tanh', 'prelu', 'xielu'],
 ];
 
-/** torch.nn's activation modules; Softmin, Softmax2d and MultiheadAttention are other things than formulas here. */
+/** torch.nn's activation modules; Softmax2d and MultiheadAttention are other things than formulas here. */
 const pyTorch = [
   ...['Threshold', 'ReLU', 'RReLU', 'Hardtanh', 'ReLU6', 'Sigmoid', 'Hardsigmoid', 'Tanh', 'SiLU', 'Mish', 'Hardswish'],
   ...['ELU', 'CELU', 'SELU', 'GLU', 'GELU', 'Hardshrink', 'LeakyReLU', 'LogSigmoid', 'Softplus', 'Softshrink'],
-  ...['PReLU', 'Softsign', 'Tanhshrink', 'Softmax', 'LogSoftmax', 'Identity'],
+  ...['PReLU', 'Softsign', 'Tanhshrink', 'Softmin', 'Softmax', 'LogSoftmax', 'Identity'],
 ];
 
 describe('the catalogue', () => {
@@ -35,7 +48,7 @@ describe('the catalogue', () => {
   });
 
   test('gives every name and alias to one formula alone', () => {
-    const names = catalogue().flatMap(({ name, aliases }) => [...new Set([name, ...aliases].map(plain))]);
+    const names = catalogue().flatMap(({ name, aliases }) => [...new Set([name, ...aliases].map(plainName))]);
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
   });
 
@@ -99,6 +112,45 @@ describe('an activation by its text', () => {
   test('is the catalogue entry of the same formula', () => {
     const own = resolveActivation('x*tanh(softplus(x))');
     expect(own.expression).toBe(find('mish').expression);
+  });
+
+  test.each([
+    ['relu(x) + relu(-x)', (x: Expression) => relu.of(x).add(relu.of(x.neg()))],
+    ['x*GELU(2*x)', (x: Expression) => x.mul(gelu.of(constant(2).mul(x)))],
+    ['gelu_new(x) - leaky_relu(x)', (x: Expression) => geluTanh.of(x).sub(leakyRelu.of(x))],
+    ['swiglu(x, 1 + x)', (x: Expression) => swiglu.of(x, constant(1).add(x))],
+  ])('may call the formulas of the catalogue: %s', (text, expected) => {
+    expect(resolveActivation(text).expression).toBe(expected(variable('x')));
+  });
+
+  test.each([
+    ['geluu(x)', 'Did you mean "gelu"?'],
+    ['softmax(x)', 'softmax runs along a row'],
+    ['glu(x)', 'glu takes 2 operands'],
+  ])('says what is wrong with %s', (text, message) => {
+    expect(() => resolveActivation(text)).toThrow(message);
+  });
+
+  test('that a run stored is read with the names of the catalogue', () => {
+    const stored = { ...softmax.toJSON(), expression: 'softmax(x)*relu(x)' };
+    expect(readFormula(stored).expression).toBe(softmax.of(variable('x')).mul(relu.of(variable('x'))));
+  });
+
+  test('has the parameters that are given and used', () => {
+    const own = resolveFormula('x*sigmoid(beta*x)', { beta: 1.5 });
+    expect(own.expression).toBe(find('swish').with({ beta: 1.5 }).expression);
+    expect(own.with({ beta: 'learned' }).learned).toEqual(['beta']);
+    expect(readFormula(JSON.parse(JSON.stringify(own))).expression).toBe(own.expression);
+    expect(resolveFormula('swish', { beta: 1.5 }).expression).toBe(own.expression);
+  });
+
+  test.each([
+    [{ gamma: 1 }, 'an expression here uses the variables x, gamma, received "beta"'],
+    [{ beta: 1, gamma: 1 }, 'x*sigmoid(beta*x) has the parameters beta, received "gamma"'],
+    [{ beta: 1, x: 1 }, 'x*sigmoid(beta*x) has the parameters beta, received "x"'],
+    [{ beta: Number.NaN }, 'parameter beta of x*sigmoid(beta*x) is a finite number'],
+  ])('says what is wrong with the parameters %j', (parameters, message) => {
+    expect(() => resolveFormula('x*sigmoid(beta*x)', parameters)).toThrow(message);
   });
 
   test('is read in x alone', () => {

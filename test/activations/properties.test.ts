@@ -256,6 +256,96 @@ describe('a scan', () => {
   });
 });
 
+describe('a function that has no value everywhere', () => {
+  const of = (text: string): ActivationProperties => propertiesOf(resolveActivation(text));
+  const intervals = (text: string): string =>
+    of(text)
+      .domain.map(({ from, to }) => `${from.included ? '[' : '('}${from.x}, ${to.x}${to.included ? ']' : ')'}`)
+      .join(' ');
+
+  test.each([
+    ['log(x)', '(0, Infinity)'],
+    ['log(-x)', '(-Infinity, 0)'],
+    ['log1p(x)', '(-1, Infinity)'],
+    ['sqrt(x)', '[0, Infinity)'],
+    ['sqrt(x - 0.3)', '[0.3, Infinity)'],
+    ['pow(x, 0.3)', '[0, Infinity)'],
+    ['x*log(x)', '(0, Infinity)'],
+    ['sqrt(1 - x*x)', '[-1, 1]'],
+    ['sqrt(x*x - 1)', '(-Infinity, -1] [1, Infinity)'],
+    ['log(1 - x) + sqrt(x + 1000)', '[-1000, 1)'],
+    ['1/x', '(-Infinity, 0) (0, Infinity)'],
+    ['expm1(x)/x', '(-Infinity, 0) (0, Infinity)'],
+    ['log(-1 - x*x)', ''],
+  ])('%s has the domain %s', (text, expected) => {
+    expect(intervals(text)).toBe(expected);
+  });
+
+  test.each([
+    ['an overflow', 'exp(x) - exp(2*x)'],
+    ['a branch that is not taken', 'where(x < 0, 0, sqrt(x))'],
+    ['a large power', 'x^16'],
+  ])('%s ends no domain: %s', (_, text) => {
+    expect(intervals(text)).toBe('(-Infinity, Infinity)');
+  });
+
+  test('is described where it has one: log', () => {
+    const { range, limits, monotonic, symmetry, kinks, saturates, normal } = of('log(x)');
+    expect([range.infimum.value, range.supremum.value, ...limits]).toEqual([-infinite, infinite, -infinite, infinite]);
+    expect([monotonic, symmetry, kinks, saturates.left]).toEqual(['increasing', 'none', [], 'no']);
+    // E log|z| = -(gamma + log 2) / 2, its variance is pi^2 / 8.
+    expect(normal.mean).toBeCloseTo(-(0.5772156649015329 + Math.LN2) / 2, 11);
+    expect(normal.variance).toBeCloseTo(Math.PI ** 2 / 8, 11);
+  });
+
+  test('takes its value at an end that it includes: sqrt', () => {
+    const { range, limits, steepest, normal } = of('sqrt(x)');
+    expect(range.infimum).toEqual({ value: 0, at: 0, attained: true });
+    expect([...limits, steepest.value]).toEqual([0, infinite, infinite]);
+    // E z given z > 0.
+    expect(normal.variance + normal.mean ** 2).toBeCloseTo(Math.sqrt(2 / Math.PI), 11);
+  });
+
+  test('approaches what it does not take: x log x tends to 0, and has its minimum at 1/e', () => {
+    const { range, limits } = of('x*log(x)');
+    expect(limits[0]).toBe(0);
+    expect(range.infimum.value).toBeCloseTo(-1 / Math.E, 14);
+  });
+
+  test('may rise on the far side of a hole: 1/x is odd and not monotonic', () => {
+    expect(of('1/x')).toMatchObject({ monotonic: 'no', symmetry: 'odd', kinks: [], limits: [0, 0] });
+    expect(of('expm1(x)/x').monotonic).toBe('increasing');
+  });
+
+  test('has no kink at the ends of its domain', () => {
+    expect(of('sqrt(1 - x*x)')).toMatchObject({ kinks: [], symmetry: 'even', monotonic: 'no' });
+    expect(of('sqrt(1 - x*x)').range.supremum).toEqual({ value: 1, at: 0, attained: true });
+  });
+
+  test('has only the moments that exist', () => {
+    expect(of('1/x').normal).toMatchObject({ mean: Number.NaN, variance: Number.NaN });
+    expect(of('1/sqrt(x)').normal.variance).toBe(infinite);
+    expect(of('1/sqrt(x)').normal.mean).toBeCloseTo(1.7200799, 6);
+    expect(of('log(x - 0.1)').normal.mean).toBeLessThan(0);
+  });
+
+  test('may have no value at all', () => {
+    const { range, monotonic, symmetry, normal } = of('log(-1 - x*x)');
+    expect([range.infimum.value, range.supremum.value, normal.mean]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+    expect([monotonic, symmetry]).toEqual(['no', 'none']);
+  });
+
+  test('has its domain to the last bit, wherever that ends', () => {
+    fc.assert(
+      fc.property(fc.double({ min: -1e6, max: 1e6, noNaN: true }), (c) => {
+        const [interval] = of(`sqrt(x - ${c})`.replace('- -', '+ ')).domain;
+        expect(interval).toEqual({ from: { x: c + 0, included: true }, to: { x: infinite, included: false } });
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
 describe('gates and row functions', () => {
   test('a gate is linear in its value unless it bends that too', () => {
     const bent = catalogue().filter((formula) => formula.kind === 'gate' && !isLinearInValue(formula));

@@ -33,7 +33,7 @@ describe('activations list', () => {
 
   test('--kind takes one kind alone', async () => {
     const listed = (await activations('list', '--kind', 'row', '--json')).json() as { kind: string }[];
-    expect(listed.map(({ kind }) => kind)).toEqual(['row', 'row', 'row']);
+    expect(listed.map(({ kind }) => kind)).toEqual(['row', 'row', 'row', 'row']);
   });
 
   test('for people is a line for each formula', async () => {
@@ -59,6 +59,13 @@ describe('activations show', () => {
     expect(out).toContain("f'(x) of hardSwish");
   });
 
+  test('says on which numbers a function has a value', async () => {
+    expect((await activations('show', 'log(x)')).out).toMatch(
+      /domain +\(0, ∞\); what is said below is about this alone/,
+    );
+    expect((await activations('show', 'silu')).out).not.toContain('domain');
+  });
+
   test('takes aliases and parameters', async () => {
     const shown = (await activations('show', 'leaky_relu', '--param', 'slope=0.2', '--json')).json();
     expect(shown).toMatchObject({ name: 'leakyRelu', parameters: { slope: 0.2 }, latex: expect.any(String) });
@@ -67,6 +74,14 @@ describe('activations show', () => {
   test('takes a formula by its text', async () => {
     const shown = (await activations('show', 'x*tanh(softplus(x))', '--json')).json();
     expect(shown).toMatchObject({ kind: 'activation', formula: 'x*tanh(softplus(x))', parameters: {} });
+  });
+
+  test('takes parameters of a formula by its text, also as learned', async () => {
+    const text = 'x*sigmoid(beta*x)';
+    const shown = (await activations('show', text, '--param', 'beta=1.5', '--json')).json();
+    expect(shown).toMatchObject({ formula: text, parameters: { beta: 1.5 }, properties: { learned: [] } });
+    const own = (await activations('show', text, '--param=beta=2', '--param=beta=learned', '--json')).json();
+    expect(own).toMatchObject({ parameters: { beta: 2 }, properties: { learned: ['beta'] } });
   });
 
   test.each(catalogue().map(({ name }) => name))('knows %s', async (name) => {
@@ -121,6 +136,12 @@ describe.each(devices)('activations eval on %s', (device) => {
     expect(await evaluated('softmax', `--x=@${path}`, ...on)).toMatchObject({ y: [[0.5, 0.5], [1]] });
   });
 
+  test('of a formula by its text takes parameters', async () => {
+    const own = (await evaluated('x*sigmoid(beta*x)', '--x=-1,2', '--param', 'beta=1.5', ...on)) as object;
+    const known = (await evaluated('swish', '--x=-1,2', '--param', 'beta=1.5', ...on)) as object;
+    expect({ ...own, name: 'swish' }).toEqual(known);
+  });
+
   test('takes parameters, learned ones as float32 holds them', async () => {
     expect(await evaluated('elu', '--x=1', '--param', 'alpha=0.2', ...on)).toMatchObject({
       parameters: { alpha: 0.2 },
@@ -147,6 +168,8 @@ describe('activations eval refuses', () => {
     ['an infinite parameter', ['elu', '--x=1', '--param', 'alpha=Infinity'], 'a finite number'],
     ['an unknown name', ['rely', '--x=1'], 'Did you mean "relu"?'],
     ['a formula in another variable', ['y+1', '--x=1'], 'uses the variables x'],
+    ['a parameter that its text has not', ['x*beta', '--x=1', '--param=beta=1', '--param=b=1'], 'the parameters beta'],
+    ['a learned parameter without a value', ['x*beta', '--x=1', '--param=beta=learned'], 'uses the variables x'],
   ])('%s', async (_, args, message) => {
     const { code, out, error } = await activations('eval', ...args);
     expect([code, out]).toEqual([2, '']);
@@ -172,12 +195,12 @@ describe('activations eval refuses', () => {
 });
 
 describe('activations plot', () => {
-  test('writes an SVG file of several functions and says so', async () => {
+  test('draws, writes an SVG file of several functions and says so', async () => {
     const path = join(folder, 'plot.svg');
-    expect(await activations('plot', 'silu', 'gelu', 'x*x', '--out', path)).toMatchObject({
-      code: 0,
-      out: `wrote ${path}\n`,
-    });
+    const { code, out } = await activations('plot', 'silu', 'gelu', 'x*x', '--out', path);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^f\(x\) of gelu$/m);
+    expect(out.endsWith(`wrote ${path}\n`)).toBe(true);
     const text = await readFile(path, 'utf8');
     for (const name of ['silu', 'gelu', 'x*x']) expect(text).toContain(`>${name}</text>`);
   });

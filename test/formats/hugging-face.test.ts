@@ -6,6 +6,7 @@ import {
   catalogue,
   clampedSwiglu,
   drelu,
+  Formula,
   find,
   type Gate,
   geglu,
@@ -67,6 +68,17 @@ describe("Transformers' name of a block's activation", () => {
     [undefined, resolveActivation('x*tanh(softplus(2*x))')],
   ])('is %s', (name, formula) => {
     expect(hiddenAct(formula)).toBe(name);
+  });
+
+  test.each<[string, Activation]>([
+    ['swiglu', silu],
+    ['swiglu', swish],
+    ['geglu', resolveActivation('gelu(x)')],
+    ['bilinear', resolveActivation('x*1')],
+    ['miGate', new Formula('activation', 'mi', variable('x').exp(), {}, { source: '' })],
+    ['swishGate', swish.with({ beta: 'learned' })],
+  ])('names its gate %s by what it computes', (name, activation) => {
+    expect(gateOf(activation).name).toBe(name);
   });
 
   test('is one for each that Transformers computes, as a gate and plain', () => {

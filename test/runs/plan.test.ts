@@ -49,7 +49,7 @@ describe('the model of settings', () => {
     [{ ffn: 'mlp', activation: 'swiglu' }, /an activation is one of the catalogue, received "swiglu"/],
     [{ ffn: 'mlp', activation: 'softmax' }, /an activation is one of the catalogue/],
     [{ ffn: 'mlp', activation: 'x*y' }, /uses the variables x, received "y"/],
-    [{ ffn: 'mlp', activation: 'sum(x)' }, /a function is one of the primitives, received "sum"/],
+    [{ ffn: 'mlp', activation: 'sum(x)' }, /of single numbers, received "sum". sum runs along a row/],
     [{ ffn: 'mlp', activation: '' }, /position 1 has the end of the text/],
   ])('has none for %o', (given, message) => {
     expect(() => feedForwardOf(given)).toThrow(message);

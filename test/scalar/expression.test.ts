@@ -1,12 +1,14 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { SluiceError } from '../../src/base/errors.js';
 import {
+  atPosition,
   constant,
   type Expression,
   reachable,
   substitute,
   variable,
+  variables,
   variablesOf,
 } from '../../src/scalar/expression.js';
 import { evaluate } from '../../src/scalar/interpret.js';
@@ -14,7 +16,7 @@ import { cost, exponentials } from '../../src/scalar/lower.js';
 import { parse } from '../../src/scalar/parse.js';
 import { expressionsOf, formulaPrimitives } from './random-expressions.js';
 
-const [x, y] = [variable('x'), variable('y')];
+const [x, y] = variables('x', 'y');
 
 test('equal expressions are one object', () => {
   expect(x.mul(y).add(1)).toBe(variable('x').mul(variable('y')).add(constant(1)));
@@ -53,6 +55,17 @@ test('substitution replaces variables by expressions and numbers, all at once', 
   expect(substitute(x, { toString: 1 })).toBe(x);
   expect(substitute(variable('toString'), {})).toBe(variable('toString'));
   expect(variablesOf([substitute(x.add(y).exp(), { x: 1 })])).toEqual(['y']);
+});
+
+test('variables come in the order of their names, as many as there are', () => {
+  expect([...variables('b', 'a')]).toEqual([variable('b'), variable('a')]);
+  expectTypeOf(variables('b', 'a')).toEqualTypeOf<readonly [Expression, Expression]>();
+});
+
+test("at a position the row's variables take their values there, and reductions stay those of the row", () => {
+  const shifted = x.sub(x.maximum());
+  expect(atPosition(shifted.div(shifted.exp().sum()), { x: y })).toBe(y.sub(x.maximum()).div(shifted.exp().sum()));
+  expect(atPosition(x.mul(y).add(x.sum()), { x: 2 })).toBe(constant(2).mul(y).add(x.sum()));
 });
 
 test('every method of an expression applies the primitive of its name', () => {

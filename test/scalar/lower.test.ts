@@ -81,6 +81,13 @@ test('an input whose NaN arithmetic carries is not asked for it again', () => {
   expect(selected.node).toMatchObject({ kind: 'apply', primitive: 'carryNan' });
 });
 
+test('an expression that uses its parts twice at each of 100 steps is extended as fast as it is long', () => {
+  const x = variable('x');
+  let e: Expression = x;
+  for (let step = 0; step < 100; step++) e = e.exp().min(e).whereLess(1, e, e.tanh());
+  expect(evaluate(extend(e, ['x']), { x: Number.NaN })).toBeNaN();
+});
+
 describe('an expansion', () => {
   const ranges: Partial<Record<string, readonly number[]>> = {
     log: [1e-300, 1e-30, 1e-3, 0.5, 0.999, 1.0001, 1.4, 1.5, 3, 1e10, 1e300],

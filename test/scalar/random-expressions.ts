@@ -2,11 +2,10 @@ import fc from 'fast-check';
 import { apply, constant, Expression, type Reduction, reductions, variable } from '../../src/scalar/expression.js';
 import { arity, type Primitive, primitives } from '../../src/scalar/primitives.js';
 
-/** The steps of the lane expansions: no formula is written in them. */
-const bits: readonly Primitive[] = ['scale', 'scale32', 'exponent', 'mantissa'];
-
 /** Every primitive that a formula may use. */
-export const formulaPrimitives = (Object.keys(primitives) as Primitive[]).filter((name) => !bits.includes(name));
+export const formulaPrimitives = (Object.keys(primitives) as Primitive[]).filter(
+  (name) => primitives[name].written !== 'lanes',
+);
 
 /** Numbers as people write them, and any others. */
 const numbers = fc.oneof(

@@ -78,6 +78,20 @@ describe('simplification', () => {
     expect(compared).toBeGreaterThan(2000);
   });
 
+  test.each([
+    ['an expression', expressionsOf({ variables: ['x', 'y'], constants })],
+    ['a row expression', expressionsOf({ variables: ['x', 'y'], constants, rows: true })],
+    ['what the stable forms are made for', composed],
+  ])('of %s leaves nothing to simplify', (_, expressions) => {
+    fc.assert(
+      fc.property(expressions, (e) => {
+        const simple = simplify(e);
+        expect(toText(simplify(simple))).toBe(toText(simple));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test('of a simplified formula of the catalogue or its derivative changes nothing', () => {
     const formulas = catalogue().flatMap(({ expression, inputs, kind }) =>
       kind === 'row' ? [expression] : [expression, ...gradient([{ output: expression, cotangent: 1 }], inputs)],
@@ -111,6 +125,8 @@ describe('simplification', () => {
     ['pow(x, 0.5)', 'sqrt(x)'],
     ['pow(x, 1)', 'x'],
     ['pow(x, 0)', '1'],
+    ['(y - x)*(1*-3/3)', 'x - y'],
+    ['y/abs(x + 1) + y/abs(x + 1)', '2*y/abs(x + 1)'],
   ])('%s becomes %s', (from, to) => {
     expect(toText(simplify(parse(from, ['x', 'y'])))).toBe(to);
   });

@@ -114,6 +114,19 @@ onDevices((on) => {
       [-2, -1, 0].map((shift) => shift - Math.log(total)),
     );
   });
+
+  test('softmax and logSoftmax that are nearly certain keep the digits of values and gradients', async () => {
+    const t = tensor(on.device, [[0, -50]], undefined, { requiresGrad: true });
+    const tiny = Math.exp(-50);
+    const largest = async (result: Tensor): Promise<number> => {
+      t.zeroGrad();
+      result.select(1, 0).sum().backward();
+      return (await t.grad?.toArray())?.[0] ?? 0;
+    };
+    expect((await largest(t.softmax())) / tiny).toBeCloseTo(1, 6);
+    expect((await largest(t.logSoftmax())) / tiny).toBeCloseTo(1, 6);
+    expect(((await t.logSoftmax().toArray())[0] ?? 0) / -tiny).toBeCloseTo(1, 6);
+  });
 });
 
 describe('gradients', async () => {

@@ -1,10 +1,12 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
+import { openWasm } from '../../src/devices/wasm/device.js';
 import { gradcheck, type Tensor, tensor } from '../../src/tensor/index.js';
 import { crossEntropy } from '../../src/training/losses.js';
 import { normal, rowsOf, valuesOf } from '../layers/support.js';
 
-const device = await openReference();
+const [device, wasm] = [await openReference(), await openWasm({ threads: 1 })];
+afterAll(() => wasm.close());
 const targets = (...ids: number[]): Tensor => tensor(device, Int32Array.from(ids));
 
 describe('cross-entropy', () => {
@@ -29,6 +31,19 @@ describe('cross-entropy', () => {
   test('stays finite for logits beyond the range of exp', async () => {
     const logits = tensor(device, [1000, -1000, 0, -1e4, 0, 5000], [2, 3]);
     expect(await valuesOf(crossEntropy(logits, targets(1, 2)))).toEqual([2000, 0]);
+  });
+
+  test.each([device, wasm])('keeps the digits of a nearly certain row and of its gradient, on $name', async (on) => {
+    const logits = tensor(on, [30, -20, 3, 3], [2, 2], { requiresGrad: true });
+    const loss = crossEntropy(logits, tensor(on, Int32Array.of(0, 1)));
+    const [certain = 0, even = 0] = await valuesOf(loss);
+    expect(certain / Math.exp(-50)).toBeCloseTo(1, 6);
+    expect(even).toBeCloseTo(Math.LN2, 6);
+    loss.sum().backward();
+    const [first = 0, second = 0, ...others] = Array.from((await logits.grad?.toArray()) ?? []);
+    expect(first / -Math.exp(-50)).toBeCloseTo(1, 6);
+    expect(second / Math.exp(-50)).toBeCloseTo(1, 6);
+    expect(others).toEqual([0.5, -0.5]);
   });
 
   test('ignores -100: neither value nor gradient', async () => {

@@ -1,7 +1,9 @@
 import type { Expression } from '../../scalar/expression.js';
 import { type Kink, kinksOf } from './discontinuities.js';
+import type { Interval } from './domain.js';
 import {
   type Bound,
+  endValues,
   equalTolerance,
   infimum,
   isClose,
@@ -16,6 +18,8 @@ import { type Sample, type Scan, scan } from './scan.js';
 export type SaturatingSide = 'no' | 'soft' | 'hard';
 
 export interface CurveProperties {
+  /** Where the function has a value; all else is about these intervals. */
+  readonly domain: readonly Interval[];
   readonly range: { readonly infimum: Bound; readonly supremum: Bound };
   readonly limits: Limits;
   /** Linear up to a constant: its slope is the same everywhere. */
@@ -40,16 +44,18 @@ const slope: Reading = { value: (sample) => sample.slope, rate: (sample) => samp
 export function curveOf(expression: Expression): { readonly scan: Scan; readonly properties: CurveProperties } {
   const scanned = scan(expression);
   const kinks = kinksOf(scanned);
-  const limits = limitsOf((x) => scanned.at(x).value);
+  const { domain } = scanned;
+  const ends = domain.map((interval) => endValues(scanned, interval));
   const slopes = limitsOf((x) => scanned.at(x).slope);
   const zero = scanned.at(0);
   const properties: CurveProperties = {
-    range: { infimum: infimum(scanned, value, limits), supremum: supremum(scanned, value, limits) },
-    limits,
-    linear: kinks.length === 0 && scanned.samples.every((sample) => isClose(sample.slope, zero.slope)),
+    domain,
+    range: { infimum: infimum(scanned, value), supremum: supremum(scanned, value) },
+    limits: [ends[0]?.[0] ?? Number.NaN, ends.at(-1)?.[1] ?? Number.NaN],
+    linear: isLinear(scanned, kinks),
     differentiable: kinks.length === 0 ? 'everywhere' : 'almost everywhere',
     kinks,
-    monotonic: monotonicity(scanned, kinks),
+    monotonic: monotonicity(scanned, kinks, ends),
     symmetry: symmetry(scanned, kinks),
     atZero: {
       value: zero.value,
@@ -57,20 +63,34 @@ export function curveOf(expression: Expression): { readonly scan: Scan; readonly
       nearIdentity: isClose(zero.value, 0) && isClose(zero.slope, 1),
     },
     saturates: { left: saturation(scanned, slopes[0], 0), right: saturation(scanned, slopes[1], -1) },
-    steepest: steepest(scanned, slopes),
+    steepest: steepest(scanned),
   };
   return { scan: scanned, properties };
 }
 
-function steepest(scanned: Scan, limits: Limits): Bound {
-  const [up, down] = [supremum(scanned, slope, limits), infimum(scanned, slope, limits)];
+function steepest(scanned: Scan): Bound {
+  const [up, down] = [supremum(scanned, slope), infimum(scanned, slope)];
   return Math.abs(down.value) > Math.abs(up.value) ? down : up;
 }
 
-function monotonicity({ samples, pieces }: Scan, kinks: readonly Kink[]): CurveProperties['monotonic'] {
+function isLinear({ domain, samples }: Scan, kinks: readonly Kink[]): boolean {
+  const [first] = samples;
+  if (first === undefined || domain.length !== 1 || kinks.length > 0) return false;
+  return samples.every((sample) => isClose(sample.slope, first.slope));
+}
+
+/** @param ends the values at the ends of each interval of the domain. */
+function monotonicity(
+  { samples, pieces }: Scan,
+  kinks: readonly Kink[],
+  ends: readonly Limits[],
+): CurveProperties['monotonic'] {
+  const holes = ends.slice(1).map(([from], i) => from - (ends[i]?.[1] ?? Number.NaN));
   const rises = (sign: number): boolean =>
-    samples.every(({ slope: own }) => sign * own >= -equalTolerance) &&
+    samples.every(({ slope: own }) => !(sign * own < -equalTolerance)) &&
+    holes.every((step) => sign * step >= -equalTolerance) &&
     kinks.every(({ left, right, jump }) => Math.min(sign * left, sign * right, sign * jump) >= -equalTolerance);
+  if (samples.length === 0) return 'no';
   const [up, down] = [rises(1), rises(-1)];
   if (up && down) {
     const total = kinks.reduce((sum, { jump }) => sum + jump, 0);
@@ -85,7 +105,10 @@ function monotonicity({ samples, pieces }: Scan, kinks: readonly Kink[]): CurveP
 /** Exactly, so that a slope that only underflows here and there is not taken for level. */
 const isLevel = (piece: readonly Sample[]): boolean => piece.length > 1 && piece.every(({ slope: own }) => own === 0);
 
-function symmetry({ samples, at }: Scan, kinks: readonly Kink[]): CurveProperties['symmetry'] {
+function symmetry({ samples, at, domain }: Scan, kinks: readonly Kink[]): CurveProperties['symmetry'] {
+  if (domain.length === 0) return 'none';
+  const mirrored = [...domain].reverse().map(({ from, to }) => [-to.x, -from.x]);
+  if (domain.some(({ from, to }, i) => from.x !== mirrored[i]?.[0] || to.x !== mirrored[i]?.[1])) return 'none';
   const jumps = new Set(kinks.filter(({ jump }) => jump !== 0).map(({ x }) => Math.abs(x)));
   const pairs = samples
     .filter(({ x, value: own }) => x >= 0 && !jumps.has(x) && Number.isFinite(own))

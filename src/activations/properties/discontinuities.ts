@@ -1,3 +1,4 @@
+import { contains } from './domain.js';
 import { above, areNeighbours, below, middle } from './floats.js';
 import type { Sample, Scan } from './scan.js';
 
@@ -22,15 +23,19 @@ const curvature: Read = (sample) => sample.curvature;
 
 /** Where the value or the slope jumps, found between neighbouring samples by bisection. */
 export function kinksOf(scan: Scan): Kink[] {
-  const { samples, at } = scan;
+  const { samples, at, domain } = scan;
+  const areTogether = (left: Sample, right: Sample): boolean =>
+    domain.some((interval) => [left.x, right.x].every((x) => contains(interval, x)));
   const found = new Map<number, Kink>();
   for (const [i, left] of samples.entries()) {
     const right = samples[i + 1];
     if (right === undefined) break;
+    if (!areTogether(left, right)) continue;
     const gap = jumpBetween(left, right, value, slope, at) ?? jumpBetween(left, right, slope, curvature, at);
     if (gap === undefined) continue;
     const kink = kinkAt(scan, gap);
-    found.set(kink.x, kink);
+    // The end of a domain is none.
+    if (!Number.isNaN(kink.left) && !Number.isNaN(kink.right)) found.set(kink.x, kink);
   }
   return [...found.values()];
 }

@@ -1,35 +1,65 @@
+import { beyond } from '../../scalar/lower.js';
+import { approach, type End, type Interval } from './domain.js';
 import { areNeighbours } from './floats.js';
 import type { Sample, Scan } from './scan.js';
 
 /** Values closer than this, relative to their size or to 1, count as equal. */
 export const equalTolerance = 1e-12;
 
-/** The least upper (or greatest lower) bound of a function over the reals. */
+/** The least upper (or greatest lower) bound of a function over its domain. */
 export interface Bound {
   readonly value: number;
-  /** Where it is taken (or the break right beside), or the infinity towards which it is approached. */
+  /** Where it is taken (or the break right beside), or the infinity or the end of the domain where it is approached. */
   readonly at: number;
   /** Whether the function takes the value. */
   readonly attained: boolean;
 }
 
-/** Limits towards minus and plus infinity: infinite where there is none, NaN where unknown. */
+/** Limits towards the ends of the domain, mostly minus and plus infinity: infinite where there is none, NaN if unknown. */
 export type Limits = readonly [negative: number, positive: number];
 
-const far = 2 ** 280;
 const halfway = 2 ** 140;
 const vanishing = 2 ** -100;
 
-/** The limits of a function, from its values at 2^140 and 2^280. */
+/** The limits of a function, from its values at 2^140 and at what stands for infinity. */
 export function limitsOf(h: (x: number) => number): Limits {
   const limit = (sign: number): number => {
-    const [near, end] = [h(sign * halfway), h(sign * far)];
+    const [near, end] = [h(sign * halfway), h(sign * beyond)];
     if (Number.isNaN(end) || Math.abs(end) >= 2 ** 128)
       return Math.abs(end) >= 2 ** 128 ? Math.sign(end) * Infinity : end;
     if (isClose(near, end)) return Math.abs(end) < vanishing ? 0 : end;
     return Math.abs(end) > Math.abs(near) ? Math.sign(end) * Infinity : Number.NaN;
   };
   return [limit(-1), limit(1)];
+}
+
+/** What a function tends to where its domain has an end that it does not include. */
+interface OpenEnd {
+  readonly at: number;
+  readonly limit: number;
+}
+
+/** The open ends in rising order; an end where only the derivative is infinite is an open one of that. */
+function openEnds({ domain, at }: Scan, { value }: Reading): OpenEnd[] {
+  const h = (x: number): number => value(at(x));
+  const [negative, positive] = limitsOf(h);
+  const open = ({ x, included }: End, side: 1 | -1): OpenEnd[] => {
+    if (x === Number.NEGATIVE_INFINITY) return [{ at: x, limit: negative }];
+    if (x === Number.POSITIVE_INFINITY) return [{ at: x, limit: positive }];
+    return included && Number.isFinite(h(x)) ? [] : [{ at: x, limit: approach(h, x, side) }];
+  };
+  return domain.flatMap(({ from, to }) => [...open(from, 1), ...open(to, -1)]);
+}
+
+/** The values at the two ends of an interval, or what the function tends to there. */
+export function endValues({ at }: Scan, { from, to }: Interval): Limits {
+  const h = (x: number): number => at(x).value;
+  const [negative, positive] = limitsOf(h);
+  const atEnd = ({ x, included }: End, side: 1 | -1): number => (included ? h(x) : approach(h, x, side));
+  return [
+    from.x === Number.NEGATIVE_INFINITY ? negative : atEnd(from, 1),
+    to.x === Number.POSITIVE_INFINITY ? positive : atEnd(to, -1),
+  ];
 }
 
 export const isClose = (a: number, b: number): boolean =>
@@ -41,18 +71,18 @@ export interface Reading {
   readonly rate: (sample: Sample) => number;
 }
 
-export const supremum = (scan: Scan, reading: Reading, limits: Limits): Bound => bound(scan, reading, limits, 1);
-export function infimum(scan: Scan, reading: Reading, limits: Limits): Bound {
-  return bound(scan, reading, limits, -1);
-}
+export const supremum = (scan: Scan, reading: Reading): Bound => bound(scan, reading, 1);
+export const infimum = (scan: Scan, reading: Reading): Bound => bound(scan, reading, -1);
 
 /** The upper bound of sign * h, as a bound of h. */
-function bound(scan: Scan, reading: Reading, limits: Limits, sign: 1 | -1): Bound {
+function bound(scan: Scan, reading: Reading, sign: 1 | -1): Bound {
   const h = (sample: Sample): number => sign * reading.value(sample);
   const finite = scan.samples.filter((sample) => Number.isFinite(h(sample)));
-  const best = finite.reduce((top, sample) => (h(sample) > h(top) ? sample : top), finite[0] ?? scan.at(0));
-  const known = limits.map((value) => sign * value).filter((value) => !Number.isNaN(value));
-  const limit = Math.max(...known, Number.NEGATIVE_INFINITY);
+  const [first] = finite;
+  if (first === undefined) return { value: Number.NaN, at: Number.NaN, attained: false };
+  const best = finite.reduce((top, sample) => (h(sample) > h(top) ? sample : top), first);
+  const ends = openEnds(scan, reading).filter((end) => !Number.isNaN(end.limit));
+  const limit = Math.max(...ends.map((end) => sign * end.limit), Number.NEGATIVE_INFINITY);
   if (h(best) > limit && !isClose(h(best), limit)) {
     const peak = refine(scan, best, reading, sign);
     const at = plainPlace(scan, peak, reading);
@@ -69,7 +99,7 @@ function bound(scan: Scan, reading: Reading, limits: Limits, sign: 1 | -1): Boun
   }, undefined);
   const value = sign * limit + 0;
   if (nearest !== undefined) return { value, at: plainPlace(scan, nearest, reading), attained: true };
-  return { value, at: sign * limits[1] === limit ? Infinity : -Infinity, attained: false };
+  return { value, at: ends.findLast((end) => sign * end.limit === limit)?.at ?? Number.NaN, attained: false };
 }
 
 /** The stationary point beside the best sample, by bisection of the derivative's sign. */

@@ -2,15 +2,18 @@ import { derivative } from '../../scalar/differentiate.js';
 import { type Expression, reachable } from '../../scalar/expression.js';
 import { type Evaluator, interpreter } from '../../scalar/interpret.js';
 import { simplify } from '../../scalar/simplify.js';
+import { contains, domainOf, type Interval } from './domain.js';
 import { above, areNeighbours, below, middle } from './floats.js';
 
 /** A function of x with its first two derivatives, known at points that leave no branch of its formula out. */
 export interface Scan {
   /** Value, slope and curvature at x. */
   readonly at: (x: number) => Sample;
-  /** In rising order. */
+  /** Where it has a value, in rising order. */
+  readonly domain: readonly Interval[];
+  /** Inside the domain, in rising order. */
   readonly samples: readonly Sample[];
-  /** Where a condition in the formula changes sides. */
+  /** Where a condition in the formula changes sides, and where the domain ends. */
   readonly breaks: readonly number[];
   /** The samples between one break and the next, in order: each piece is one smooth formula. */
   readonly pieces: readonly (readonly Sample[])[];
@@ -41,19 +44,23 @@ export function scan(expression: Expression): Scan {
   const evaluate = interpreter([value, slope, derivative(slope, 'x')], ['x']);
   const at = (x: number): Sample => {
     const [y = Number.NaN, first = Number.NaN, second = Number.NaN] = evaluate([x]);
-    return { x, value: y, slope: first, curvature: second };
+    // A derivative may have a value where its function has none, as 1/x has beside log(x).
+    return Number.isNaN(y) ? { x, value: y, slope: y, curvature: y } : { x, value: y, slope: first, curvature: second };
   };
   const seeds = constantsOf([value, slope]);
   const base = sorted([...grid(), ...seeds]);
-  const breaks = branchPoints([expression, value, slope], base);
+  const domain = domainOf(value, base);
+  const ends = domain.flatMap(({ from, to }) => [from.x, to.x]).filter(Number.isFinite);
+  const breaks = sorted([...branchPoints([expression, value, slope], base), ...ends]);
   const points = sorted([...base, ...breaks.flatMap((x) => [below(x), x, above(x)])]);
-  const samples = points.map(at);
+  const inside = points.filter((x) => domain.some((interval) => contains(interval, x)));
+  const samples = inside.map(at).filter((sample) => !Number.isNaN(sample.value));
   const pieces: Sample[][] = [[]];
   for (const sample of samples) {
     if (breaks.includes(sample.x)) pieces.push([]);
     else pieces.at(-1)?.push(sample);
   }
-  return { at, samples, breaks, pieces };
+  return { at, domain, samples, breaks, pieces };
 }
 
 const sorted = (values: readonly number[]): number[] => [...new Set(values.map((x) => x + 0))].sort((a, b) => a - b);

@@ -1,15 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { find, resolveActivation } from '../../activations/catalogue.js';
+import { resolveFormula } from '../../activations/catalogue.js';
 import type { Formula } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
 import { asUsage, UsageError } from '../usage.js';
 
-/** A formula of the catalogue by name or alias, or an activation by its text in x; with parameters put in. */
+/**
+ * A formula of the catalogue by name or alias, or an activation by its text in x and the parameters that are given a
+ * value; a learned one is learned from its value on.
+ */
 export function formulaOf(text: string, parameters: readonly string[] = []): Formula {
   return asUsage(() => {
-    const isName = /^[A-Za-z][\w-]*$/.test(text.trim()) && text.trim() !== 'x';
-    const formula: Formula = isName ? find(text.trim()) : resolveActivation(text);
-    return parameters.length === 0 ? formula : formula.with(Object.fromEntries(parameters.map(parameter)));
+    const given = parameters.map(parameter);
+    const values = given.flatMap(([name, value]) => (value === 'learned' ? [] : [[name, value] as const]));
+    const learned = given.flatMap(([name, value]) => (value === 'learned' ? [[name, value] as const] : []));
+    return resolveFormula(text, Object.fromEntries(values)).with(Object.fromEntries(learned));
   });
 }
 

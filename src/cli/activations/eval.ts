@@ -21,7 +21,7 @@ export const registerEval: Register = (family, context) => {
     .option('--x <numbers>', 'inputs: -1,0,2 or @file.json')
     .option('--gate <numbers>', "a gate's first input")
     .option('--value <numbers>', "a gate's second input")
-    .addOption(repeatable('--param <name=value>', 'a parameter of the formula'));
+    .addOption(repeatable('--param <name=value>', 'a parameter of the formula, also of one given by its text'));
   common(command, 'device', 'threads').action(async (name: string, options: EvalOptions) => {
     const output = new Output(context.terminal, options);
     const { formulaOf } = await import('./arguments.js');

@@ -16,7 +16,7 @@ export const registerPlot: Register = (family, context) => {
   common(
     family
       .command('plot')
-      .description('Draws functions with their derivatives: in the terminal, and as an SVG file.')
+      .description('Draws functions with their derivatives in the terminal, with --out as an SVG file too.')
       .argument('<name...>', 'names, aliases, or formulas in x')
       .option('--out <file>', 'write the curves, first and second derivatives to this SVG file')
       .option('--range <from:to>', 'the inputs to draw', '-5:5')
@@ -33,7 +33,7 @@ export const registerPlot: Register = (family, context) => {
     ]);
     const curves = names.map((name) => asUsage(() => curveOver(formulaOf(name, options.param), range)));
     if (options.out !== undefined) await writeSvg(options.out, curves);
-    if (!output.json && options.out === undefined) {
+    if (!output.json) {
       const { drawCurves } = await import('./drawing.js');
       output.lines(...drawCurves(curves, context.terminal));
     }

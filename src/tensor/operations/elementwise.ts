@@ -1,6 +1,7 @@
 import { SluiceError } from '../../base/errors.js';
-import { apply, constant, type Expression, toExpression, variable } from '../../scalar/expression.js';
+import { apply, type Expression, toExpression, variable } from '../../scalar/expression.js';
 import type { Primitive } from '../../scalar/primitives.js';
+import { integerPower, longestPower } from '../../scalar/sums.js';
 import { MapProgram } from '../map-program.js';
 import type { Tensor } from '../tensor.js';
 import { mapTensors, runMap } from './map.js';
@@ -55,17 +56,11 @@ const powers = new Map<number, readonly [Expression]>();
 
 /** x to a power. Small whole exponents are products, which hold for negative x too. */
 export function power(x: Tensor, exponent: Tensor | number): Tensor {
-  if (typeof exponent !== 'number' || !Number.isInteger(exponent) || Math.abs(exponent) > 16) {
+  if (typeof exponent !== 'number' || !Number.isInteger(exponent) || Math.abs(exponent) > longestPower) {
     return applyPrimitive('pow', [x, exponent]);
   }
-  let outputs = powers.get(exponent);
-  if (outputs === undefined) {
-    const product = Array<Expression>(Math.abs(exponent))
-      .fill(base)
-      .reduce((a, b) => a.mul(b), constant(1));
-    outputs = [exponent < 0 ? constant(1).div(product) : product];
-    powers.set(exponent, outputs);
-  }
+  const outputs = powers.get(exponent) ?? ([integerPower(base, exponent)] as const);
+  powers.set(exponent, outputs);
   return mapTensors(outputs, { x }, {}, { operation: 'pow' })[0];
 }
 

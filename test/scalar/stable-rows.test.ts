@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { logSoftmax, type RowFunction, rowFunction, softmax, solu } from '../../src/activations/index.js';
+import { logSoftmax, type RowFunction, rowFunction, softmax, softmin, solu } from '../../src/activations/index.js';
 import { evaluateRowExpression } from '../../src/activations/properties/rows.js';
-import { stabilizeRows } from '../../src/activations/stable-rows.js';
 import { gradient } from '../../src/scalar/differentiate.js';
-import { type Expression, variable } from '../../src/scalar/expression.js';
+import { atPosition, type Expression, variable, variables } from '../../src/scalar/expression.js';
 import { simplify } from '../../src/scalar/simplify.js';
+import { stabilizeRows } from '../../src/scalar/stable-rows.js';
 
 /** At half the temperature: the weights are powers of the softmax's. */
 const sharp = rowFunction('sharp', (x) => {
@@ -27,7 +27,7 @@ const row = fc.array(
   { minLength: 1, maxLength: 6 },
 );
 
-describe.each([softmax, logSoftmax, solu, sharp])('the stable form of $name', (formula) => {
+describe.each([softmax, softmin, logSoftmax, solu, sharp])('the stable form of $name', (formula) => {
   test.each([
     ['value', simplify(formula.expression)],
     ['gradient', pulledBack(formula)],
@@ -45,14 +45,56 @@ describe.each([softmax, logSoftmax, solu, sharp])('the stable form of $name', (f
     );
   });
 
+  test.each([
+    ['value', simplify(formula.expression)],
+    ['gradient', pulledBack(formula)],
+  ])('of its %s is stable already: taken twice it is the same', (_, plain) => {
+    const stable = stabilizeRows(plain, elements);
+    expect(stabilizeRows(stable, elements)).toBe(stable);
+  });
+
   test('keeps the gradient of a nearly certain row', () => {
-    const x = [0, -40];
+    const x = formula === softmin ? [0, 40] : [0, -40];
     const at = (cotangent: readonly number[]): number[] =>
       evaluateRowExpression(stabilizeRows(pulledBack(formula), elements), { x, cotangent });
     const probability = Math.exp(formula === sharp ? -80 : -40);
-    const slope = formula === sharp ? 2 : 1;
+    const slope = formula === sharp ? 2 : formula === softmin ? -1 : 1;
     const expected = formula === solu ? 1 : slope * probability;
     expect((at([1, 0])[0] ?? 0) / expected).toBeCloseTo(1, 12);
+  });
+});
+
+describe('the stable form of a cross-entropy', () => {
+  const [x, target, weight] = variables('x', 'target', 'cotangent');
+  const isTarget = (then: Expression | number): Expression => target.whereLess(0.5, 0, then);
+  const loss = atPosition(logSoftmax.expression, { x: isTarget(x).sum() }).neg();
+  const along = new Set(['x', 'target']);
+  const slope = gradient([{ output: loss, cotangent: weight }], ['x'], along)[0] ?? loss;
+
+  test('has the same value and gradient on any row, whichever element is the target', () => {
+    fc.assert(
+      fc.property(row, fc.nat(5), (pairs, chosen) => {
+        const values = {
+          x: pairs.map(([own]) => own),
+          target: pairs.map((_, i) => (i === chosen % pairs.length ? 1 : 0)),
+          cotangent: pairs.map(() => pairs[0]?.[1] ?? 1),
+        };
+        for (const plain of [simplify(loss), slope]) {
+          const expected = evaluateRowExpression(plain, values);
+          evaluateRowExpression(stabilizeRows(plain, along), values).forEach((y, i) => {
+            expect(Math.abs(y - (expected[i] ?? Number.NaN))).toBeLessThan(1e-11 * Math.max(1, Math.abs(y)));
+          });
+        }
+      }),
+    );
+  });
+
+  test('keeps the digits of a nearly certain row', () => {
+    const values = { x: [30, -20], target: [1, 0], cotangent: [3, 3] };
+    const at = (plain: Expression): number =>
+      evaluateRowExpression(stabilizeRows(plain, along), values)[0] ?? Number.NaN;
+    expect(at(simplify(loss)) / Math.exp(-50)).toBeCloseTo(1, 12);
+    expect(at(slope) / (-3 * Math.exp(-50))).toBeCloseTo(1, 12);
   });
 });
 
@@ -66,6 +108,12 @@ describe('other row expressions', () => {
   ])('%s stays as it is', (_, expression) => {
     const plain = simplify(expression);
     expect(stabilizeRows(plain, elements)).toBe(plain);
+  });
+
+  test('what uses its parts twice at each of 100 steps takes no longer than it is long', () => {
+    let e: Expression = variable('scale');
+    for (let step = 0; step < 100; step++) e = e.exp().min(e);
+    expect(stabilizeRows(e.mul(x).sum(), elements)).toBe(e.mul(x.sum()));
   });
 
   test('what is the same along a row leaves a sum', () => {
