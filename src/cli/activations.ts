@@ -4,7 +4,7 @@ import { registerEval } from './activations/eval.js';
 import { registerList } from './activations/list.js';
 import { registerPlot } from './activations/plot.js';
 import { registerShow } from './activations/show.js';
-import type { Register } from './program.js';
+import type { Register } from './command.js';
 
 const parts: readonly Register[] = [registerList, registerShow, registerEval, registerPlot, registerBench];
 

@@ -1,9 +1,9 @@
 import type { Device } from '../devices/device.js';
 import type { FormulaSpeed } from '../experiments/formula-speed.js';
 import type { StepSpeed } from '../experiments/step-speed.js';
+import type { Register } from './command.js';
 import { type CommonOptions, common, withDevice } from './options.js';
 import { Output } from './output.js';
-import type { Register } from './program.js';
 
 interface BenchFlags extends CommonOptions {
   readonly quick?: boolean;

@@ -1,7 +1,7 @@
 import { plural } from '../base/plural.js';
+import type { Register } from './command.js';
 import { type CommonOptions, common } from './options.js';
 import { Output } from './output.js';
-import type { Register } from './program.js';
 
 /** `sluice doctor`: what this machine has, what is missing, and what to do. */
 export const registerDoctor: Register = (program, context) => {

@@ -1,6 +1,6 @@
+import type { Register } from './command.js';
 import { type CommonOptions, common, integerIn, refuseMore, withDevice } from './options.js';
 import { Output } from './output.js';
-import type { Register } from './program.js';
 import { withSignals } from './signals.js';
 
 interface EvaluateFlags extends CommonOptions {

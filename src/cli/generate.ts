@@ -1,8 +1,8 @@
 import { plural } from '../base/plural.js';
 import { checkSampling, type GenerationSettings, generationDefaults } from '../runs/sampling.js';
+import type { Register } from './command.js';
 import { type CommonOptions, common, integerIn, numberIn, refuseMore, repeatable, withDevice } from './options.js';
 import { Output } from './output.js';
-import type { Register } from './program.js';
 import { withSignals } from './signals.js';
 import { asUsage } from './usage.js';
 

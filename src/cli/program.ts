@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { registerActivations } from './activations.js';
 import { registerBench } from './bench.js';
+import type { Context, Register } from './command.js';
 import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
 import { explain, failureOf } from './failure.js';
@@ -9,16 +10,6 @@ import { jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usage.js';
-
-/** What a command gets beside its options. */
-export interface Context {
-  readonly terminal: Terminal;
-  /** What the process will exit with; 0 unless a command sets it (130 after Ctrl-C). */
-  exitCode: number;
-}
-
-/** Adds a command to the program. It imports nothing heavy before its action runs. */
-export type Register = (program: Command, context: Context) => void;
 
 const commands: readonly Register[] = [
   registerTrain,

@@ -14,9 +14,9 @@ import {
   settingNames,
   settingType,
 } from '../runs/settings.js';
+import type { Register } from './command.js';
 import { type CommonOptions, common, integerIn, numberIn, refuseMore } from './options.js';
 import { Output } from './output.js';
-import type { Register } from './program.js';
 import { withSignals } from './signals.js';
 import { asUsage, asUsageAsync, UsageError } from './usage.js';
 

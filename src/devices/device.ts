@@ -2,9 +2,6 @@ import { SluiceError } from '../base/errors.js';
 import type { RandomKey } from '../base/random.js';
 import type { AttentionShape } from '../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
-import type { DeviceName } from './registry.js';
-
-export type { DeviceName };
 
 /** How values are stored; kernels compute in a type of their own. `reference` stores float32 as float64. */
 export const storageTypes = ['float32', 'int32'] as const;
@@ -71,10 +68,15 @@ export interface AttentionGradients {
  * Callers have checked shapes: a device may assume that views agree.
  */
 export interface Device {
-  readonly name: DeviceName;
+  /** As it is asked for: `wasm`, `reference`. */
+  readonly name: string;
   /** What it found: engine, instruction sets, threads; one line. */
   readonly description: string;
   readonly threads: number;
+  /** The most memory that it can address; without it, what the machine has. */
+  readonly addressableBytes?: number;
+  /** It walks expressions instead of compiling them: for small sizes only. */
+  readonly isInterpreted?: boolean;
 
   /** Memory whose contents are undefined. Throws SluiceError `memory` when there is no more. */
   allocate(type: StorageType, length: number): DeviceBuffer;
@@ -112,7 +114,7 @@ export interface Device {
 }
 
 /** What a device answers after close(). */
-export const closedError = (device: DeviceName): SluiceError =>
+export const closedError = (device: string): SluiceError =>
   new SluiceError('device', {
     rule: `the ${device} device is used before close()`,
     remedy: 'Close it after the last use of its tensors, or open it again.',

@@ -14,10 +14,6 @@ const openReference: Opener = async () => (await import('./reference/index.js'))
 
 interface Available {
   readonly open: Opener;
-  /** The most memory that it can address; without it, what the machine has. */
-  readonly addressableBytes?: number;
-  /** It walks expressions instead of compiling them: for small sizes only. */
-  readonly isInterpreted?: boolean;
 }
 
 interface Planned {
@@ -27,8 +23,8 @@ interface Planned {
 
 /** Every device by its name, fastest first: types, flags, messages and `sluice doctor` derive from these rows. */
 const registry = {
-  wasm: { open: openWasm, addressableBytes: 2 ** 32 },
-  reference: { open: openReference, isInterpreted: true },
+  wasm: { open: openWasm },
+  reference: { open: openReference },
   native: { planned: 'a C compiler and BLAS through koffi' },
   webgpu: { planned: 'WGSL, in browsers and in Node' },
 } as const satisfies Readonly<Record<string, Available | Planned>>;
@@ -49,6 +45,3 @@ export const knownDevices: readonly string[] = Object.keys(registry);
 /** The row of a device, undefined for an unknown name. */
 export const deviceRow = (name: string): Available | Planned | undefined =>
   Object.hasOwn(rows, name) ? rows[name] : undefined;
-
-/** What is particular to a device that this version has. */
-export const deviceTraits = (name: DeviceName): Omit<Available, 'open'> => registry[name];

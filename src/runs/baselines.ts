@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { trainKneserNey } from '../data/baselines.js';
 import type { TokenSource } from '../data/token-source.js';
-import { tokenByteLengths } from '../data/tokenizer.js';
-import type { ActiveRun } from './train-run.js';
+import { type Tokenizer, tokenByteLengths } from '../data/tokenizer.js';
 
 /** What simpler models of the same held-out text need, in bits per byte. */
 export interface Baselines {
@@ -14,7 +13,11 @@ export interface Baselines {
 }
 
 /** Trains and measures the baselines of a run: seconds for a few million tokens. */
-export async function measureBaselines({ training, validation, tokenizer }: ActiveRun): Promise<Baselines> {
+export async function measureBaselines(
+  tokenizer: Tokenizer,
+  training: TokenSource,
+  validation: TokenSource,
+): Promise<Baselines> {
   const held = await readAll(validation);
   const lengths = tokenByteLengths(tokenizer);
   const bytes = held.reduce((sum, id) => sum + (lengths[id] ?? 0), 0);

@@ -1,7 +1,6 @@
 import { freemem } from 'node:os';
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
-import { deviceTraits } from '../devices/registry.js';
 import type { LlamaConfig } from '../models/llama.js';
 import { type ModelSummary, summarize, trainingBytes } from '../models/summary.js';
 import { full, scope } from '../tensor/index.js';
@@ -21,7 +20,7 @@ const stepEfficiency = 0.45;
 /** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated. */
 export function checkMemory(device: Device, config: LlamaConfig, { batch, context }: Settings): number {
   const memoryBytes = trainingBytes(config, batch, context);
-  const { addressableBytes = Number.POSITIVE_INFINITY } = deviceTraits(device.name);
+  const { addressableBytes = Number.POSITIVE_INFINITY } = device;
   const room = Math.min(process.availableMemory?.() ?? freemem(), addressableBytes);
   if (memoryBytes > room) {
     throw new SluiceError('memory', {
@@ -48,7 +47,7 @@ const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} Gi
 
 /** FLOP/s of a matrix product on the device. */
 async function productSpeed(device: Device): Promise<number> {
-  const size = deviceTraits(device.name).isInterpreted === true ? 48 : 384;
+  const size = device.isInterpreted === true ? 48 : 384;
   return scope(device, async () => {
     const [a, b] = [full(device, [size, size], 0.5), full(device, [size, size], 0.5)];
     let best = Number.POSITIVE_INFINITY;

@@ -141,7 +141,9 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
     await saveModel(run);
     signal?.throwIfAborted();
     const evaluation = await journal.measure(signal === undefined ? {} : { signal });
-    const compared = settings.data === 'demo' ? { baselines: await measureBaselines(run) } : {};
+    const { tokenizer, training, validation } = run;
+    const compared =
+      settings.data === 'demo' ? { baselines: await measureBaselines(tokenizer, training, validation) } : {};
     yield { kind: 'finished', step: trainer.done, evaluation, ...compared };
   } catch (error) {
     if (signal?.aborted === true && error === signal.reason && journal.isSaved) {

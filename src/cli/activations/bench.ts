@@ -1,8 +1,8 @@
 import type { Device } from '../../devices/device.js';
 import type { Speed } from '../../experiments/formula-speed.js';
+import type { Register } from '../command.js';
 import { type CommonOptions, common, integerIn, withDevice } from '../options.js';
 import { Output } from '../output.js';
-import type { Register } from '../program.js';
 
 interface BenchOptions extends CommonOptions {
   readonly elements: number;

@@ -1,9 +1,9 @@
 import type { Formula } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
 import type { Device } from '../../devices/device.js';
+import type { Register } from '../command.js';
 import { type CommonOptions, common, repeatable, withDevice } from '../options.js';
 import { Output } from '../output.js';
-import type { Register } from '../program.js';
 import { UsageError } from '../usage.js';
 
 interface EvalOptions extends CommonOptions {

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
 import type { Kind } from '../../activations/kinds.js';
+import type { Register } from '../command.js';
 import { type CommonOptions, common } from '../options.js';
 import { Output } from '../output.js';
-import type { Register } from '../program.js';
 
 interface ListOptions extends CommonOptions {
   readonly kind?: Kind;

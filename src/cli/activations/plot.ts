@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { SluiceError } from '../../base/errors.js';
 import type { Curve } from '../../experiments/curves.js';
+import type { Register } from '../command.js';
 import { type CommonOptions, common, repeatable } from '../options.js';
 import { Output } from '../output.js';
-import type { Register } from '../program.js';
 import { asUsage, UsageError } from '../usage.js';
 
 interface PlotOptions extends CommonOptions {

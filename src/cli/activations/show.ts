@@ -1,8 +1,8 @@
 import type { Formula } from '../../activations/kinds.js';
 import type { Listing } from '../../experiments/listing.js';
+import type { Context, Register } from '../command.js';
 import { type CommonOptions, common, repeatable } from '../options.js';
 import { Output } from '../output.js';
-import type { Context, Register } from '../program.js';
 
 interface ShowOptions extends CommonOptions {
   readonly param?: readonly string[];

@@ -38,6 +38,7 @@ function random(distribution: 'uniform' | 'normal', key: RandomKey, output: View
 /** The device that others are tested against: float64, interpreted, one thread. */
 class ReferenceDevice implements Device {
   readonly name = 'reference';
+  readonly isInterpreted = true;
   readonly description = 'float64, interpreted, one thread';
   readonly threads = 1;
   readonly #pool = new BufferPool();

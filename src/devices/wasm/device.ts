@@ -31,6 +31,7 @@ import { WasmRuntime, type WasmRuntimeOptions } from './runtime.js';
 /** The device that needs nothing but the engine: SIMD modules made at run time over one (shared) memory. */
 class WasmDevice implements Device {
   readonly name = 'wasm';
+  readonly addressableBytes = 2 ** 32;
   readonly #runtime: WasmRuntime;
   readonly #maps: MapLauncher;
   readonly #rows: RowLauncher;
