@@ -11,8 +11,7 @@
  *
  * Ctrl-C keeps what is done; the same command goes on from there. The table goes to docs/accuracy.md at the end.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -35,20 +34,10 @@ function options() {
   return { ...values, bits, threads: Number(values.threads) };
 }
 
-/** Changes with the built code that decides about results, so that a resumed sweep is of one version. */
-function fingerprint() {
-  const hash = createHash('sha256');
-  for (const folder of ['scalar', 'activations', 'kernels', 'devices/wasm']) {
-    const files = readdirSync(`${root}dist/${folder}`).filter((name) => name.endsWith('.js'));
-    for (const name of files.sort()) hash.update(readFileSync(`${root}dist/${folder}/${name}`));
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
 /** What is done of a sweep, kept in a file so that it can be interrupted. */
 function openState({ bits, fresh }) {
   const folder = `${root}.cache`;
-  const file = `${folder}/accuracy-${bits}-${fingerprint()}.json`;
+  const file = `${folder}/accuracy-${bits}.json`;
   const known = !fresh && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   const revive = (state) => ({
     ...state,
@@ -87,26 +76,15 @@ function progress(states, total) {
   return `${((100 * done) / total).toFixed(1)}%, ${clock(left)} left`;
 }
 
-const keyOf = ({ kind, name, part }) => `${kind} ${name} ${part}`;
-
-/** Kernels that are the same (elu's and celu's, say) are swept once: each subject with the first that equals it. */
-function firstOfEach(subjects) {
-  const byKernel = new Map();
-  return new Map(
-    subjects.map((subject) => {
-      const { inputs, values, outputs } = subject;
-      const kernel = [inputs, values, outputs.map(({ id }) => id)].join(';');
-      if (!byKernel.has(kernel)) byKernel.set(kernel, subject);
-      return [subject, byKernel.get(kernel)];
-    }),
-  );
-}
+/** Equal kernels (elu's and celu's, say) are swept once; a kernel that a change leaves as it was is not swept again. */
+const keyOf = (fingerprint, { values, outputs }, toText) => [fingerprint, ...values, ...outputs.map(toText)].join(' ');
 
 async function run() {
   const chosen = options();
   const { subjects } = await import('./accuracy/subjects.js');
-  const { sweep } = await import('./accuracy/sweep.js');
+  const { fingerprint, sweep } = await import('./accuracy/sweep.js');
   const { append, table } = await import('./accuracy/report.js');
+  const { toText } = await import('../dist/scalar/print.js');
   const { openWasm } = await import('../dist/devices/wasm/device.js');
   const { bits, threads, lanes, kind, only } = chosen;
   const wanted = subjects().filter(
@@ -121,12 +99,12 @@ async function run() {
   const devices = { fused: await openWasm({ threads }), plain: await openWasm({ threads, deterministic: true }) };
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
-  const firsts = firstOfEach(wanted);
-  const states = wanted.map((subject) => store.of(keyOf(firsts.get(subject))));
+  const states = [];
+  for (const subject of wanted) states.push(store.of(keyOf(await fingerprint(devices, subject), subject, toText)));
   const unique = [...new Set(states)];
   let said = 0;
   for (const [i, subject] of wanted.entries()) {
-    const truth = bits > 24 && subject.lanes === 'float32' ? 'float64 lanes' : 'interpreter';
+    const truth = bits > 24 && subject.lanes === 'float32' ? 'float64 lanes' : 'formula';
     const tell = () => {
       if (performance.now() - said < 2000) return;
       said = performance.now();

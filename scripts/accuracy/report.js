@@ -12,7 +12,7 @@ rounding errors allows that, else in float64 lanes; the column says which. Every
 multiply-add (relaxed SIMD), and the worse of the two counts. Errors are in units of the last place of the exact
 result, of which the smallest counts as 2^-128, so that the accuracy contract, max(4 ULP, 2^-126), is 4 everywhere.
 
-- Truth "interpreter": the same expression in float64, before any expansion into polynomials; tests hold it against
+- Truth "formula" ("interpreter" in older tables): the same expression in float64, before any expansion into polynomials; tests hold it against
   values of 25 digits from independent formulas. Its own error is some 1e-8 of these units.
 - Truth "float64 lanes": the device's kernel for float64 lanes, its results taken out with 48 bits; where only
   this was compared, an earlier table holds these lanes against the interpreter.

@@ -1,7 +1,8 @@
 /** Runs a kernel over blocks of inputs and compares it with the truth. */
+import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { mapKernel } from '../../dist/kernels/kernel.js';
-import { interpreter } from '../../dist/scalar/interpret.js';
+import { compile } from './truth.js';
 
 /** Inputs at a time: few enough for the caches, enough to hide what a launch costs. */
 const block = 2 ** 17;
@@ -65,22 +66,39 @@ export function runner(device, { inputs, scalars, values, outputs }) {
   };
 }
 
-/** The truth by the interpreter, in float64. */
-function interpretedTruth({ inputs, scalars, values, outputs }) {
-  const evaluate = interpreter(outputs, [...inputs, ...scalars]);
+/** The truth by the expression as it stands, in float64. */
+function formulaTruth({ inputs, scalars, values, outputs }) {
+  const evaluate = compile(outputs, [...inputs, ...scalars], inputs.length);
   const results = outputs.map(() => new Float64Array(block));
-  const point = [...inputs.map(() => 0), ...values];
   return {
     at: async (arrays) => {
-      for (let i = 0; i < block; i++) {
-        for (let k = 0; k < arrays.length; k++) point[k] = arrays[k][i];
-        const found = evaluate(point);
-        for (let k = 0; k < found.length; k++) results[k][i] = found[k];
-      }
+      evaluate(arrays, values, results);
       return results;
     },
     free: () => {},
   };
+}
+
+/** What decides about a subject's results: the modules that its kernels become, with and without fused instructions. */
+export async function fingerprint(devices, subject) {
+  const hash = createHash('sha256');
+  const { Module } = WebAssembly;
+  WebAssembly.Module = class extends Module {
+    constructor(bytes) {
+      super(bytes);
+      hash.update(bytes);
+    }
+  };
+  try {
+    for (const device of [devices.fused, devices.plain]) {
+      const { run, free } = runner(device, subject);
+      await run(subject.inputs.map(() => new Float32Array(block)));
+      free();
+    }
+  } finally {
+    WebAssembly.Module = Module;
+  }
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** What splits a float64 into a float32 and the rest (Veltkamp). */
@@ -161,11 +179,11 @@ function noteNan(worst, arrays, i) {
 /**
  * Sweeps a subject from a block on.
  * @param {{ fused: object, plain: object }} devices with and without fused multiply-add
- * @param {{ bits: number, truth: 'interpreter' | 'float64 lanes', state: object, tell: (state: object) => void, signal: AbortSignal }} options
+ * @param {{ bits: number, truth: 'formula' | 'float64 lanes', state: object, tell: (state: object) => void, signal: AbortSignal }} options
  */
 export async function sweep(devices, subject, { bits, truth, state, tell, signal }) {
   const runners = [runner(devices.fused, subject), runner(devices.plain, subject)];
-  const exact = truth === 'interpreter' ? interpretedTruth(subject) : laneTruth(devices.plain, subject);
+  const exact = truth === 'formula' ? formulaTruth(subject) : laneTruth(devices.plain, subject);
   const patterns = subject.inputs.map(() => new Uint32Array(block));
   const arrays = patterns.map((array) => new Float32Array(array.buffer));
   try {

@@ -1,3 +1,4 @@
+import { plural } from '../../base/plural.js';
 import { type RandomKey, randomNormal, randomUniform } from '../../base/random.js';
 import type { AttentionShape } from '../../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../../kernels/kernel.js';
@@ -49,8 +50,9 @@ class WasmDevice implements Device {
   }
 
   get description(): string {
-    const threads = `${this.threads} thread${this.threads === 1 ? '' : 's'}`;
-    return `WebAssembly SIMD${this.#runtime.relaxed ? ' (relaxed)' : ''}, ${threads}`;
+    const { relaxed, threads, threadsWanted } = this.#runtime;
+    const missing = threads < threadsWanted ? ` (${threadsWanted} asked for: the others could not start)` : '';
+    return `WebAssembly SIMD${relaxed ? ' (relaxed)' : ''}, ${plural(threads, 'thread')}${missing}`;
   }
 
   allocate(type: StorageType, length: number): DeviceBuffer {

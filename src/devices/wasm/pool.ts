@@ -9,12 +9,15 @@ const spins = 5_000; // some 50 µs before the caller sleeps: a worker that lost
 
 /** The calling thread and its workers; they share one memory and meet in its control block. */
 export class ForkJoinPool {
+  /** Threads that were to start: a worker's number is below it, also where one before it could not start. */
+  readonly places: number;
   private readonly words: Int32Array;
   private readonly workers: readonly WorkerHandle[];
   private readonly mayWait: boolean;
 
-  private constructor(words: Int32Array, workers: readonly WorkerHandle[]) {
+  private constructor(words: Int32Array, places: number, workers: readonly WorkerHandle[]) {
     this.words = words;
+    this.places = places;
     this.workers = workers;
     this.mayWait = waitAllowed();
   }
@@ -29,7 +32,7 @@ export class ForkJoinPool {
       starts.push(startWorker({ memory: arena.memory, control, thread }));
     const results = await Promise.allSettled(starts);
     const workers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    return new ForkJoinPool(words, workers);
+    return new ForkJoinPool(words, threads, workers);
   }
 
   /** Threads that take part in a launch, the caller included. */

@@ -92,6 +92,11 @@ export class WasmRuntime {
     return this.pool?.threads ?? 1;
   }
 
+  /** Threads that it was to have. */
+  get threadsWanted(): number {
+    return this.pool?.places ?? 1;
+  }
+
   /** A builder for a module that fits this memory. */
   module(): ModuleBuilder {
     return new ModuleBuilder({ memory: this.arena.memoryType });
@@ -187,7 +192,7 @@ export class WasmRuntime {
   private ensureScratch(bytes: number): void {
     if (bytes <= this.scratch.stride) return;
     const stride = Math.ceil(bytes / 128) * 128;
-    const pointer = this.arena.allocate(stride * this.threads);
+    const pointer = this.arena.allocate(stride * this.threadsWanted);
     if (this.scratch.pointer !== 0) this.arena.free(this.scratch.pointer);
     this.scratch = { pointer, stride };
     this.pool?.setScratch(pointer, stride);
