@@ -6,10 +6,10 @@ export const step = activation('step', (x) => x.whereLess(0, 0, 1), {
   aliases: ['heaviside', 'binaryStep'],
 });
 
-/** The threshold unit with outputs -1 and 1, +1 at zero. */
+/** The threshold unit with outputs -1 and 1, +1 at zero, where the mathematicians' signum(x) is 0. */
 export const sign = activation('sign', (x) => x.whereLess(0, -1, 1), {
   source: 'Rosenblatt 1958',
-  aliases: ['bipolarStep', 'signum'],
+  aliases: ['bipolarStep'],
 });
 
 export const threshold = activation('threshold', (x, { threshold, value }) => threshold.whereLess(x, x, value), {

@@ -27,7 +27,7 @@ export abstract class Elementwise<Self> {
     return this.apply('abs');
   }
   sign(): Self {
-    return this.apply('sign');
+    return this.apply('signum');
   }
   /** The smaller of the two; at a tie the gradient goes to `other`. */
   min(other: Self | number): Self {

@@ -66,7 +66,7 @@ function isMonotonePiece(expression: Expression): boolean {
 /** The variables whose NaN surely reaches the result: a selection must carry it on both branches. */
 const carriesNan = fact<ReadonlySet<string>>(({ node }, operands) => {
   if (node.kind === 'variable') return new Set([node.name]);
-  if (node.kind !== 'apply' || node.primitive === 'sign') return new Set();
+  if (node.kind !== 'apply' || node.primitive === 'signum') return new Set();
   if (node.primitive !== 'select') return new Set(operands.flatMap((names) => [...names]));
   const [, , then, otherwise] = operands;
   return new Set([...(then ?? [])].filter((name) => otherwise?.has(name)));

@@ -108,10 +108,10 @@ const arithmetic = {
     lanes: { steps: [0, 'abs'] },
     cost: 'operation',
   },
-  sign: {
+  signum: {
     evaluate: (x = 0) => Math.sign(x),
     derivative: unary(() => 0),
-    notation: call('sign', '\\operatorname{sign}'),
+    notation: call('signum', '\\operatorname{sgn}'),
     written: 'function',
     lanes: { expand: expansions.sign, short: { expand: short.sign, ulp: 0, range: 'signedUnit' } },
     cost: 'operation',

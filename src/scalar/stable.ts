@@ -145,7 +145,7 @@ function inverseOfOnePlusExp(factor: Expression, power: number): Replacement | u
 }
 
 function absolute(product: Product, factor: Expression): Replacement | undefined {
-  const x = inside(factor, 'sign');
+  const x = inside(factor, 'signum');
   if (x === undefined || (product.factors.get(x) ?? 0) < 1 || (product.factors.get(factor) ?? 0) < 1) return undefined;
   return { used: [factor, x], made: x.abs() };
 }

@@ -183,7 +183,10 @@ describe('the types', () => {
   };
   const lib = ['es2023', 'esnext.disposable', 'dom'];
 
-  test('hold for a strict project of Node', async () => {
+  test.each([
+    ['with', lib],
+    ['without', lib.slice(0, 2)],
+  ])('hold for a strict project of Node %s the types of pages', async (_, lib) => {
     const options = { module: 'nodenext', moduleResolution: 'nodenext', types: ['node'], lib };
     expect(await typecheck('nodenext', consumer + nodeConsumer.replace('main', 'run'), options)).toBe('');
   });

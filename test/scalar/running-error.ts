@@ -26,7 +26,7 @@ function partials(primitive: Primitive, operands: readonly number[], value: numb
   return evaluator([...operands, value]);
 }
 
-const jumps: readonly Primitive[] = ['sign', 'floor', 'round', 'select'];
+const jumps: readonly Primitive[] = ['signum', 'floor', 'round', 'select'];
 
 /** Whether operands that are off by their errors may be on the other side of a jump. */
 function mayJump(primitive: Primitive, operands: readonly Measured[]): boolean {
@@ -34,7 +34,7 @@ function mayJump(primitive: Primitive, operands: readonly Measured[]): boolean {
   if (!jumps.includes(primitive)) return false;
   const [a = nothing, b = nothing] = operands;
   if (primitive === 'select') return a.error + b.error > 0 && Math.abs(a.value - b.value) <= 100 * (a.error + b.error);
-  return a.error > 0 && primitive === 'sign' ? Math.abs(a.value) <= 100 * a.error : a.error > 0;
+  return a.error > 0 && primitive === 'signum' ? Math.abs(a.value) <= 100 * a.error : a.error > 0;
 }
 
 const isClearlyPositive = ({ value, error }: Measured): boolean => value > 100 * error;

@@ -25,7 +25,7 @@ const pieces = [
     'abs(x)/((1 + abs(x))*(1 + abs(x)))',
     '1/(1 + exp(x))',
     'sigmoid(-x)',
-    'sign(x)',
+    'signum(x)',
   ],
   ...['x/(x*x + 1)', 'x*x*x/((x*x + 1)*(x*x + 1))', 'log(1 + exp(x))', 'tanh(softplus(x))', 'sigmoid(-2*softplus(x))'],
   ...['where(x < 0, 0, x)', 'where(x < 0, 1, 2)', 'where(x < 0, x, 0)', 'log(sigmoid(x))', 'abs(-x)'],

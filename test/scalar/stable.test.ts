@@ -47,7 +47,7 @@ const rules: readonly [from: string, to: string, exact: (x: number) => number, a
   ['x/(1 + exp(-x))', 'x*sigmoid(x)', (x) => x * logistic(x)],
   ['exp(x)*sigmoid(-x)', 'sigmoid(x)', logistic, [...ends, -740, 5000]],
   ['sigmoid(x)*sigmoid(-x)', 'logisticPdf(x)', (x) => Math.exp(-Math.abs(x)) / square(1 + Math.exp(-Math.abs(x)))],
-  ['x*sign(x)', 'abs(x)', Math.abs],
+  ['x*signum(x)', 'abs(x)', Math.abs],
   ['abs(-x)', 'abs(x)', Math.abs],
   ['abs(-2*x)', 'abs(2*x)', (x) => 2 * Math.abs(x)],
   ['exp(log(x))', 'x', (x) => x, [1e-300, 0.1, 1, 1e300]],

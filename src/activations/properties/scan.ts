@@ -92,7 +92,7 @@ function conditionOf({ node }: Expression): Expression[] {
   if (node.kind !== 'apply') return [];
   const [a, b] = node.operands;
   if (a === undefined) return [];
-  if (node.primitive === 'abs' || node.primitive === 'sign') return [a];
+  if (node.primitive === 'abs' || node.primitive === 'signum') return [a];
   return b !== undefined && ['select', 'min', 'max'].includes(node.primitive) ? [a.sub(b)] : [];
 }
 

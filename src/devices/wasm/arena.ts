@@ -7,6 +7,12 @@ const alignment = 64;
 const mostPages = 65_535;
 const growthBytes = 16 * 1024 * 1024;
 
+/** A WebAssembly memory, for programs whose types know neither a page nor WebAssembly. */
+export interface WasmMemory {
+  readonly buffer: ArrayBufferLike;
+  grow(pages: number): number;
+}
+
 export interface ArenaStatistics {
   /** Bytes in blocks that are in use. */
   readonly liveBytes: number;
@@ -21,7 +27,7 @@ export interface ArenaStatistics {
  * request of that size, so that a loop which repeats its requests neither searches nor grows anything.
  */
 export class Arena {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: WasmMemory;
   readonly memoryType: MemoryType;
   /** By address, 0 for what is free: a map that forgets and learns all the time leaves old tables to be collected. */
   private readonly sizes = new Map<number, number>();
@@ -162,13 +168,12 @@ export class Arena {
   }
 }
 
-function viewsOf(memory: WebAssembly.Memory) {
-  const { buffer } = memory;
+function viewsOf({ buffer }: WasmMemory) {
   return { f32: new Float32Array(buffer), i32: new Int32Array(buffer), u8: new Uint8Array(buffer) };
 }
 
 /** Phones and 32-bit engines refuse to reserve 4 GiB: halve until they agree. */
-function createMemory(shared: boolean, mostAllowed: number): { memory: WebAssembly.Memory; maximumPages: number } {
+function createMemory(shared: boolean, mostAllowed: number): { memory: WasmMemory; maximumPages: number } {
   for (let maximumPages = mostAllowed; ; maximumPages = Math.floor(maximumPages / 2)) {
     try {
       return { memory: new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared }), maximumPages };

@@ -1,3 +1,5 @@
+import type { WasmMemory } from './arena.js';
+
 /**
  * The control block: 32-bit words in shared memory through which the calling thread hands work to the workers.
  * Words that different threads write stand in different cache lines.
@@ -49,8 +51,9 @@ export function runChunks(words: Int32Array, run: Run, thread: number): void {
 }
 
 /** Compiles a module over `memory` and returns its `run`. */
-export function instantiate(bytes: Uint8Array<ArrayBuffer>, memory: WebAssembly.Memory): Run {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+export function instantiate(bytes: Uint8Array<ArrayBuffer>, memory: WasmMemory): Run {
+  const imports = { env: { memory: memory as WebAssembly.Memory } };
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
   return (instance.exports as { run: Run }).run;
 }
 

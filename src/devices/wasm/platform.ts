@@ -1,4 +1,5 @@
 import type { Worker as NodeWorker } from 'node:worker_threads';
+import type { WasmMemory } from './arena.js';
 
 /** One started worker, whatever the platform. */
 export interface WorkerHandle {
@@ -8,7 +9,7 @@ export interface WorkerHandle {
 
 /** What a worker is told when it starts: where the shared memory is and which thread it is. */
 export interface WorkerStart {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: WasmMemory;
   readonly control: number;
   readonly thread: number;
 }
