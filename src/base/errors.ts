@@ -44,10 +44,27 @@ export class SluiceError extends Error {
   }
 }
 
+const mostItems = 8;
+const mostCharacters = 80;
+
+const cut = (text: string): string => (text.length > mostCharacters ? `${text.slice(0, mostCharacters - 3)}...` : text);
+
 /** A value as a reader would write it: shapes as `[8, 63]`, strings in quotes, long ones cut. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
-  if (Array.isArray(value)) return `[${value.map(show).join(', ')}]`;
-  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  if (typeof value === 'string') return JSON.stringify(cut(value));
+  if (Array.isArray(value)) {
+    const more = value.length > mostItems ? `, ... (${value.length} in all)` : '';
+    return `[${value.slice(0, mostItems).map(show).join(', ')}${more}]`;
+  }
+  if (typeof value === 'object' && value !== null) return cut(objectText(value));
   return Object.is(value, -0) ? '-0' : String(value);
+}
+
+/** An error must not fail for what it tells of: a circle or a BigInt has no JSON. */
+function objectText(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return `a ${value.constructor?.name ?? 'object'}`;
+  }
 }

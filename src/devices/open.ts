@@ -1,5 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import type { Device } from './device.js';
 import { deviceNames, deviceRow, knownDevices, type OpenOptions } from './registry.js';
 
@@ -12,7 +13,9 @@ export const openableDevices: readonly string[] = ['auto', ...deviceNames];
  * `argument` for a number of threads that is not a whole number from 1 on.
  */
 export async function openDevice(name = 'auto', options: OpenOptions = {}): Promise<Device> {
-  const row = deviceRow(name === 'auto' ? (deviceNames[0] ?? name) : name);
+  checkOptions('openDevice', options, openOptions);
+  if (name === 'auto') return openFastest(options);
+  const row = deviceRow(name);
   const choices = `Choose one of ${openableDevices.join(', ')}.`;
   if (row === undefined) {
     throw new SluiceError('name', {
@@ -33,4 +36,20 @@ export async function openDevice(name = 'auto', options: OpenOptions = {}): Prom
     throw new SluiceError('argument', { rule: 'threads is a whole number from 1 on', received: threads, remedy });
   }
   return row.open(options);
+}
+
+const openOptions = { threads: undefined, deterministic: false } satisfies OptionTable<OpenOptions>;
+
+/** The first that works, fastest first; where none does, the error of the last. */
+async function openFastest(options: OpenOptions): Promise<Device> {
+  let failure: unknown;
+  for (const name of deviceNames) {
+    try {
+      return await openDevice(name, options);
+    } catch (error) {
+      if (!(error instanceof SluiceError && error.code === 'device')) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
 }

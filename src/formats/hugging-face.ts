@@ -106,7 +106,7 @@ export function decodeConfig(json: Json, stored?: Formula): LlamaConfig {
     numAttentionHeads,
     numKeyValueHeads: count('num_key_value_heads', numAttentionHeads),
     headDim: count('head_dim', hiddenSize / numAttentionHeads),
-    maxPositionEmbeddings: count('max_position_embeddings', 2048),
+    maxPositionEmbeddings: count('max_position_embeddings', isGated ? 2048 : 4096),
     rmsNormEps: numberOf(json, 'rms_norm_eps', isGated ? 1e-6 : 1e-5),
     ropeTheta: ropeTheta(json),
     tieWordEmbeddings: flagOf(json, 'tie_word_embeddings'),

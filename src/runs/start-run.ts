@@ -13,7 +13,7 @@ import { Initializer } from '../layers/initialization.js';
 import { Llama, type LlamaConfig } from '../models/llama.js';
 import { type LatestCheckpoint, latestCheckpoint } from '../training/checkpoints-read.js';
 import { discardCheckpointsAfter } from '../training/checkpoints-retention.js';
-import type { ScheduleOptions } from '../training/schedules.js';
+import { type ScheduleOptions, shortWarmup } from '../training/schedules.js';
 import { Trainer } from '../training/trainer.js';
 import { restoreTrainer } from './checkpointing.js';
 import { lockRun } from './lock.js';
@@ -222,12 +222,11 @@ function makeTrainer({ device, settings, config, source, done = 0 }: TrainerPart
   return new Trainer(device, model, source, options, done);
 }
 
-/** A short run warms up for a tenth of it at most. */
 const scheduleOf = ({ schedule, lr, minLr, warmup, steps }: Settings): ScheduleOptions => ({
   schedule,
   lr,
   minLr,
-  warmup: Math.min(warmup, Math.floor(steps / 10)),
+  warmup: shortWarmup(warmup, steps),
   steps,
 });
 

@@ -112,7 +112,9 @@ function simplifyReduction(expression: Expression): Expression {
 function wholeExponent(x: Expression, exponent: number): Expression | undefined {
   if (Math.abs(exponent) <= longestPower) return integerPower(x, exponent);
   if (operandsOf(x, 'abs') !== undefined) return undefined;
-  return exponent % 2 === 0 ? x.abs().pow(exponent) : x.mul(x.abs().pow(exponent - 1));
+  if (exponent % 2 === 0) return x.abs().pow(exponent);
+  // As a product, an odd negative power would be 0 times infinity at 0.
+  return exponent < 0 ? constant(1).div(x.mul(x.abs().pow(-exponent - 1))) : x.mul(x.abs().pow(exponent - 1));
 }
 
 type Rule = (expression: Expression, operands: readonly Expression[]) => Expression | undefined;

@@ -42,7 +42,7 @@ function flatten(values: Nested, shape: Shape, into: number[]): void {
 }
 
 function isNested(values: Nested | ArrayLike<number>): values is Nested {
-  return typeof values === 'number' || (Array.isArray(values) && typeof values[0] === 'object');
+  return typeof values === 'number' || (Array.isArray(values) && values.some((value) => typeof value === 'object'));
 }
 
 /**

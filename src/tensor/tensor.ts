@@ -12,6 +12,7 @@ import { clone, writeInto } from './operations/copies.js';
 import { applyPrimitive, mapFunction, power, type ScalarFunction } from './operations/elementwise.js';
 import { gather } from './operations/indexing.js';
 import { matmul } from './operations/matmul.js';
+import { checkGradient } from './operations/operands.js';
 import { amax, mean, type ReduceOptions, sum } from './operations/reductions.js';
 import { logSoftmax, softmax } from './operations/softmax.js';
 import * as views from './operations/views.js';
@@ -207,6 +208,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
       });
     }
     this.#check();
+    if (gradient !== undefined) checkGradient(this, gradient);
     const seed = gradient && { view: gradient.strided(), storage: gradient.storage };
     const input = { source, layout: this };
     propagate(source, () => seedGradient(this.storage.tracker, input, seed), retainGraph);

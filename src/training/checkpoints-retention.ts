@@ -56,8 +56,8 @@ async function surplusOf(
       continue;
     }
     const state = await stateOf(fs, folder);
-    if (steps.has(folder.step)) surplus.push(folder);
-    else if (kept >= keep && state !== 'foreign') surplus.push(folder);
+    if (state === 'foreign') continue;
+    if (steps.has(folder.step) || kept >= keep) surplus.push(folder);
     else if (state === 'valid') {
       steps.add(folder.step);
       kept++;

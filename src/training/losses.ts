@@ -12,9 +12,9 @@ const picked = position.sub(targets).abs().whereLess(0.5, logits, 0).sum();
 const negativeLogLikelihood = targets.whereLess(0, 0, atPosition(logProbabilities, { logits: picked }).neg());
 
 /**
- * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored.
+ * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored (below 0).
  * @param logits [..., classes]
- * @param targets int32 [...]
+ * @param targets int32 [...], below `classes`: values are not looked at here, and a larger one finds no logit
  * @throws SluiceError `argument` for targets that are not int32.
  */
 export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {

@@ -33,6 +33,15 @@ const decays: Readonly<Record<ScheduleName, (progress: number) => number>> = {
   wsd: (progress) => (progress < 0.8 ? 1 : 1 - Math.sqrt((progress - 0.8) / 0.2)),
 };
 
+/** What a schedule is where nothing is said of it: a tenth of the peak at the end, and a warm-up of a tenth of a short run. */
+export const scheduleDefaults = (lr: number, steps: number): { readonly minLr: number; readonly warmup: number } => ({
+  minLr: lr / 10,
+  warmup: shortWarmup(100, steps),
+});
+
+/** A short run warms up for a tenth of it at most. */
+export const shortWarmup = (warmup: number, steps: number): number => Math.min(warmup, Math.floor(steps / 10));
+
 /**
  * The learning rate of a step counted from 0: lr (step + 1) / warmup while warming up, lr at the first step after,
  * and from there down to minLr, which a step beyond the last one would have.
@@ -43,6 +52,14 @@ export function learningRate(step: number, options: ScheduleOptions): number {
   checkChoice('a schedule', schedule, scheduleNames);
   if (!(lr > 0)) {
     throw new SluiceError('argument', { rule: 'a learning rate is positive', received: lr, remedy: 'Try --lr 1e-3.' });
+  }
+  for (const [name, value] of Object.entries({ warmup, steps })) {
+    if (Number.isInteger(value) && value >= 0) continue;
+    throw new SluiceError('argument', {
+      rule: `${name} of a schedule is a whole number of steps`,
+      received: value,
+      remedy: `Round it: ${Math.max(0, Math.floor(value) || 0)}.`,
+    });
   }
   if (step < warmup) return (lr * (step + 1)) / warmup;
   const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));

@@ -4,7 +4,7 @@ import { completeOptions, type OptionTable } from '../base/options.js';
 import { MemoryTokens, type TokenArray, type TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
 import type { CausalModel } from '../models/causal-model.js';
-import { learningRate, type ScheduleOptions } from './schedules.js';
+import { learningRate, type ScheduleOptions, scheduleDefaults } from './schedules.js';
 import { type StepRecord, Trainer, type TrainerOptions } from './trainer.js';
 
 export interface TrainOptions extends Partial<TrainerOptions>, Partial<ScheduleOptions> {
@@ -48,7 +48,9 @@ export async function* train(
     throw new SluiceError('argument', { rule: 'steps of training is a whole number above 0', received: steps });
   }
   const tokens = 'read' in source ? source : new MemoryTokens(source);
-  const { context = Math.min(128, model.maxPositions), minLr = lr / 10, warmup = Math.min(100, steps / 10) } = rest;
+  const { context = Math.min(128, model.maxPositions) } = rest;
+  const usual = scheduleDefaults(lr, steps);
+  const { minLr = usual.minLr, warmup = usual.warmup } = rest;
   const trainer = new Trainer(device, model, tokens, { batch, context, accumulate, seed, optimizer });
   const eventLoop = new EventLoop();
   try {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openableDevices, openDevice } from '../../src/devices/open.js';
 import { deviceNames, knownDevices } from '../../src/devices/registry.js';
 
@@ -14,6 +14,18 @@ test('the device that is opened without a name is the automatic one', async () =
   const device = await openDevice();
   expect(device.name).toBe('wasm');
   await device.close();
+});
+
+test('the automatic device is the first that works', async () => {
+  vi.stubGlobal('WebAssembly', { validate: () => false });
+  const device = await openDevice().finally(() => vi.unstubAllGlobals());
+  expect(device.name).toBe('reference');
+  await device.close();
+});
+
+test('an option that is not known is refused with the nearest', async () => {
+  const misspelt: object = { determinstic: true };
+  await expect(openDevice('wasm', misspelt)).rejects.toThrow('Did you mean "deterministic"?');
 });
 
 test('an unknown device is refused with the nearest name', async () => {

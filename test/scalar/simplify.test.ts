@@ -142,6 +142,7 @@ describe('simplification', () => {
     for (const value of [-1.5, -1, 1.25, 2]) {
       expect(evaluate(power, { x: value }) / value ** exponent).toBeCloseTo(1, 12);
     }
+    for (const zero of [0, -0]) expect(evaluate(power, { x: zero })).toBe(zero ** exponent);
   });
 
   test('writes powers of powers with as few products as squaring needs', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { randomKey } from '../../src/base/random.js';
+import { openReference } from '../../src/devices/reference/index.js';
 import { variable } from '../../src/scalar/expression.js';
 import {
   attention,
@@ -76,6 +77,13 @@ onDevices((on) => {
     ],
   ])('float32 is refused as %s', (_, message, use) => {
     expect(use).toThrow(expect.objectContaining({ code: 'argument', message: expect.stringMatching(message) }));
+  });
+
+  test('backward() takes a gradient of floats on its own device', async () => {
+    const result = full(on.device, [2], 1, { requiresGrad: true }).mul(2);
+    expect(() => result.backward(whole([2]))).toThrow('backward computes with float32 tensors');
+    const other = tensor(await openReference(), [1, 2]);
+    expect(() => result.backward(other)).toThrow('backward takes tensors of one device');
   });
 
   test('int32 may be viewed, joined, copied, written and the targets of rows', async () => {

@@ -22,6 +22,7 @@ onDevices((on) => {
   test('values are as many as the shape has, and nested arrays are regular', () => {
     expect(() => tensor(on.device, [1, 2, 3], [2, 2])).toThrow('a tensor [2, 2] has 4 values, received 3');
     expect(() => tensor(on.device, [[1, 2], [3]])).toThrow('one length at each depth');
+    expect(() => tensor(on.device, [1, [2, 3]])).toThrow('one length at each depth');
     expect(() => tensor(on.device, [1], [1, 0])).toThrow('positive integers, received [1, 0]');
   });
 

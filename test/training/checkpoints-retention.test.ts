@@ -28,6 +28,15 @@ describe('keeping the newest checkpoints', () => {
     expect(await fs.readdir(parent)).toHaveLength(left.length);
   });
 
+  test('leaves a folder of the newest step that has no manifest of ours', async () => {
+    const fs = new MemoryFileSystem();
+    await runWith(fs, 4);
+    await fs.rename(`${parent}/step-00000004`, `${parent}/step-00000005`);
+    await fs.unlink(`${parent}/step-00000005/manifest.json`);
+    await saveCheckpoint('/run', 5, partsOf(5), { fs, keep: 1 });
+    expect(await fs.readdir(parent)).toHaveLength(2);
+  });
+
   test('counts valid ones only, and takes damaged ones away with those of their age', async () => {
     const fs = new MemoryFileSystem();
     await runWith(fs, 1, 2, 3, 4);

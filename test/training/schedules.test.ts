@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { learningRate, type ScheduleName, scheduleNames } from '../../src/training/schedules.js';
+import { learningRate, type ScheduleName, scheduleDefaults, scheduleNames } from '../../src/training/schedules.js';
 
 const options = { lr: 0.01, minLr: 0.001, warmup: 10, steps: 110 };
 const rate = (schedule: ScheduleName, step: number): number => learningRate(step, { ...options, schedule });
@@ -44,4 +44,18 @@ test('wsd is stable until its last fifth', () => {
 
 test.each([0, -1, Number.NaN])('a learning rate of %d is refused', (lr) => {
   expect(() => learningRate(0, { ...options, schedule: 'cosine', lr })).toThrow(/learning rate is positive/);
+});
+
+test('no step of a short run exceeds the peak by the usual warmup', () => {
+  for (let steps = 1; steps <= 40; steps++) {
+    const usual = { schedule: 'cosine', lr: 0.01, steps, ...scheduleDefaults(0.01, steps) } as const;
+    for (let step = 0; step < steps; step++) expect(learningRate(step, usual)).toBeLessThanOrEqual(0.01);
+  }
+});
+
+test.each(['warmup', 'steps'] as const)('%s that is no whole number is refused', (name) => {
+  const wrong = { ...options, schedule: 'cosine', [name]: 2.5 } as const;
+  expect(() => learningRate(0, wrong)).toThrow(
+    `${name} of a schedule is a whole number of steps, received 2.5. Round it: 2.`,
+  );
 });

@@ -105,8 +105,9 @@ export class WasmRuntime {
   /** Compiles a kernel and returns its number for `launch`. */
   compile(bytes: Uint8Array<ArrayBuffer>): number {
     const id = this.runs.length;
-    this.runs.push(instantiate(bytes, this.arena.memory));
+    const run = instantiate(bytes, this.arena.memory);
     if (this.pool !== undefined) this.publish(id, bytes, this.pool);
+    this.runs.push(run);
     return id;
   }
 
@@ -176,7 +177,7 @@ export class WasmRuntime {
 
   private publish(id: number, bytes: Uint8Array, pool: ForkJoinPool): void {
     const { arena } = this;
-    if (id === this.kernelTable.capacity) {
+    if (id >= this.kernelTable.capacity) {
       const larger = { pointer: arena.allocate(16 * id), capacity: 2 * id };
       arena.u8.copyWithin(larger.pointer, this.kernelTable.pointer, this.kernelTable.pointer + 8 * id);
       arena.free(this.kernelTable.pointer);

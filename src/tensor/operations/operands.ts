@@ -33,3 +33,9 @@ export function checkWhole(operation: string, role: string, tensor: Tensor): voi
     remedy: `Make the ${role} with dtype 'int32', or from an Int32Array.`,
   });
 }
+
+/** Holds that a tensor can be the gradient of another, whose shape it has: backward() shares its memory. */
+export function checkGradient(result: Tensor, gradient: Tensor): void {
+  checkDevice('backward', result, [gradient]);
+  checkFloat('backward', [gradient]);
+}
