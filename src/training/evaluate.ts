@@ -45,7 +45,9 @@ export async function evaluate(
   const eventLoop = new EventLoop();
   for await (const batch of sequentialBatches(source, options)) {
     await eventLoop.look(options.signal);
-    nats += await scope(device, () => noGrad(() => batchLoss(device, model, batch, Mode.evaluation()).item()));
+    // Both end before the wait: what else trains meanwhile records its graph and keeps its tensors.
+    const loss = scope(device, () => noGrad(() => batchLoss(device, model, batch, Mode.evaluation())));
+    nats += await loss.item().finally(() => loss.dispose());
     tokens += batch.tokens;
     bytes += targetBytes(batch.targets, byteLengths);
     options.onProgress?.(Math.min(1, tokens / expected));
