@@ -134,7 +134,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     [
       'a text shorter than the context',
       ['--data', short],
-      /at least 9 tokens for a context of 8, received "\d+ tokens"/,
+      /at least 9 tokens for a context of 8, received "at most 7 tokens"\. .*, or a context of at most 6\./,
     ],
     ['held-out text of one token', ['--data', text, '--validation', '0.0001'], /must have at least 2 tokens/],
     [
@@ -158,9 +158,20 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     expect(existsSync(run)).toBe(false);
   });
 
-  test('a folder that is a file', async () => {
-    const { code, error } = await train(['--data', text, '--out', text]);
-    expect([code, error]).toEqual([1, expect.stringMatching(/must be a folder that can be written/)]);
+  test.each([
+    ['a folder that is a file', text],
+    ['a folder in a file', join(text, 'deep', 'run')],
+  ])('%s, before the tokenizer is trained', async (_, path) => {
+    const { code, error } = await train(['--data', text, '--out', path]);
+    expect([code, error]).toEqual([1, expect.stringMatching(/^error: .* must be a folder that can be written/)]);
+  });
+
+  test('a text shorter than the context in tokens, with the largest that would do', async () => {
+    const { error } = await train(['--data', text, '--out', out(), '--tokenizer', 'bpe:300', '--context', '5000']);
+    const [, tokens = '', context = ''] = /received "(\d+) tokens"\. .* or a context of (\d+)\./.exec(error) ?? [];
+    expect(Number(context)).toBe(Number(tokens) - 1);
+    const fitting = ['--tokenizer', 'bpe:300', '--batch', '1', '--steps', '1', '--context', context];
+    expect(await train(['--data', text, '--out', out(), ...fitting])).toMatchObject({ code: 0 });
   });
 
   test('a folder that holds a run', async () => {
@@ -169,6 +180,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     const { code, error } = await train(['--data', text, '--out', run]);
     expect(code).toBe(1);
     expect(error).toContain(`Continue it with --resume ${run}, or choose another --out.`);
+    expect(error).toMatch(/^error: /);
   });
 
   test('a folder with files that a run would write over, which stay', async () => {
@@ -176,7 +188,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     mkdirSync(join(run, 'tokens'), { recursive: true });
     const { code, error } = await train(['--data', text, '--out', run]);
     expect(code).toBe(1);
-    expect(error).toContain('a new run does not write over tokens');
+    expect(error).toMatch(/^error: a new run does not write over tokens/);
     expect(existsSync(join(run, 'tokens'))).toBe(true);
   });
 
