@@ -140,7 +140,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     [
       'more than the memory',
       ['--data', text, '--dim', '16384', '--hidden', '65536', '--layers', '100'],
-      /fits in .* of memory here, received "about .* GiB"\. Lower --batch/,
+      /fits in .* of memory here, received "about .* GiB"\. Most of it, .* is for the size of the model: lower --dim/,
     ],
     ['a device that is to come', ['--data', text, '--device', 'native'], /native device is not available/],
     [
