@@ -71,8 +71,9 @@ describe('a run', () => {
     const run = out();
     const ran = await train(['--data', text, '--out', run, '--json', '--quiet']);
     expect([ran.code, ran.error]).toEqual([0, '']);
-    expect(ran.json()).toMatchObject({ run, step: 3, steps: 3, tokens: 48 });
-    expect(ran.json()).toHaveProperty('bitsPerByte');
+    expect(ran.json()).toMatchObject({ run, data: text, step: 3, steps: 3, tokens: 48 });
+    for (const key of ['bitsPerByte', 'seconds', 'tokensPerSecond'])
+      expect(ran.json()).toHaveProperty(key, expect.any(Number));
   });
 
   test('is the same for the same seed, and another for another', async () => {
@@ -112,6 +113,22 @@ describe('a run', () => {
     expect(settings).toHaveProperty(name);
     const { tokens } = readJson(run, 'tokens', 'training.bin.json') as { tokens: number };
     if (name === 'epochs') expect(steps).toBe(Math.ceil((0.5 * tokens) / 16));
+  });
+});
+
+describe('the banner', () => {
+  test('says what a plain block makes of the model', async () => {
+    const { error } = await train(['--data', text, '--out', out(), '--ffn', 'mlp']);
+    expect(error).toMatch(/^model +Arcee \(a LLaMA with a plain block\), /m);
+    expect((await train(['--data', text, '--out', out()])).error).toMatch(/^model +LLaMA, /m);
+  });
+
+  test('of a resumed run says after which step it goes on', async () => {
+    const run = out();
+    expect((await train(['--data', text, '--out', run])).error).not.toContain('goes on');
+    const { error } = await sluice(['train', '--resume', run, '--steps', '5']);
+    expect(error).toMatch(/^training +5 steps of .*; goes on after step 3$/m);
+    expect(error).toMatch(/^step 4\/5 {2}loss \d\.\d+$/m);
   });
 });
 
@@ -304,5 +321,10 @@ describe('help', () => {
     ]) {
       expect(help).toContain(flag);
     }
+    const line = (flag: string): string =>
+      new RegExp(`${flag} [^]*?(?=\\n +--)`).exec(help)?.[0].replaceAll(/\s+/g, ' ') ?? '';
+    expect(line('--min-lr')).toContain('(a tenth of lr)');
+    expect(line('--kv-heads')).toContain('(as many as heads)');
+    expect(line('--hidden')).toContain('(8/3 of dim up to a multiple of 16; 4 times dim with --ffn mlp)');
   });
 });
