@@ -48,7 +48,10 @@ describe('a float32', () => {
       fc.property(fc.float({ noNaN: true }), (x) => {
         const text = singleText(x);
         expect(Math.fround(Number(text))).toBe(x);
-        const digits = text.replace(/e.*/, '').replace(/\D/g, '').replace(/^0+|0+$/g, '').length;
+        const digits = text
+          .replace(/e.*/, '')
+          .replace(/\D/g, '')
+          .replace(/^0+|0+$/g, '').length;
         if (Number.isFinite(x) && digits > 1) expect(Math.fround(Number(x.toPrecision(digits - 1)))).not.toBe(x);
       }),
     );
