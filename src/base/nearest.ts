@@ -17,15 +17,21 @@ function distance(a: string, b: string): number {
 /** A name without case and separators: `leaky_relu` and `LeakyReLU` are one. */
 export const plainName = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 
-/** The name nearest to what was written, or undefined when nothing is near (more than 40 % of the letters differ). */
+/**
+ * The name nearest to what was written, else one that begins so (from two letters on), or undefined when nothing is near
+ * (more than 40 % of the letters differ).
+ */
 export function nearest(written: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
+  let longer: string | undefined;
+  const plain = plainName(written);
   let least = Number.POSITIVE_INFINITY;
   for (const name of names) {
-    const d = distance(plainName(written), plainName(name));
+    const d = distance(plain, plainName(name));
     if (d < least) [best, least] = [name, d];
+    if (plain.length > 1 && plainName(name).startsWith(plain)) longer ??= name;
   }
-  return least <= Math.max(1, 0.4 * written.length) ? best : undefined;
+  return least <= Math.max(1, 0.4 * written.length) ? best : longer;
 }
 
 /** The remedy sentence of an unknown name: the nearest one, else where to see them all. */

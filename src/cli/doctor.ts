@@ -25,8 +25,12 @@ export const registerDoctor: Register = (program, context) => {
     output.lines('');
     output.table(
       [{ title: 'device' }, { title: 'works' }, { title: 'what it found' }],
-      devices.map(({ name, works, description }) => [name, works ? 'yes' : 'no', description]),
+      devices
+        .filter(({ planned }) => !planned)
+        .map(({ name, works, description }) => [name, works ? 'yes' : 'no', description]),
     );
+    const planned = devices.filter((device) => device.planned).map(({ name }) => name);
+    if (planned.length > 0) output.lines('', `Planned for a later version: ${planned.join(', ')}.`);
     output.lines('', ...(advice.length === 0 ? ['Nothing is missing.'] : advice));
     output.result(report);
   });

@@ -25,6 +25,13 @@ export function failureOf(error: unknown): Failure {
   return { code, rule: message.split('\n')[0] ?? '', received: null, remedy: null };
 }
 
+/** What to write instead of a formula that starts with a minus, which Commander takes for an option. */
+export function negatedFormula(message: string): string | undefined {
+  const [, formula] = /unknown option '(-(?!-)(?:.*[(^*/+].*|[\d.]*x(?:-.*)?))'/.exec(message) ?? [];
+  if (formula === undefined) return undefined;
+  return `A formula that starts with - goes in parentheses, "(${formula})", or last, after --: -- "${formula}".`;
+}
+
 /** JSON has no functions, and a value may refer to itself: those are told as text. */
 function asJson(value: unknown): unknown {
   try {
@@ -44,7 +51,7 @@ function usageFailure({ code, message }: CommanderError): Failure {
     code: /unknown|excess/i.test(code) ? 'name' : 'argument',
     rule: option === undefined ? first : `${option} takes another value`,
     received,
-    remedy: second?.replace(/^\((.*)\)$/, '$1') ?? remedy,
+    remedy: second?.replace(/^\((.*)\)$/, '$1') ?? negatedFormula(first) ?? remedy,
   };
 }
 

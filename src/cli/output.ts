@@ -12,6 +12,16 @@ export function jsonText(value: unknown): string {
   });
 }
 
+/** A float32 in the fewest digits that give it back: 0.1, not 0.10000000149011612. */
+export function singleText(value: number): string {
+  if (Object.is(value, -0)) return '-0';
+  for (let digits = 1; digits < 9; digits++) {
+    const rounded = Number(value.toPrecision(digits));
+    if (Math.fround(rounded) === value) return String(rounded);
+  }
+  return String(Number.isFinite(value) ? Number(value.toPrecision(9)) : value);
+}
+
 /** A path as a shell takes it. */
 export const quoted = (path: string): string =>
   /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;

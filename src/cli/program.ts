@@ -4,7 +4,7 @@ import { registerBench } from './bench.js';
 import type { Context, Register } from './command.js';
 import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
-import { explain, failureOf } from './failure.js';
+import { explain, failureOf, negatedFormula } from './failure.js';
 import { registerGenerate } from './generate.js';
 import { jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
@@ -30,6 +30,10 @@ function programFor(context: Context, version: string): Command {
     .configureOutput({
       writeOut: terminal.out,
       writeErr: terminal.error,
+      outputError: (message, write) => {
+        const remedy = negatedFormula(message);
+        write(remedy === undefined ? message : `${message.trimEnd()}. ${remedy}\n`);
+      },
       getOutHelpWidth: () => terminal.columns,
       getErrHelpWidth: () => terminal.columns,
     })

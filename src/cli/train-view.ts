@@ -15,6 +15,9 @@ export class TrainView {
   #steps = 0;
   #done = 0;
   #last: StepRecord | undefined;
+  #data = '';
+  #seconds = 0;
+  #pace: number | undefined;
   #evaluation: Evaluation | undefined;
   #baselines: Baselines | undefined;
   #prompt = '';
@@ -77,6 +80,7 @@ export class TrainView {
     this.#live?.done();
     this.#output.result({
       run: this.#folder,
+      data: this.#data,
       parameters: this.#parameters,
       step: this.#last?.step ?? this.#done,
       steps: this.#steps,
@@ -85,6 +89,8 @@ export class TrainView {
       perplexity: this.#evaluation?.perplexity,
       bitsPerByte: this.#evaluation?.bitsPerByte,
       tokens: this.#last?.tokens,
+      seconds: this.#seconds,
+      tokensPerSecond: this.#pace,
       baselines: this.#baselines,
     });
     return 0;
@@ -99,6 +105,7 @@ export class TrainView {
 
   #start({ run, plan }: Extract<RunEvent, { kind: 'started' }>): void {
     this.#folder = run.folder;
+    this.#data = run.settings.data;
     this.#prompt = promptFor(run);
     this.#parameters = plan.parameters;
     this.#steps = run.schedule.steps;
@@ -106,11 +113,13 @@ export class TrainView {
     const { config, settings, device, tokenizer } = run;
     const grouped =
       config.numKeyValueHeads === config.numAttentionHeads ? '' : `, ${config.numKeyValueHeads} for keys and values`;
-    const seconds = plan.estimatedSecondsPerStep * run.schedule.steps;
+    const left = run.schedule.steps - this.#done;
+    const from = this.#done === 0 ? '' : `; goes on after step ${this.#done}`;
+    const seconds = plan.estimatedSecondsPerStep * left;
     const pairs: [string, string][] = [
       [
         'model',
-        `${settings.model}, ${counted(plan.parameters, 'parameter')}: ${plural(config.numHiddenLayers, 'layer')} of ${config.hiddenSize}, ${plural(config.numAttentionHeads, 'head')}${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`,
+        `${modelName(settings.model)}, ${counted(plan.parameters, 'parameter')}: ${plural(config.numHiddenLayers, 'layer')} of ${config.hiddenSize}, ${plural(config.numAttentionHeads, 'head')}${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`,
       ],
       [
         'text',
@@ -119,7 +128,7 @@ export class TrainView {
       ['tokens', `${settings.tokenizer}, vocabulary ${tokenizer.vocabularySize}`],
       [
         'training',
-        `${plural(run.schedule.steps, 'step')} of ${counted(plan.tokensPerStep, 'token')}, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}`,
+        `${plural(run.schedule.steps, 'step')} of ${counted(plan.tokensPerStep, 'token')}, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}${from}`,
       ],
       ['device', `${device.name}: ${device.description}`],
       ['needs', `about ${Math.ceil(plan.memoryBytes / 2 ** 20)} MiB of memory and ${duration(seconds)}`],
@@ -132,23 +141,27 @@ export class TrainView {
     }
   }
 
-  #step({ record, steps, secondsLeft }: Extract<RunEvent, { kind: 'step' }>): void {
+  #step(event: Extract<RunEvent, { kind: 'step' }>): void {
+    const { record, steps } = event;
     this.#last = record;
-    const line = this.#describe(record, steps, secondsLeft);
+    this.#seconds += record.seconds;
+    this.#pace = event.tokensPerSecond;
+    const line = this.#describe(event);
     if (this.#live !== undefined) this.#live(line);
-    else if (record.step === 1 || record.step === steps || record.step >= 1.1 * this.#shown + 10) {
+    else if (this.#shown === 0 || record.step === steps || record.step >= 1.1 * this.#shown + 10) {
       this.#output.progress(line);
       this.#shown = record.step;
     }
   }
 
-  #describe(record: StepRecord, steps: number, secondsLeft: number): string {
+  #describe({ record, steps, tokensPerSecond, secondsLeft }: Extract<RunEvent, { kind: 'step' }>): string {
     const validation = this.#evaluation === undefined ? '' : `  validation ${this.#evaluation.loss.toFixed(3)}`;
     const skipped = record.skipped === true ? '  (update left out: not finite)' : '';
     const share = record.step / steps;
     const bar = this.#live === undefined ? '' : `${'█'.repeat(Math.floor(20 * share)).padEnd(20, '░')} `;
-    const pace = `${count(record.tokensPerSecond)} tokens/s  ${duration(secondsLeft)} left`;
-    return `${bar}step ${record.step}/${steps}  loss ${record.loss.toFixed(3)}${validation}  ${pace}${skipped}`;
+    const pace = tokensPerSecond === undefined ? '' : `  ${count(tokensPerSecond)} tokens/s`;
+    const left = secondsLeft === undefined ? '' : `  ${duration(secondsLeft)} left`;
+    return `${bar}step ${record.step}/${steps}  loss ${record.loss.toFixed(3)}${validation}${pace}${left}${skipped}`;
   }
 
   #finish({ evaluation, baselines }: Extract<RunEvent, { kind: 'finished' }>): void {
@@ -187,6 +200,9 @@ export class TrainView {
     this.#output.progress(text);
   }
 }
+
+/** A type that nobody asked for by name is explained. */
+const modelName = (model: string): string => (model === 'arcee' ? 'Arcee (a LLaMA with a plain block)' : 'LLaMA');
 
 /** A model can begin by itself; the demo's is better asked. */
 const promptFor = ({ settings }: Extract<RunEvent, { kind: 'started' }>['run']): string =>

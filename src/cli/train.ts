@@ -32,11 +32,18 @@ const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-
 /** Settings that the common options bring. */
 const shared: readonly SettingName[] = ['device', 'threads', 'seed'];
 
+/** What a setting is that follows from others, in words. */
+const following: Readonly<Partial<Record<SettingName, string>>> = {
+  hidden: '8/3 of dim up to a multiple of 16; 4 times dim with --ffn mlp',
+  kvHeads: 'as many as heads',
+  minLr: 'a tenth of lr',
+};
+
 /** One flag for each setting: the schema says what there is. */
 function settingOption(name: SettingName): Option {
   const type = settingType(name);
   const placeholder = type === 'boolean' ? '' : type === 'string' ? ' <text>' : ' <number>';
-  const fallback: unknown = defaults[name as keyof typeof defaults];
+  const fallback: unknown = defaults[name as keyof typeof defaults] ?? following[name];
   const usual = fallback === undefined || fallback === false ? '' : ` (${fallback})`;
   const option = new Option(`--${kebab(name)}${placeholder}`, `${describeSetting(name)}${usual}`);
   if (type === 'integer') return option.argParser(integerIn({}));

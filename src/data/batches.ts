@@ -48,11 +48,15 @@ export async function sampleBatch(source: TokenSource, options: SampleOptions): 
 
 /** Holds that a source has a window of context + 1 tokens to train on. Errors ('data'). */
 export function requireWindow(source: TokenSource, context: number): void {
-  if (source.length > context) return;
-  throw new SluiceError('data', {
+  if (source.length <= context) throw tooShortForContext(context, source.length);
+}
+
+/** The error of a text that is shorter than a window; `bound` stands before a length that is not exact. */
+export function tooShortForContext(context: number, length: number, bound = ''): SluiceError {
+  return new SluiceError('data', {
     rule: `A text must have at least ${context + 1} tokens for a context of ${context}`,
-    received: plural(source.length, 'token'),
-    remedy: 'Use a longer text, or a shorter context.',
+    received: `${bound}${plural(length, 'token')}`,
+    remedy: `Use a longer text${length > 1 ? `, or a context of ${bound}${length - 1}` : ''}.`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import { readFully } from '../formats/durable.js';
 import { nodeFileSystem, type OpenFile, openRegularFile, underRule } from '../formats/file-system.js';
+import { encodingRemedy } from './encoding.js';
 import { field, type Json } from './json.js';
 import { slices, type TextPiece } from './pieces.js';
 import { completeUtf8, invalidUtf8At } from './utf8.js';
@@ -17,7 +18,6 @@ export interface Segment {
 
 const chunkSize = 65_536;
 const newline = 0x0a;
-const toUtf8 = 'Convert it to UTF-8 text, for example by iconv -f UTF-16 -t UTF-8.';
 
 /** Opens a file for reading. Errors: 'filesystem', 'format' (no regular file). */
 export const openForReading = (path: string): Promise<OpenFile> =>
@@ -25,6 +25,9 @@ export const openForReading = (path: string): Promise<OpenFile> =>
 
 /** The rule that a path which the system refuses to read breaks. */
 export const readable = (path: string): string => `${path} must be readable`;
+
+const changed = (path: string, received: string): SluiceError =>
+  new SluiceError('data', { rule: `${path} must not change while it is read`, received, remedy: 'Start again.' });
 
 interface Chunk {
   readonly bytes: Uint8Array;
@@ -39,11 +42,7 @@ async function* readChunks(segment: Segment): AsyncGenerator<Chunk> {
     for (let offset = segment.start; offset < segment.end; ) {
       const bytes = new Uint8Array(Math.min(chunkSize, segment.end - offset));
       if ((await readFully(file, bytes, offset)) < bytes.length) {
-        throw new SluiceError('data', {
-          rule: `${segment.path} must not change while it is read`,
-          received: 'a shorter file',
-          remedy: 'Start again.',
-        });
+        throw changed(segment.path, 'a shorter file');
       }
       const mark = offset === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
       yield { bytes: bytes.subarray(mark), offset: offset + mark };
@@ -71,7 +70,7 @@ function decode(path: string, bytes: Uint8Array, offset: number): string {
   throw new SluiceError('data', {
     rule: `${path} must be UTF-8 text`,
     received: at === zero ? `a NUL byte at offset ${offset + at}` : `byte 0x${byte} at offset ${offset + at}`,
-    remedy: toUtf8,
+    remedy: encodingRemedy(bytes, at),
   });
 }
 
@@ -88,14 +87,20 @@ export async function* readText(segment: Segment, document: boolean): AsyncGener
   }
 }
 
-/** The documents of a JSON lines file, each `{"text": "..."}`. Blank lines and empty texts are passed over. */
-export async function* readJsonLines(segment: Segment): AsyncGenerator<TextPiece> {
+/** A line of a file, without its end. */
+interface Line {
+  readonly bytes: Uint8Array;
+  /** Where in the file its first byte is. */
+  readonly offset: number;
+}
+
+async function* readLines(segment: Segment): AsyncGenerator<Line> {
   let parts: Uint8Array[] = [];
   let start = segment.start;
   for await (const { bytes, offset } of readChunks(segment)) {
     let from = 0;
     for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, from)) {
-      yield* slices(await readLine(segment, [...parts, bytes.subarray(from, end)], start), true);
+      yield { bytes: joined([...parts, bytes.subarray(from, end)]), offset: start };
       parts = [];
       from = end + 1;
       start = offset + from;
@@ -103,34 +108,59 @@ export async function* readJsonLines(segment: Segment): AsyncGenerator<TextPiece
     if (parts.length === 0) start = offset + from;
     parts.push(bytes.subarray(from));
   }
-  yield* slices(await readLine(segment, parts, start), true);
+  yield { bytes: joined(parts), offset: start };
 }
 
-async function readLine(segment: Segment, parts: readonly Uint8Array[], start: number): Promise<string> {
-  const line = decode(segment.path, parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts), start);
-  if (line.trim() === '') return '';
+const joined = (parts: readonly Uint8Array[]): Uint8Array =>
+  parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+
+/** The documents of a JSON lines file, each `{"text": "..."}`. Blank lines and empty texts are passed over. */
+export async function* readJsonLines(segment: Segment): AsyncGenerator<TextPiece> {
+  for await (const { bytes, offset } of readLines(segment)) {
+    const { text, flaw } = readLine(decode(segment.path, bytes, offset));
+    if (flaw !== undefined) throw await badLines(segment);
+    yield* slices(text, true);
+  }
+}
+
+interface Reading {
+  readonly text: string;
+  /** What must hold of the line and does not, and what to do. */
+  readonly flaw?: { readonly rule: string; readonly remedy: string };
+}
+
+function readLine(line: string): Reading {
+  if (line.trim() === '') return { text: '' };
   let parsed: Json | undefined;
-  let flaw = '';
+  let remedy = 'Each line must be like {"text": "..."}.';
   try {
     parsed = JSON.parse(line) as Json;
   } catch (cause) {
-    flaw = cause instanceof Error ? cause.message : String(cause);
+    remedy = `JSON says: ${cause instanceof Error ? cause.message : String(cause)}.`;
   }
   const text = field(parsed, 'text');
-  if (typeof text === 'string' && !/\p{Surrogate}/u.test(text)) return text;
-  const rule = typeof text === 'string' ? 'hold well-formed Unicode' : 'be a JSON object with a string "text"';
-  throw new SluiceError('data', {
-    rule: `Line ${await lineNumber(segment.path, start)} of ${segment.path} must ${rule}`,
-    received: line.trimEnd(),
-    remedy: flaw === '' ? 'Each line must be like {"text": "..."}.' : `JSON says: ${flaw}.`,
-  });
+  if (typeof text !== 'string') return { text: '', flaw: { rule: 'be a JSON object with a string "text"', remedy } };
+  return /\p{Surrogate}/u.test(text) ? { text: '', flaw: { rule: 'hold well-formed Unicode', remedy } } : { text };
 }
 
-/** The number, from 1, of the line that starts at an offset. */
-async function lineNumber(path: string, offset: number): Promise<number> {
-  let lines = 1;
-  for await (const { bytes } of readChunks({ path, start: 0, end: offset, size: offset, modified: '' })) {
-    for (const byte of bytes) if (byte === newline) lines++;
+/** The error of a file with bad lines: the first of them, how many there are, and where the first three stand. */
+async function badLines({ path, size, modified }: Segment): Promise<SluiceError> {
+  const numbers: number[] = [];
+  let [number, count] = [0, 0];
+  let first: { rule: string; received: string; remedy: string } | undefined;
+  for await (const { bytes, offset } of readLines({ path, start: 0, end: size, size, modified })) {
+    number++;
+    const line = decode(path, bytes, offset);
+    const { flaw } = readLine(line);
+    if (flaw === undefined) continue;
+    if (++count <= 3) numbers.push(number);
+    first ??= {
+      rule: `Line ${number} of ${path} must ${flaw.rule}`,
+      received: line.trimEnd(),
+      remedy: flaw.remedy,
+    };
   }
-  return lines;
+  if (first === undefined) return changed(path, 'other lines');
+  const all = `In all ${count} lines are bad: ${numbers.join(', ')}${count > 3 ? ', ...' : ''}.`;
+  return new SluiceError('data', { ...first, remedy: count === 1 ? first.remedy : `${first.remedy} ${all}` });
 }

@@ -101,7 +101,11 @@ const wholeFile = (path: string, found: BigIntStats): Segment => {
 };
 
 const emptyCorpus = (path: string): SluiceError =>
-  new SluiceError('data', { rule: 'A corpus must hold some text', received: path, remedy: 'It is empty.' });
+  new SluiceError('data', {
+    rule: 'A corpus must hold some text',
+    received: path,
+    remedy: 'It is empty: name a file with text in it.',
+  });
 
 /** A corpus of stretches of files. */
 export function corpusOf(path: string, format: Corpus['format'], segments: readonly Segment[]): Corpus {

@@ -72,4 +72,8 @@ export async function tokenizeInMemory(
 
 /** The error of a text that gives no token. */
 export const noTokens = (): SluiceError =>
-  new SluiceError('data', { rule: 'A corpus must hold some text', received: 'no tokens', remedy: 'Check the file.' });
+  new SluiceError('data', {
+    rule: 'A corpus must hold some text',
+    received: 'no tokens',
+    remedy: 'Name a file with text in it.',
+  });

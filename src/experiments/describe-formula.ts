@@ -1,9 +1,10 @@
 import { isWhole } from '../activations/properties/domain.js';
 import type { CurveProperties, FormulaCost, Interval, Properties } from '../activations/properties.js';
+import { plural } from '../base/plural.js';
 import { brief } from './brief.js';
 
 export const costText = ({ operations, special, exponentials }: FormulaCost): string =>
-  `${operations} operations, ${special} special functions (${exponentials} exponentials) per element`;
+  `${plural(operations, 'operation')}, ${plural(special, 'special function')} (${plural(exponentials, 'exponential')}) per element`;
 
 /** An interval: a square bracket where the end is taken. */
 export function rangeText({ infimum, supremum }: CurveProperties['range']): string {

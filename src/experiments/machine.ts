@@ -1,10 +1,12 @@
 import { openDevice } from '../devices/open.js';
-import { knownDevices } from '../devices/registry.js';
+import { deviceRow, knownDevices } from '../devices/registry.js';
 import { detectFeatures } from '../devices/wasm/features.js';
 
 export interface DeviceReport {
   readonly name: string;
   readonly works: boolean;
+  /** A later version is to have it. */
+  readonly planned: boolean;
   /** What it found, or why it does not work. */
   readonly description: string;
 }
@@ -24,13 +26,15 @@ export interface MachineReport {
 }
 
 async function tryDevice(name: string): Promise<DeviceReport> {
+  const row = deviceRow(name);
+  if (row !== undefined && 'planned' in row) return { name, works: false, planned: true, description: row.planned };
   try {
     const device = await openDevice(name);
     const { description } = device;
     await device.close();
-    return { name, works: true, description };
+    return { name, works: true, planned: false, description };
   } catch (error) {
-    return { name, works: false, description: error instanceof Error ? error.message : String(error) };
+    return { name, works: false, planned: false, description: error instanceof Error ? error.message : String(error) };
   }
 }
 

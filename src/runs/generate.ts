@@ -23,7 +23,7 @@ export interface GeneratedPiece {
 }
 
 /**
- * Continues a prompt, giving out text as it comes: whole characters only. An empty prompt begins a document, or a line
+ * Continues a prompt, giving out text as it comes: whole characters only; one that the end cuts is left out. An empty prompt begins a document, or a line
  * where the tokenizer has no end of text. Ends at `maxTokens`, a stop text or the end of text. When the model's positions
  * are used up, it goes on from the last half of them.
  * @throws SluiceError `argument` for sampling options out of range, or an empty prompt where the vocabulary has neither end
@@ -78,7 +78,8 @@ export async function* generate(
       if (text !== '') yield { text, tokens: count + 1 };
       if (stopper.stopped) return;
     }
-    const rest = stopper.push(decoder.flush()) + stopper.flush();
+    // Bytes that begin a character come out of a decoder as U+FFFD when they stay alone.
+    const rest = stopper.push(decoder.flush().replace(/\ufffd+$/, '')) + stopper.flush();
     if (rest !== '') yield { text: rest, tokens: seen.length - ids.length };
   } finally {
     for (const cache of caches) cache.dispose();

@@ -29,8 +29,8 @@ export function configOf(settings: Settings, vocabSize: number): LlamaConfig {
   const { dim, heads, layers, kvHeads, hidden, context, dropout } = settings;
   if (dim % heads !== 0 || (dim / heads) % 2 !== 0) {
     throw new SluiceError('argument', {
-      rule: `heads divides dim ${dim} into even widths`,
-      received: heads,
+      rule: `dim divided by heads is the width of a head, an even whole number`,
+      received: `${dim} / ${heads} = ${Number((dim / heads).toFixed(3))}`,
       remedy: `Try --heads ${headsFor(dim)}.`,
     });
   }

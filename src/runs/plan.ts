@@ -17,8 +17,9 @@ export interface Plan extends ModelSummary {
 /** The share of a product's speed that a whole training step reaches; measured, see docs/log.md. */
 const stepEfficiency = 0.45;
 
-/** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated. */
-export function checkMemory(device: Device, config: LlamaConfig, { batch, context }: Settings): number {
+/** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated; it names what asks most. */
+export function checkMemory(device: Device, config: LlamaConfig, settings: Settings): number {
+  const { batch, context } = settings;
   const memoryBytes = trainingBytes(config, batch, context);
   const { addressableBytes = Number.POSITIVE_INFINITY } = device;
   const room = Math.min(process.availableMemory?.() ?? freemem(), addressableBytes);
@@ -26,10 +27,37 @@ export function checkMemory(device: Device, config: LlamaConfig, { batch, contex
     throw new SluiceError('memory', {
       rule: `a run fits in ${gibibytes(room)} of memory here`,
       received: `about ${gibibytes(memoryBytes)}`,
-      remedy: 'Lower --batch (and raise --accumulate), --context, or the size of the model.',
+      remedy: memoryRemedy(config, settings),
     });
   }
   return memoryBytes;
+}
+
+/** What asks for most of the memory, and the flags that lower it, then those for the rest. */
+function memoryRemedy(config: LlamaConfig, { batch, context }: Settings): string {
+  const bytes = (vocabSize: number, tokens: number): number => trainingBytes({ ...config, vocabSize }, tokens, 1);
+  const { vocabSize } = config;
+  const tokens = batch * context;
+  const [all, weights] = [bytes(vocabSize, tokens), bytes(0, 0)];
+  // Logits are a product of both; the larger of the two is what is out of proportion.
+  const logits = all - bytes(0, tokens) - bytes(vocabSize, 0) + weights;
+  const isWide = vocabSize > tokens;
+  const parts = [
+    {
+      what: `the batch of ${batch} x ${context} tokens`,
+      flags: batch === 1 ? '--context' : '--batch (and raise --accumulate) or --context',
+      bytes: bytes(0, tokens) - weights + (isWide ? 0 : logits),
+    },
+    { what: 'the size of the model', flags: '--dim or --layers', bytes: weights },
+    {
+      what: `the vocabulary of ${vocabSize}`,
+      flags: '--tokenizer bpe:SIZE',
+      bytes: bytes(vocabSize, 0) - weights + (isWide ? logits : 0),
+    },
+  ].sort((a, b) => b.bytes - a.bytes);
+  const [most, ...others] = parts;
+  const rest = others.map(({ flags }) => flags).join('; ');
+  return `Most of it, ${gibibytes(most?.bytes ?? 0)}, is for ${most?.what}: lower ${most?.flags} first; then ${rest}.`;
 }
 
 /** @throws SluiceError `memory` for a run that cannot fit. */

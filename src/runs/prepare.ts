@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { plural } from '../base/plural.js';
+import { tooShortForContext } from '../data/batches.js';
 import type { BpeTrainerProgress } from '../data/bpe-trainer.js';
 import { mobyDick } from '../data/moby-dick.js';
 import { splitCorpus } from '../data/split-corpus.js';
@@ -41,6 +42,15 @@ async function openNamed(data: string): Promise<Pick<Texts, 'corpus' | 'note'>> 
   const names = [...leftOut.slice(0, 4), ...(leftOut.length > 4 ? ['...'] : [])].join(', ');
   const left = `left out ${leftOut.length}, not being .txt files with text in them: ${names}`;
   return { corpus, note: leftOut.length === 0 ? read : `${read}; ${left}` };
+}
+
+/**
+ * Holds that a text to train on may have a window of context + 1 tokens: a byte gives one token at most, and so does the
+ * end of a document. @throws SluiceError `data`.
+ */
+export function requireLength({ bytes, documents, segments }: Corpus, context: number): void {
+  const most = bytes + (documents ? segments.length : 0);
+  if (most <= context) throw tooShortForContext(context, most, 'at most ');
 }
 
 /** The tokenizer asked for. A character tokenizer sees all of the text, so that validation has no unknown character. */

@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { access, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { StoredFormula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { writeFileAtomically } from '../formats/durable.js';
-import { underRule } from '../formats/file-system.js';
+import { systemErrorCode, underRule } from '../formats/file-system.js';
 import { decodeJson, encodeJson } from '../formats/json-values.js';
 import { defaults, issueRule, type Settings, settingsSchema } from './settings.js';
 
@@ -39,15 +40,35 @@ const written: readonly string[] = [
 ];
 
 /**
- * Makes an empty folder for a new run; without a name, the next free `runs/NAME-N`.
+ * Holds that a new run can go into a folder, before anything is made; without a name, into `runs`.
  * @throws SluiceError `checkpoint` for one that holds a run or files of its names, `filesystem` for one that cannot be made.
  */
-export async function createRunFolder(out: string | undefined, name: string): Promise<string> {
-  if (out === undefined) return underRule('runs must be a folder that can be written', () => nextFree(name));
-  const taken = await underRule(`${out} must be a folder that can be written`, async () => {
-    await mkdir(out, { recursive: true });
-    return readdir(out);
-  });
+export async function checkRunFolder(out?: string): Promise<void> {
+  const folder = out ?? 'runs';
+  await underRule(writable(folder), () => requireMakeable(resolve(folder)));
+  const exists = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  if (out !== undefined && exists) await requireFree(out);
+}
+
+/** The nearest folder that exists can be written into. */
+async function requireMakeable(path: string): Promise<void> {
+  try {
+    await readdir(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    return requireMakeable(dirname(path));
+  }
+  await access(path, constants.W_OK);
+}
+
+const writable = (folder: string): string => `${folder} must be a folder that can be written`;
+
+/** Holds that a folder has neither a run nor files that one would write over. */
+async function requireFree(out: string): Promise<void> {
+  const taken = await underRule(writable(out), () => readdir(out));
   if (taken.includes(runFiles.record)) {
     throw new SluiceError('checkpoint', {
       rule: 'a new run goes into a folder without one',
@@ -64,6 +85,16 @@ export async function createRunFolder(out: string | undefined, name: string): Pr
       remedy: 'Choose another --out: nothing in this one is touched.',
     });
   }
+}
+
+/**
+ * Makes an empty folder for a new run; without a name, the next free `runs/NAME-N`.
+ * @throws SluiceError as `checkRunFolder`.
+ */
+export async function createRunFolder(out: string | undefined, name: string): Promise<string> {
+  if (out === undefined) return underRule(writable('runs'), () => nextFree(name));
+  await underRule(writable(out), () => mkdir(out, { recursive: true }));
+  await requireFree(out);
   return out;
 }
 

@@ -166,8 +166,15 @@ export function checkSettings(values: Readonly<Record<string, unknown>>, source:
   throw new SluiceError('argument', {
     rule: issueRule(issue),
     received: issue.input,
-    remedy: `Write for example ${exampleOf(key)}: ${describeSetting(key as SettingName)}.`,
+    remedy: remedyOf(issue, key as SettingName),
   });
+}
+
+/** The nearest of a few names, else an example. */
+function remedyOf(issue: v.BaseIssue<unknown>, key: SettingName): string {
+  const example = `Write for example ${exampleOf(key)}: ${describeSetting(key)}.`;
+  const schema = settingsSchema.entries[key];
+  return 'options' in schema ? didYouMean(String(issue.input), schema.options, example) : example;
 }
 
 const exampleOf = (name: string): unknown => ({ ...defaults, ...examples })[name as SettingName];

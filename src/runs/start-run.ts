@@ -20,9 +20,18 @@ import { lockRun } from './lock.js';
 import { configOf } from './model.js';
 import { readConfig } from './open-run.js';
 import { checkMemory, plan } from './plan.js';
-import { closeTokens, makeTokenizer, openTexts, openTokens, type Texts, type TokenFiles, tokenize } from './prepare.js';
+import {
+  closeTokens,
+  makeTokenizer,
+  openTexts,
+  openTokens,
+  requireLength,
+  type Texts,
+  type TokenFiles,
+  tokenize,
+} from './prepare.js';
 import { during } from './progress.js';
-import { createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
+import { checkRunFolder, createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
 import { type RunState, readState } from './run-state.js';
 import type { PartialSettings, Settings } from './settings.js';
 import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
@@ -42,7 +51,10 @@ export interface StartOptions {
 export async function* startRun(settings: Settings, { out, signal }: StartOptions = {}): AsyncGenerator<RunEvent> {
   const spec = parseTokenizerSpec(settings.tokenizer);
   const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
+  // All that can be refused is refused before the tokenizer is trained, which may take minutes.
+  await checkRunFolder(out);
   const texts = await openTexts(settings);
+  requireLength(texts.training, settings.context);
   if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
   const device = await openFor(settings);
   try {

@@ -24,13 +24,21 @@ import { runFiles } from './run-folder.js';
 import type { RunState } from './run-state.js';
 import type { Settings } from './settings.js';
 
+/** How fast a run goes, once that is known. */
+export interface Progress {
+  /** At the recent pace; of the first step, which compiles too, there is none. */
+  readonly tokensPerSecond?: number;
+  /** From the second step on that is measured. */
+  readonly secondsLeft?: number;
+}
+
 /** What a run tells while it goes. */
 export type RunEvent =
   | ({ readonly kind: 'preparing' } & Preparation)
   | { readonly kind: 'started'; readonly run: ActiveRun; readonly plan: Plan }
   | { readonly kind: 'note'; readonly message: string }
   | { readonly kind: 'warning'; readonly message: string }
-  | { readonly kind: 'step'; readonly record: StepRecord; readonly steps: number; readonly secondsLeft: number }
+  | ({ readonly kind: 'step'; readonly record: StepRecord; readonly steps: number } & Progress)
   | { readonly kind: 'evaluated'; readonly step: number; readonly evaluation: Evaluation }
   | { readonly kind: 'sampled'; readonly step: number; readonly text: string }
   | { readonly kind: 'saved'; readonly step: number; readonly folder: string }
@@ -129,7 +137,7 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
     while (trainer.done < steps && signal?.aborted !== true) {
       const record = await trainer.step(learningRate(trainer.done, schedule));
       await metrics.append({ ...record });
-      yield { kind: 'step', record, steps, secondsLeft: pace.left(record, steps) };
+      yield { kind: 'step', record, steps, ...pace.after(record, steps) };
       if (isDue(settings.evalEvery)) {
         const evaluation = await journal.measure({ maximumTokens: settings.evalTokens });
         yield { kind: 'evaluated', step: trainer.done, evaluation };
@@ -181,12 +189,16 @@ async function sampleText({ device, trainer, tokenizer, settings, training }: Ac
   return text;
 }
 
-/** The time left at the recent pace. */
-class Pace {
+/** The recent pace: a mean of the steps in which later ones count more. The first step, which compiles, is left out. */
+export class Pace {
+  #measured = -1;
   #seconds = 0;
 
-  left({ step, seconds }: StepRecord, steps: number): number {
-    this.#seconds = this.#seconds === 0 ? seconds : 0.95 * this.#seconds + 0.05 * seconds;
-    return (steps - step) * this.#seconds;
+  after({ step, seconds, tokensPerSecond }: StepRecord, steps: number): Progress {
+    this.#measured++;
+    if (this.#measured === 0) return {};
+    this.#seconds += (seconds - this.#seconds) * Math.max(0.05, 1 / this.#measured);
+    const pace = { tokensPerSecond: (tokensPerSecond * seconds) / this.#seconds };
+    return this.#measured < 2 ? pace : { ...pace, secondsLeft: (steps - step) * this.#seconds };
   }
 }

@@ -12,11 +12,13 @@ test.each([
   ['leaky_relu', 'leakyRelu'],
   ['weight-decay', 'weightDecay'],
   ['wieghtDecay', 'weightDecay'],
+  ['soft', 'softplus'],
+  ['leak', 'leakyRelu'],
 ])('%s is near %s', (written, name) => {
   expect(nearest(written, names)).toBe(name);
 });
 
-test.each([['banana'], ['convolution'], ['']])('nothing is near %j', (written) => {
+test.each([['banana'], ['convolution'], [''], ['w']])('nothing is near %j', (written) => {
   expect(nearest(written, names)).toBeUndefined();
 });
 

@@ -155,11 +155,22 @@ describe.each(devices)('activations eval on %s', (device) => {
   });
 });
 
+test('activations eval shows people the fewest digits that give a float32 back', async () => {
+  const { out } = await activations('eval', '2*x', '--x=0.1,-0');
+  expect(out).toBe('  x    y  dy\n0.1  0.2   2\n -0   -0   2\n');
+});
+
 describe('activations eval refuses', () => {
   test.each([
     ['inputs that are not numbers', ['relu', '--x=1,a'], 'a list of numbers'],
     ['an empty input', ['relu', '--x='], 'a list of numbers'],
-    ['no input', ['relu'], 'relu takes --x'],
+    ['no input', ['relu'], 'relu takes --x, received "none". For example --x=1,2.'],
+    [
+      'numbers that stand alone',
+      ['relu', '1', '2'],
+      'relu takes its inputs as --x, received "1". Write them with commas: --x=1,2.',
+    ],
+    ['numbers behind the flag', ['relu', '--x', '1', '-2'], 'Write them with commas: --x=1,-2.'],
     ['the inputs of another kind', ['relu', '--gate=1'], 'relu takes --x'],
     ['half a gate', ['glu', '--gate=1'], 'glu takes --gate and --value'],
     ['gates and values of unequal number', ['glu', '--gate=1,2', '--value=1'], 'received 2 and 1'],
@@ -210,6 +221,25 @@ describe('activations plot', () => {
     expect(plain.out.match(/^f\(x\) of \w+$/gm)).toHaveLength(2);
     const colored = await sluice(['activations', 'plot', 'silu', 'relu'], { color: true });
     expect(colored.out).toContain('f(x) of silu, relu (cyan, yellow)');
+  });
+
+  test.each([
+    ['x', ["f'(x)", '0.5', '1', '0']],
+    ['step', ["f'(x)", '0.04', '0.02', '0', '-0.02', '-0.04']],
+    ['100000*x', ['f(x)', '500000', '0', '-500000']],
+  ])('labels the axis of %s in full', async (name, [title = '', ...labels]) => {
+    const [, drawn = ''] = (await activations('plot', name)).out.split(`${title} of ${name}\n`);
+    const [chart = ''] = drawn.split('\n\n');
+    const written = chart.split('\n').flatMap((line) => /^\s*(\S+)┤/.exec(line)?.[1] ?? []);
+    expect(written.sort()).toEqual(labels.sort());
+  });
+
+  test('draws one line, without pieces beside it', async () => {
+    const [, drawn = ''] = (await activations('plot', 'x')).out.split('f(x) of x\n');
+    const rows = (drawn.split('\n\n')[0] ?? '').split('\n').slice(0, -2);
+    const lines = rows.map((row) => row.slice(row.search(/[│┤▲]/) + 1).trim()).filter((row) => row !== '');
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) expect(line).toMatch(/^[┏┗]?━+[┛┓]?$/);
   });
 
   test('--json gives the points over the range', async () => {

@@ -19,4 +19,6 @@ test('the doctor finds the devices that work and says why others do not', async 
 test('the doctor speaks to people too', async () => {
   const { out } = await sluice(['doctor']);
   for (const part of ['Node', 'memory', 'WebAssembly SIMD', 'wasm', 'reference']) expect(out).toContain(part);
+  const lines = out.split('\n').filter((line) => /native|webgpu/.test(line));
+  expect(lines).toEqual(['Planned for a later version: native, webgpu.']);
 });

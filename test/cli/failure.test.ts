@@ -32,6 +32,12 @@ describe('with --json a failure is one object on standard output, beside the lin
   test.each<[string, readonly string[], number, object]>([
     ['an unknown command', ['generat'], 2, { code: 'name', received: 'generat', remedy: 'Did you mean generate?' }],
     ['an unknown option', ['doctor', '--jso'], 2, { code: 'name', received: '--jso', remedy: 'Did you mean --json?' }],
+    [
+      'a formula with a minus',
+      ['activations', 'show', '-x^2'],
+      2,
+      { code: 'name', received: '-x^2', remedy: expect.stringContaining('"(-x^2)", or last, after --: -- "-x^2"') },
+    ],
     ['no command', [], 2, { code: 'name', rule: "unknown option '--json'" }],
     ['a missing argument', ['generate'], 2, { code: 'argument', rule: "missing required argument 'run'" }],
     [

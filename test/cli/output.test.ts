@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { brief, jsonText, Output, panel, table } from '../../src/cli/output.js';
+import { brief, jsonText, Output, panel, singleText, table } from '../../src/cli/output.js';
 import type { Terminal } from '../../src/cli/terminal.js';
 
 function caught(parts: Partial<Terminal> = {}): { terminal: Terminal; out: string[]; error: string[] } {
@@ -26,6 +26,33 @@ describe('JSON', () => {
     fc.assert(
       fc.property(fc.double(), (x) => {
         expect(Number(JSON.parse(jsonText(x)))).toBe(x);
+      }),
+    );
+  });
+});
+
+describe('a float32', () => {
+  test.each([
+    [Math.fround(0.1), '0.1'],
+    [Math.fround(-2e-45), '-1e-45'],
+    [16_777_216, '16777216'],
+    [-0, '-0'],
+    [Number.NaN, 'NaN'],
+    [Number.NEGATIVE_INFINITY, '-Infinity'],
+  ])('%d is written %s', (value, text) => {
+    expect(singleText(value)).toBe(text);
+  });
+
+  test('is written so that it comes back, and with no digit more than that takes', () => {
+    fc.assert(
+      fc.property(fc.float({ noNaN: true }), (x) => {
+        const text = singleText(x);
+        expect(Math.fround(Number(text))).toBe(x);
+        const digits = text
+          .replace(/e.*/, '')
+          .replace(/\D/g, '')
+          .replace(/^0+|0+$/g, '').length;
+        if (Number.isFinite(x) && digits > 1) expect(Math.fround(Number(x.toPrecision(digits - 1)))).not.toBe(x);
       }),
     );
   });

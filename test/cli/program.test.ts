@@ -67,6 +67,28 @@ describe('the command line', () => {
     expect(error).toContain(message);
   });
 
+  test.each([
+    ['-x^2'],
+    ['-x'],
+    ['-2*x'],
+    ['-tanh(x)'],
+  ])('a formula %s that starts with a minus is told from an option', async (formula) => {
+    const { code, error } = await sluice(['activations', 'eval', formula, '--x=2']);
+    expect(code).toBe(2);
+    expect(error).toBe(
+      `error: unknown option '${formula}'. A formula that starts with - goes in parentheses, "(${formula})", or last, after --: -- "${formula}".\n`,
+    );
+    const wrapped = await sluice(['activations', 'eval', `(${formula})`, '--x=2', '--json']);
+    const last = await sluice(['activations', 'eval', '--x=2', '--json', '--', formula]);
+    expect(last.json()).toMatchObject({ y: (wrapped.json() as { y: number[] }).y });
+  });
+
+  test('an option that is none is not taken for a formula', async () => {
+    for (const option of ['-d', '-max', '--x^2']) {
+      expect((await sluice(['activations', 'list', option])).error).not.toContain('formula');
+    }
+  });
+
   test('a failure that is not wrong usage exits with 1 and one line', async () => {
     const { code, out, error } = await sluice([...relu, '--device', 'native']);
     expect([code, out]).toEqual([1, '']);

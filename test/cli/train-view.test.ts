@@ -39,9 +39,9 @@ describe('a view', () => {
   test('writes fewer lines the longer a run is, without a terminal', () => {
     const { view, text } = shown(false);
     for (let step = 1; step <= 1000; step++)
-      view.show({ kind: 'step', record: { step, ...record }, steps: 1000, secondsLeft: 9 });
+      view.show({ kind: 'step', record: { step, ...record }, steps: 1000, tokensPerSecond: 23_456, secondsLeft: 9 });
     const lines = text().trimEnd().split('\n');
-    expect(lines[0]).toBe('step 1/1000  loss 2.500  12k tokens/s  9 s left');
+    expect(lines[0]).toBe('step 1/1000  loss 2.500  23k tokens/s  9 s left');
     expect(lines.at(-1)).toContain('step 1000/1000');
     expect(lines.length).toBeGreaterThan(10);
     expect(lines.length).toBeLessThan(60);
@@ -53,9 +53,16 @@ describe('a view', () => {
       kind: 'step',
       record: { step: 1, ...record, loss: Number.NaN, skipped: true },
       steps: 5,
+      tokensPerSecond: 12_345,
       secondsLeft: 1,
     });
     expect(text()).toContain('loss NaN  12k tokens/s  1 s left  (update left out: not finite)');
+  });
+
+  test('says nothing of a pace that is not known', () => {
+    const { view, text } = shown(false);
+    view.show({ kind: 'step', record: { step: 1, ...record }, steps: 5 });
+    expect(text()).toBe('step 1/5  loss 2.500\n');
   });
 
   test('gives each warning once, also under --quiet', () => {
@@ -69,7 +76,7 @@ describe('a view', () => {
   test('is silent under --quiet', () => {
     const { view, text } = shown(true);
     view.show({ kind: 'preparing', stage: 'tokenizer', share: 0.5 });
-    view.show({ kind: 'step', record: { step: 1, ...record }, steps: 1, secondsLeft: 0 });
+    view.show({ kind: 'step', record: { step: 1, ...record }, steps: 1 });
     view.show({ kind: 'interrupted', step: 1 });
     expect(view.finish()).toBe(0);
     expect(text()).toBe('');

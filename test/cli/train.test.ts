@@ -71,8 +71,9 @@ describe('a run', () => {
     const run = out();
     const ran = await train(['--data', text, '--out', run, '--json', '--quiet']);
     expect([ran.code, ran.error]).toEqual([0, '']);
-    expect(ran.json()).toMatchObject({ run, step: 3, steps: 3, tokens: 48 });
-    expect(ran.json()).toHaveProperty('bitsPerByte');
+    expect(ran.json()).toMatchObject({ run, data: text, step: 3, steps: 3, tokens: 48 });
+    for (const key of ['bitsPerByte', 'seconds', 'tokensPerSecond'])
+      expect(ran.json()).toHaveProperty(key, expect.any(Number));
   });
 
   test('is the same for the same seed, and another for another', async () => {
@@ -115,6 +116,22 @@ describe('a run', () => {
   });
 });
 
+describe('the banner', () => {
+  test('says what a plain block makes of the model', async () => {
+    const { error } = await train(['--data', text, '--out', out(), '--ffn', 'mlp']);
+    expect(error).toMatch(/^model +Arcee \(a LLaMA with a plain block\), /m);
+    expect((await train(['--data', text, '--out', out()])).error).toMatch(/^model +LLaMA, /m);
+  });
+
+  test('of a resumed run says after which step it goes on', async () => {
+    const run = out();
+    expect((await train(['--data', text, '--out', run])).error).not.toContain('goes on');
+    const { error } = await sluice(['train', '--resume', run, '--steps', '5']);
+    expect(error).toMatch(/^training +5 steps of .*; goes on after step 3$/m);
+    expect(error).toMatch(/^step 4\/5 {2}loss \d\.\d+$/m);
+  });
+});
+
 describe('what cannot be trained exits with 1, explained in a line, and leaves nothing', () => {
   const empty = writeText(folder, 'empty.txt', '');
   const binary = writeText(folder, 'binary.bin', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 255));
@@ -134,13 +151,13 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     [
       'a text shorter than the context',
       ['--data', short],
-      /at least 9 tokens for a context of 8, received "\d+ tokens"/,
+      /at least 9 tokens for a context of 8, received "at most 7 tokens"\. .*, or a context of at most 6\./,
     ],
     ['held-out text of one token', ['--data', text, '--validation', '0.0001'], /must have at least 2 tokens/],
     [
       'more than the memory',
       ['--data', text, '--dim', '16384', '--hidden', '65536', '--layers', '100'],
-      /fits in .* of memory here, received "about .* GiB"\. Lower --batch/,
+      /fits in .* of memory here, received "about .* GiB"\. Most of it, .* is for the size of the model: lower --dim/,
     ],
     ['a device that is to come', ['--data', text, '--device', 'native'], /native device is not available/],
     [
@@ -158,9 +175,20 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     expect(existsSync(run)).toBe(false);
   });
 
-  test('a folder that is a file', async () => {
-    const { code, error } = await train(['--data', text, '--out', text]);
-    expect([code, error]).toEqual([1, expect.stringMatching(/must be a folder that can be written/)]);
+  test.each([
+    ['a folder that is a file', text],
+    ['a folder in a file', join(text, 'deep', 'run')],
+  ])('%s, before the tokenizer is trained', async (_, path) => {
+    const { code, error } = await train(['--data', text, '--out', path]);
+    expect([code, error]).toEqual([1, expect.stringMatching(/^error: .* must be a folder that can be written/)]);
+  });
+
+  test('a text shorter than the context in tokens, with the largest that would do', async () => {
+    const { error } = await train(['--data', text, '--out', out(), '--tokenizer', 'bpe:300', '--context', '5000']);
+    const [, tokens = '', context = ''] = /received "(\d+) tokens"\. .* or a context of (\d+)\./.exec(error) ?? [];
+    expect(Number(context)).toBe(Number(tokens) - 1);
+    const fitting = ['--tokenizer', 'bpe:300', '--batch', '1', '--steps', '1', '--context', context];
+    expect(await train(['--data', text, '--out', out(), ...fitting])).toMatchObject({ code: 0 });
   });
 
   test('a folder that holds a run', async () => {
@@ -169,6 +197,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     const { code, error } = await train(['--data', text, '--out', run]);
     expect(code).toBe(1);
     expect(error).toContain(`Continue it with --resume ${run}, or choose another --out.`);
+    expect(error).toMatch(/^error: /);
   });
 
   test('a folder with files that a run would write over, which stay', async () => {
@@ -176,7 +205,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     mkdirSync(join(run, 'tokens'), { recursive: true });
     const { code, error } = await train(['--data', text, '--out', run]);
     expect(code).toBe(1);
-    expect(error).toContain('a new run does not write over tokens');
+    expect(error).toMatch(/^error: a new run does not write over tokens/);
     expect(existsSync(join(run, 'tokens'))).toBe(true);
   });
 
@@ -292,5 +321,10 @@ describe('help', () => {
     ]) {
       expect(help).toContain(flag);
     }
+    const line = (flag: string): string =>
+      new RegExp(`${flag} [^]*?(?=\\n +--)`).exec(help)?.[0].replaceAll(/\s+/g, ' ') ?? '';
+    expect(line('--min-lr')).toContain('(a tenth of lr)');
+    expect(line('--kv-heads')).toContain('(as many as heads)');
+    expect(line('--hidden')).toContain('(8/3 of dim up to a multiple of 16; 4 times dim with --ffn mlp)');
   });
 });

@@ -43,7 +43,9 @@ describe('a random batch', () => {
   test('needs a text longer than its context', async () => {
     const error = await failure(sampleBatch(counting(256), { batch: 2, context: 256, key, step: 0 }));
     expect(error).toMatchObject({ code: 'data' });
-    expect(String(error)).toMatch(/at least 257 tokens for a context of 256, received "256 tokens".*shorter context/);
+    expect(String(error)).toMatch(
+      /at least 257 tokens for a context of 256, received "256 tokens"\. Use a longer text, or a context of 255\./,
+    );
   });
 
   test.each([

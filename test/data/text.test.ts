@@ -50,7 +50,7 @@ describe('a file of text', () => {
     ['a NUL byte', Buffer.from('abc\0def'), /NUL byte at offset 3/],
     ['a byte that starts no character', Buffer.from([0x61, 0xff, 0x62]), /0xFF at offset 1/],
     ['a character cut short at the end', Buffer.from([0x61, 0x62, 0xe9, 0x95]), /0xE9 at offset 2/],
-    ['UTF-16', Buffer.from('\ufeffabc', 'utf16le'), /0xFF at offset 0.*iconv/],
+    ['UTF-16', Buffer.from('\ufeffabc', 'utf16le'), /0xFF at offset 0.*iconv -f UTF-16 /],
     ['a late bad byte', Buffer.concat([Buffer.alloc(70_000, 'é'), Buffer.from([0xc3, 0x28])]), /0xC3 at offset 70000/],
     ['a late NUL after a mark', Buffer.from(`\ufeff${'é'.repeat(50_000)}\0`), /NUL byte at offset 100003/],
   ])('is refused for %s, with its offset', async (_, bytes, message) => {
@@ -68,7 +68,7 @@ describe('a file of text', () => {
     for (const content of ['', '\ufeff']) {
       const empty = await failure(openCorpus(await folder.write('empty.txt', content)));
       expect(empty).toMatchObject({ code: 'data' });
-      expect(String(empty)).toMatch(/hold some text/);
+      expect(String(empty)).toMatch(/hold some text.*name a file with text in it/);
     }
   });
 
@@ -172,5 +172,15 @@ describe('JSON lines', () => {
     const path = await folder.write('byte.jsonl', Buffer.concat([Buffer.from(start), Buffer.from([0x80])]));
     expect(Buffer.byteLength(start)).toBe(offset);
     expect(String(await failure(openCorpus(path).then(textOf)))).toMatch(new RegExp(`0x80 at offset ${offset}`));
+  });
+
+  test('are counted where several are bad, and the first three named', async () => {
+    const many = (bad: readonly number[]): string =>
+      Array.from({ length: 9 }, (_, i) => (bad.includes(i + 1) ? '{"txt": "a"}' : '{"text": "a"}')).join('\n');
+    const message = async (bad: readonly number[]): Promise<string> =>
+      String(await failure(openCorpus(await folder.write('many.jsonl', many(bad))).then(textOf)));
+    expect(await message([4])).not.toMatch(/In all/);
+    expect(await message([2, 9])).toMatch(/Line 2 of .*In all 2 lines are bad: 2, 9\.$/);
+    expect(await message([3, 4, 6, 8, 9])).toMatch(/Line 3 of .*In all 5 lines are bad: 3, 4, 6, \.\.\.\.$/);
   });
 });

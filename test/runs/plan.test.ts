@@ -21,12 +21,34 @@ describe('a plan', () => {
     expect(less.estimatedSecondsPerStep).toBeGreaterThan(0);
   });
 
-  test('of more than wasm can address is refused there', () => {
-    const wasm = { ...device, name: 'wasm' as const };
-    const large = settings({ dim: 2048, layers: 24, heads: 16, context: 2048 });
-    expect(() => checkMemory(wasm, configOf(large, 32_000), large)).toThrow(
-      /a run fits in [\d.]+ GiB of memory here, received "about [\d.]+ GiB"\. Lower --batch/,
+  test.each<[string, PartialSettings, number, RegExp]>([
+    [
+      'the size of the model',
+      { dim: 8192, layers: 48, heads: 64 },
+      32_000,
+      /is for the size of the model: lower --dim or/,
+    ],
+    ['the batch', { batch: 65_536 }, 2048, /the batch of 65536 x 128 tokens: lower --batch \(and raise --accumulate\)/],
+    [
+      'a long context',
+      { batch: 1, context: 8_388_608 },
+      2048,
+      /the batch of 1 x 8388608 tokens: lower --context first/,
+    ],
+    [
+      'the vocabulary',
+      { batch: 64 },
+      2_000_000,
+      /the vocabulary of 2000000: lower --tokenizer bpe:SIZE first; then --/,
+    ],
+  ])('of more than the device can address is refused there, and names what asks most: %s', (_, given, size, message) => {
+    const narrow = { ...device, addressableBytes: 2 ** 32 };
+    const large = settings(given);
+    const check = () => checkMemory(narrow, configOf(large, size), large);
+    expect(check).toThrow(
+      /a run fits in [\d.]+ GiB of memory here, received "about [\d.]+ GiB"\. Most of it, [\d.]+ GiB/,
     );
+    expect(check).toThrow(message);
   });
 });
 
@@ -57,7 +79,7 @@ describe('the model of settings', () => {
 
   test('suggests heads that divide', () => {
     expect(() => configOf(settings({ dim: 96, heads: 5 }), 100)).toThrow(
-      /heads divides dim 96 into even widths, received 5\. Try --heads 3\./,
+      /dim divided by heads is the width of a head, an even whole number, received "96 \/ 5 = 19\.2"\. Try --heads 3\./,
     );
   });
 });

@@ -44,6 +44,7 @@ describe('settings', () => {
     [{ lr: Number.NaN }, 'argument', /lr is a number, received NaN/],
     [{ dropout: -0.1 }, 'argument', /dropout is at least 0/],
     [{ schedule: 'cosin' }, 'argument', /schedule is one of cosine, linear, constant, wsd, received "cosin"/],
+    [{ schedule: 'cos' }, 'argument', /received "cos"\. Did you mean "cosine"\? Write for example cosine: decay/],
     [{ data: ['a', 'b'] }, 'argument', /data is a string, received \["a", "b"\]/],
     [{ time: 0 }, 'argument', /time is positive/],
   ])('%o are refused', (values, code, message) => {
@@ -80,7 +81,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
           code: 'argument',
           rule: expect.stringMatching(new RegExp(`^${name} is \\w`)),
           received,
-          remedy: expect.stringMatching(/^Write for example (?!undefined)\S.*: \w.*\.$/),
+          remedy: expect.stringMatching(/^(Did you mean "\w+"\? )?Write for example (?!undefined)\S.*: \w.*\.$/),
         }),
       );
     }

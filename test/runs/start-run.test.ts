@@ -8,7 +8,7 @@ import { openRun } from '../../src/runs/open-run.js';
 import { complete } from '../../src/runs/presets.js';
 import type { PartialSettings, Settings } from '../../src/runs/settings.js';
 import { resumeRun, startRun } from '../../src/runs/start-run.js';
-import type { RunEvent } from '../../src/runs/train-run.js';
+import { Pace, type RunEvent } from '../../src/runs/train-run.js';
 import { prose, readMetrics } from '../cli/runs.js';
 import { errorOf } from '../formats/make-safetensors.js';
 
@@ -64,6 +64,32 @@ describe('a run tells', () => {
     expect(started?.plan.estimatedSecondsPerStep).toBeGreaterThan(0);
     const steps = events.filter((event) => event.kind === 'step');
     expect(steps.at(-1)?.secondsLeft).toBe(0);
+    const known = steps.map(({ tokensPerSecond, secondsLeft }) => [tokensPerSecond, secondsLeft].map(Boolean));
+    expect(known.slice(0, 3)).toEqual([
+      [false, false],
+      [true, false],
+      [true, true],
+    ]);
+  });
+
+  test('its pace without its first step, which compiles', () => {
+    const pace = new Pace();
+    const record = { loss: 1, learningRate: 1, gradientNorm: 1, tokens: 0 };
+    const paceAt = (step: number, seconds: number) =>
+      pace.after({ ...record, step, seconds, tokensPerSecond: 100 / seconds }, 12);
+    expect([paceAt(1, 60), paceAt(2, 2), paceAt(3, 4)]).toEqual([
+      {},
+      { tokensPerSecond: 50 },
+      { tokensPerSecond: 100 / 3, secondsLeft: 27 },
+    ]);
+  });
+
+  test('of a folder that is taken before anything else', async () => {
+    const run = out();
+    mkdirSync(join(run, 'tokens'), { recursive: true });
+    const told: RunEvent[] = [];
+    const error = await errorOf(() => collect(startRun(settings(), { out: run }), (event) => told.push(event)));
+    expect([error.code, told]).toEqual(['checkpoint', []]);
   });
 
   test('a loss that falls', async () => {

@@ -3,7 +3,7 @@ import { SluiceError } from '../../base/errors.js';
 import type { Device } from '../../devices/device.js';
 import type { Register } from '../command.js';
 import { type CommonOptions, common, repeatable, withDevice } from '../options.js';
-import { Output } from '../output.js';
+import { Output, singleText } from '../output.js';
 import { UsageError } from '../usage.js';
 
 interface EvalOptions extends CommonOptions {
@@ -22,16 +22,33 @@ export const registerEval: Register = (family, context) => {
     .option('--gate <numbers>', "a gate's first input")
     .option('--value <numbers>', "a gate's second input")
     .addOption(repeatable('--param <name=value>', 'a parameter of the formula, also of one given by its text'));
+  command.allowExcessArguments();
   common(command, 'device', 'threads').action(async (name: string, options: EvalOptions) => {
     const output = new Output(context.terminal, options);
     const { formulaOf } = await import('./arguments.js');
     const formula = formulaOf(name, options.param);
+    refuseNumbers(formula, command.args.slice(1), options);
     const read = await inputsOf(formula, options);
     const result = await withDevice(options, (device) => evaluate(device, formula, read));
     show(output, result);
     output.result(result);
   });
 };
+
+/** Numbers come by a flag, in one word: those that stand alone would be taken for names. */
+function refuseNumbers(formula: Formula, words: readonly string[], options: EvalOptions): void {
+  const [first] = words;
+  if (first === undefined) return;
+  const [input = 'x'] = formula.inputs;
+  const all = [options[input as 'x'], ...words].filter((word) => word !== undefined).join(',');
+  throw new UsageError(
+    new SluiceError('argument', {
+      rule: `${formula.name} takes its inputs as ${formula.inputs.map((name) => `--${name}`).join(' and ')}`,
+      received: first,
+      remedy: `Write them with commas: --${input}=${all.replaceAll(/[\s,]+/g, ',')}.`,
+    }),
+  );
+}
 
 type Lists = readonly (readonly number[])[];
 interface Inputs {
@@ -49,8 +66,12 @@ async function inputsOf(formula: Formula, options: EvalOptions): Promise<Inputs>
     throw new UsageError(
       new SluiceError('argument', {
         rule: `${formula.name} takes ${formula.inputs.map((name) => `--${name}`).join(' and ')}`,
-        received: names.filter((name) => options[name] !== undefined).map((name) => `--${name}`),
-        remedy: `For example ${formula.inputs.map((name) => `--${name}=-1,0,2`).join(' ')}.`,
+        received:
+          names
+            .filter((name) => options[name] !== undefined)
+            .map((name) => `--${name}`)
+            .join(' and ') || 'none',
+        remedy: `For example ${formula.inputs.map((name) => `--${name}=1,2`).join(' ')}.`,
       }),
     );
   }
@@ -92,7 +113,7 @@ async function evaluate(device: Device, formula: Formula, { lists, nested }: Inp
 
 /** A column for each list of numbers; a Jacobian as a matrix below. */
 function show(output: Output, result: Readonly<Record<string, unknown>>): void {
-  const text = (value: unknown): string => (Object.is(value, -0) ? '-0' : String(value));
+  const text = (value: unknown): string => (typeof value === 'number' ? singleText(value) : String(value));
   const { jacobian, ...lists } = result;
   const rows = Array.isArray(lists['y']) && Array.isArray(lists['y'][0]) ? lists['y'].length : undefined;
   for (let row = 0; row < (rows ?? 1); row++) {
