@@ -52,11 +52,12 @@ export async function openRun(folder: string, device: Device): Promise<OpenRun> 
     });
   }
   const model = new Llama(new Initializer(device, record.settings.seed), config);
-  const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
   try {
-    await model.load(weights);
-  } finally {
-    await weights.close();
+    const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
+    await model.load(weights).finally(() => weights.close());
+  } catch (error) {
+    model.dispose();
+    throw error;
   }
   return { folder, record, config, model, tokenizer };
 }

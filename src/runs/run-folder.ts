@@ -1,11 +1,12 @@
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import * as v from 'valibot';
 import type { StoredFormula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
+import type { TokenizerFiles } from '../data/tokenizer.js';
 import { writeFileAtomically } from '../formats/durable.js';
-import { systemErrorCode, underRule } from '../formats/file-system.js';
+import { asFileSystemError, systemErrorCode, underRule } from '../formats/file-system.js';
 import { decodeJson, encodeJson } from '../formats/json-values.js';
 import { defaults, issueRule, type Settings, settingsSchema } from './settings.js';
 
@@ -29,14 +30,15 @@ export const runFiles = {
   validation: join('tokens', 'validation.bin'),
 } as const;
 
-/** What a run writes beside its record, at the top of its folder. */
+const tokenizerFiles = { 'tokenizer.json': true, 'tokenizer_config.json': true } satisfies Record<
+  keyof TokenizerFiles,
+  true
+>;
+
+/** What a run makes at the top of its folder. */
 const written: readonly string[] = [
-  'tokens',
-  'checkpoints',
-  runFiles.config,
-  runFiles.generation,
-  runFiles.weights,
-  'tokenizer.json',
+  ...new Set([...Object.values(runFiles).map((path) => path.split(sep)[0] ?? path), 'checkpoints']),
+  ...Object.keys(tokenizerFiles),
 ];
 
 /**
@@ -98,9 +100,13 @@ export async function createRunFolder(out: string | undefined, name: string): Pr
   return out;
 }
 
-/** Takes back what was made for a run that did not start. The folder itself goes if nothing else is in it. */
+/** Takes back what was made for a run that did not start. The caller holds the run's lock. */
+export async function discardRunFiles(folder: string): Promise<void> {
+  for (const name of written) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+/** Takes back a folder that nothing is in. */
 export async function discardRunFolder(folder: string): Promise<void> {
-  await rm(join(folder, 'tokens'), { recursive: true, force: true });
   await rmdir(folder).catch(() => undefined);
 }
 
@@ -112,7 +118,7 @@ async function nextFree(name: string): Promise<string> {
       await mkdir(folder);
       return folder;
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
     }
   }
 }
@@ -171,6 +177,9 @@ export async function readJson(folder: string, file: string): Promise<Record<str
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
+    if (!/^(ENOENT|ENOTDIR)$/.test(systemErrorCode(cause) ?? '')) {
+      throw asFileSystemError(cause, `${path} must be readable`);
+    }
     const exists = await stat(folder).then(
       () => true,
       () => false,

@@ -158,7 +158,8 @@ export function checkSettings(values: Readonly<Record<string, unknown>>, source:
       remedy: didYouMean(key, [...settingNames, 'preset'], 'See: sluice train --help.'),
     });
   }
-  const { preset: _, ...settings } = values;
+  const { preset: _, ...given } = values;
+  const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const result = v.safeParse(partialSchema, settings);
   if (result.success) return result.output;
   const [issue] = result.issues;

@@ -31,9 +31,17 @@ import {
   tokenize,
 } from './prepare.js';
 import { during } from './progress.js';
-import { checkRunFolder, createRunFolder, discardRunFolder, readRecord, runFiles, writeRecord } from './run-folder.js';
+import {
+  checkRunFolder,
+  createRunFolder,
+  discardRunFiles,
+  discardRunFolder,
+  readRecord,
+  runFiles,
+  writeRecord,
+} from './run-folder.js';
 import { type RunState, readState } from './run-state.js';
-import type { PartialSettings, Settings } from './settings.js';
+import { checkSettings, type PartialSettings, type SettingName, type Settings } from './settings.js';
 import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
 import { packageVersion } from './version.js';
 
@@ -49,6 +57,7 @@ export interface StartOptions {
  * @throws SluiceError before anything is trained for settings, data or memory that cannot work.
  */
 export async function* startRun(settings: Settings, { out, signal }: StartOptions = {}): AsyncGenerator<RunEvent> {
+  checkSettings({ ...settings }, 'the settings');
   const spec = parseTokenizerSpec(settings.tokenizer);
   const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
   // All that can be refused is refused before the tokenizer is trained, which may take minutes.
@@ -80,12 +89,17 @@ async function* runIn(
   settings: Settings,
   signal?: AbortSignal,
 ): AsyncGenerator<RunEvent> {
-  let isOurs = false;
   let isRun = false;
   let sources: TokenFiles | undefined;
   try {
     await using _lock = await lockRun(folder);
-    isOurs = true;
+    // While the lock is held: afterwards the folder may be another's.
+    await using _undo = {
+      [Symbol.asyncDispose]: async () => {
+        if (sources !== undefined) await closeTokens(sources);
+        if (!isRun) await discardRunFiles(folder);
+      },
+    };
     const config = configOf(settings, tokenizer.vocabularySize);
     const estimate = await plan(device, config, settings);
     sources = yield* during((tell, until) => tokenize(folder, texts, tokenizer, tell, until), signal, closeTokens);
@@ -107,8 +121,7 @@ async function* runIn(
     yield { kind: 'started', run, plan: estimate };
     yield* trainLoop(run, signal);
   } finally {
-    if (sources !== undefined) await closeTokens(sources);
-    if (isOurs && !isRun) await discardRunFolder(folder);
+    if (!isRun) await discardRunFolder(folder);
   }
 }
 
@@ -127,12 +140,16 @@ const changeable: readonly string[] = [
   'keep',
   'device',
   'threads',
-];
+] satisfies readonly SettingName[];
 
-/** @throws SluiceError `argument` for a setting that a run keeps. */
-export function checkChanges(changes: PartialSettings): void {
-  const fixed = Object.keys(changes).find((key) => !changeable.includes(key));
-  if (fixed === undefined) return;
+/**
+ * The changes that are given, checked.
+ * @throws SluiceError `argument` for a setting that a run keeps and for a value outside its range, `name` for an unknown key.
+ */
+export function checkChanges(changes: PartialSettings): PartialSettings {
+  const given = checkSettings(changes, 'the changes');
+  const fixed = Object.keys(given).find((key) => !changeable.includes(key));
+  if (fixed === undefined) return given;
   throw new SluiceError('argument', {
     rule: 'a resumed run keeps its settings',
     received: fixed,
@@ -146,9 +163,9 @@ export function checkChanges(changes: PartialSettings): void {
  */
 export async function* resumeRun(
   folder: string,
-  { changes = {}, signal }: ResumeOptions = {},
+  { changes: asked = {}, signal }: ResumeOptions = {},
 ): AsyncGenerator<RunEvent> {
-  checkChanges(changes);
+  const changes = checkChanges(asked);
   const record = await readRecord(folder);
   await using _lock = await lockRun(folder);
   const latest = await latestCheckpoint(folder);

@@ -158,10 +158,22 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
       yield { kind: 'interrupted', step: trainer.done };
       return;
     }
-    if (error instanceof SluiceError && error.code === 'diverged' && !journal.isSaved) yield* journal.save();
+    if (error instanceof SluiceError && error.code === 'diverged' && !journal.isSaved) yield* lastSave(journal);
     throw error;
   } finally {
     await metrics.close();
+  }
+}
+
+/** What cannot be saved at the end must not hide why it ended. */
+async function* lastSave(journal: Journal): AsyncGenerator<RunEvent> {
+  try {
+    yield* journal.save();
+  } catch (error) {
+    yield {
+      kind: 'warning',
+      message: `no checkpoint could be saved: ${error instanceof Error ? error.message : error}`,
+    };
   }
 }
 

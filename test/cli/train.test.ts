@@ -212,6 +212,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
   test('a full disk', async () => {
     const run = out();
     mkdirSync(run);
+    mkdirSync(join(run, '.lock-1')); // as a run that was killed at its start leaves its folder, which it may go into again
     symlinkSync('/dev/full', join(run, 'metrics.jsonl'));
     const { code, error } = await train(['--data', text, '--out', run]);
     expect(code).toBe(1);

@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { SluiceError } from '../../src/base/errors.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { JsonLinesWriter } from '../../src/formats/json-lines.js';
+import { SafetensorsFile } from '../../src/formats/safetensors-file.js';
 import { openRun } from '../../src/runs/open-run.js';
 import { complete } from '../../src/runs/presets.js';
 import type { PartialSettings, Settings } from '../../src/runs/settings.js';
@@ -222,10 +224,36 @@ test('a run that diverges stops with its last good weights in a checkpoint', asy
   const skipped = events.filter((event) => event.kind === 'step' && event.record.skipped === true);
   expect(skipped.length).toBeGreaterThanOrEqual(9);
   expect(events.at(-1)?.kind).toBe('saved');
-  const device = await openReference();
-  const latest = readdirSync(join(run, 'checkpoints')).sort().at(-1);
-  expect(latest).toBeDefined();
-  await device.close();
+  const latest = readdirSync(join(run, 'checkpoints')).sort().at(-1) ?? '';
+  const weights = await SafetensorsFile.open(join(run, 'checkpoints', latest, 'model.safetensors'));
+  for (const name of weights.names()) {
+    const values = new Float32Array(Uint8Array.from(await weights.read(name)).buffer);
+    expect(values.every(Number.isFinite), name).toBe(true);
+  }
+  await weights.close();
+});
+
+test('a run that cannot start takes back what it made, and nothing else', async () => {
+  const run = out();
+  mkdirSync(run);
+  writeFileSync(join(run, 'notes.txt'), 'mine');
+  mkdirSync(join(run, 'model.safetensors.d'));
+  const short = settings({ validation: 1e-4 });
+  await expect(collect(startRun(short, { out: run }))).rejects.toThrow('at least 2 tokens');
+  expect(readdirSync(run).sort()).toEqual(['model.safetensors.d', 'notes.txt']);
+});
+
+test.each([
+  { steps: 2000.5 },
+  { saveEvery: -1 },
+  { lr: 1 },
+  { stepz: 3 },
+])('a resumed run refuses the changes %o before it touches anything', async (changes) => {
+  const run = out();
+  await collect(startRun(settings(), { out: run }));
+  const wrong: object = changes;
+  await expect(collect(resumeRun(run, { changes: wrong }))).rejects.toBeInstanceOf(SluiceError);
+  expect(kinds(await collect(resumeRun(run))).at(-1)).toBe('finished');
 });
 
 describe('a run that is opened', () => {
