@@ -110,7 +110,10 @@ describe('the whole model', () => {
   });
 
   test.each<[Partial<LlamaOptions>, RegExp]>([
-    [{ heads: 3 }, /heads divides dim 4 into even widths, received 3/],
+    [{ heads: 3 }, /heads divides dim 4 into even widths, received 3\. Try heads 1\./],
+    [{ dim: 96, heads: 5 }, /received 5\. Try heads 3\./],
+    [{ dim: 33, heads: 3 }, /Choose an even dim\./],
+    [{ dim: -4 }, /dim of a LLaMA is a whole number from 1 on, received -4/],
     [{ heads: 4 }, /even widths, received 4/],
     [{ kvHeads: 3 }, /kvHeads divides heads 2, received 3/],
     [{ layers: 0 }, /layers of a LLaMA is a whole number from 1 on, received 0/],

@@ -57,7 +57,7 @@ describe('the model of settings', () => {
 
   test('suggests heads that divide', () => {
     expect(() => configOf(settings({ dim: 96, heads: 5 }), 100)).toThrow(
-      /heads divides dim 96 into even widths, received 5\. Try --heads 3\./,
+      /heads divides dim 96 into even widths, received 5\. Try heads 3\./,
     );
   });
 });
