@@ -105,6 +105,7 @@ export class Formula<K extends Kind = Kind> {
         throw new SluiceError('argument', {
           rule: `parameter ${name} of ${this.name} is a finite number`,
           received: value,
+          remedy: `Leave it out for ${known.value}, or write 'learned' to train it from there on.`,
         });
       }
       parameters[name] = value === 'learned' ? { ...known, learned: true } : { ...known, value };
@@ -152,7 +153,11 @@ function define<K extends Kind>(kind: K, name: string, definition: Expression, a
   const known = [...inputsOf[kind], ...Object.keys(all), ...(about.noise === true ? ['noise'] : [])];
   const unknown = variablesOf([definition]).find((variableName) => !known.includes(variableName));
   if (unknown !== undefined) {
-    throw new SluiceError('expression', { rule: `${name} is a formula in ${known.join(', ')}`, received: unknown });
+    throw new SluiceError('expression', {
+      rule: `${name} is a formula in ${known.join(', ')}`,
+      received: unknown,
+      remedy: 'Declare it under parameters or learned, or put a number in its place.',
+    });
   }
   return new Formula(kind, name, definition, all, about);
 }

@@ -20,10 +20,13 @@ export interface ErrorParts {
   readonly rule: string;
   /** What came instead. */
   readonly received?: unknown;
-  /** What the caller can do about it. */
-  readonly remedy?: string;
+  /** What the caller can do about it, as a sentence with its full stop. */
+  readonly remedy: string;
   readonly cause?: unknown;
 }
+
+/** Of our own bug a caller can do nothing. */
+export type InternalErrorParts = Omit<ErrorParts, 'remedy'> & Partial<Pick<ErrorParts, 'remedy'>>;
 
 /** The one error class: rule, value received, remedy and a stable code. */
 export class SluiceError extends Error {
@@ -33,7 +36,9 @@ export class SluiceError extends Error {
   readonly received: unknown;
   readonly remedy: string | undefined;
 
-  constructor(code: ErrorCode, parts: ErrorParts) {
+  constructor(code: Exclude<ErrorCode, 'internal'>, parts: ErrorParts);
+  constructor(code: 'internal', parts: InternalErrorParts);
+  constructor(code: ErrorCode, parts: InternalErrorParts) {
     const received = 'received' in parts ? `, received ${show(parts.received)}` : '';
     const remedy = parts.remedy === undefined ? '' : ` ${parts.remedy}`;
     super(`${parts.rule}${received}.${remedy}`, parts.cause === undefined ? undefined : { cause: parts.cause });

@@ -95,6 +95,7 @@ export class KneserNey {
       throw new SluiceError('data', {
         rule: 'A held-out text must have at least 2 tokens and some bytes',
         received: `${source.length} tokens, ${bytes} bytes`,
+        remedy: 'Use a longer text.',
       });
     }
     const reach = this.#orders.length - 1;
@@ -135,6 +136,7 @@ function requireCountable(
   throw new SluiceError('data', {
     rule: `A text must have at least ${order} tokens to count ${order}-grams`,
     received: plural(tokens.length, 'token'),
+    remedy: 'Use a longer text.',
   });
 }
 

@@ -76,7 +76,11 @@ function requireShape(shape: BatchShape): void {
     ['context', shape.context],
   ] as const) {
     if (Number.isInteger(value) && value > 0) continue;
-    throw new SluiceError('argument', { rule: `The ${name} must be a positive integer`, received: value });
+    throw new SluiceError('argument', {
+      rule: `The ${name} must be a positive integer`,
+      received: value,
+      remedy: 'Try batch 8 and context 128.',
+    });
   }
 }
 

@@ -44,6 +44,7 @@ export class BpeTokenizer implements Tokenizer {
         throw new SluiceError('argument', {
           rule: `Merge ${i} must join two ids below ${256 + i}`,
           received: [left, right],
+          remedy: 'List the merges in the order in which they were learned.',
         });
       }
       tokens.push(joinBytes(a, b));

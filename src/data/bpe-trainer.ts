@@ -49,7 +49,11 @@ export async function trainBpe(pieces: TextPieces, options: BpeTrainerOptions): 
   requireVocabularySize(vocabularySize);
   const words = await countWords(pieces, options);
   if (words.size === 0) {
-    throw new SluiceError('data', { rule: 'A tokenizer must be trained on some text', received: 'none' });
+    throw new SluiceError('data', {
+      rule: 'A tokenizer must be trained on some text',
+      received: 'none',
+      remedy: 'Use a longer text.',
+    });
   }
   const merger = new Merger(words);
   const merges: Merge[] = [];

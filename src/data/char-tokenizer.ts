@@ -28,6 +28,7 @@ export class CharTokenizer implements Tokenizer {
       throw new SluiceError('argument', {
         rule: 'A character tokenizer needs at least one character, each a single code point, none twice',
         received: wrong ?? characters.length,
+        remedy: 'Collect them from a text with collectCharacters().',
       });
     }
     for (const character of characters) requireWellFormed(character);

@@ -44,5 +44,9 @@ async function readJson(path: string, missing?: JsonObject): Promise<JsonObject>
   } catch {
     // Said below.
   }
-  throw new SluiceError('format', { rule: `${path} must hold a JSON object`, received: text.slice(0, 60) });
+  throw new SluiceError('format', {
+    rule: `${path} must hold a JSON object`,
+    received: text.slice(0, 60),
+    remedy: 'Fetch or write the file anew.',
+  });
 }

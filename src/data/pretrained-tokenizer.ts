@@ -151,6 +151,7 @@ function openLibrary(files: TokenizerFiles): LibraryTokenizer {
     throw new SluiceError('format', {
       rule: 'tokenizer.json must describe a tokenizer that @huggingface/tokenizers can read',
       received: cause instanceof Error ? cause.message : cause,
+      remedy: 'Fetch the files anew, or choose a model with another tokenizer.',
       cause,
     });
   }

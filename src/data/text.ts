@@ -41,7 +41,11 @@ export async function openCorpus(path: string): Promise<Corpus> {
   }
   if (found.isDirectory()) return openFolder(path);
   if (!found.isFile()) {
-    throw new SluiceError('data', { rule: 'A corpus must be a file or a folder of .txt files', received: path });
+    throw new SluiceError('data', {
+      rule: 'A corpus must be a file or a folder of .txt files',
+      received: path,
+      remedy: 'Save the text as a file, and name that.',
+    });
   }
   if (found.size === 0n) throw emptyCorpus(path);
   const corpus = corpusOf(path, /\.jsonl$/i.test(path) ? 'jsonl' : 'text', [wholeFile(path, found)]);

@@ -86,7 +86,11 @@ export class TokenFile implements TokenSource {
     const bytes = Buffer.from(tokens.buffer, tokens.byteOffset, tokens.byteLength);
     const filled = await readFully(this.#file, bytes, offset * tokens.BYTES_PER_ELEMENT);
     if (filled < bytes.length) {
-      throw new SluiceError('filesystem', { rule: 'A token file must not shrink while it is read', received: filled });
+      throw new SluiceError('filesystem', {
+        rule: 'A token file must not shrink while it is read',
+        received: filled,
+        remedy: 'Tokenize the text again.',
+      });
     }
     if (!littleEndian) tokens.BYTES_PER_ELEMENT === 2 ? bytes.swap16() : bytes.swap32();
     return tokens;

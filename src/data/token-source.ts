@@ -25,6 +25,7 @@ export function requireRange(source: TokenSource, offset: number, length: number
   throw new SluiceError('argument', {
     rule: `A range of tokens must lie within 0 to ${source.length}`,
     received: [offset, offset + length],
+    remedy: 'Begin earlier, or read fewer tokens.',
   });
 }
 

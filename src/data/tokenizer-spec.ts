@@ -61,7 +61,11 @@ export async function trainTokenizer(
   const endOfText = options.documents;
   const characters = await collectCharacters(pieces, { endOfText });
   if (characters.length === 0) {
-    throw new SluiceError('data', { rule: 'A tokenizer must be trained on some text', received: 'none' });
+    throw new SluiceError('data', {
+      rule: 'A tokenizer must be trained on some text',
+      received: 'none',
+      remedy: 'Use a longer text.',
+    });
   }
   return new CharTokenizer(characters, { endOfText });
 }

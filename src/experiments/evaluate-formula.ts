@@ -37,6 +37,7 @@ export async function evaluateFormula(
     throw new SluiceError('shape', {
       rule: `${formula.name} takes as many values of each of ${formula.inputs.join(', ')}`,
       received: inputs.map((values) => values.length),
+      remedy: 'Give one list for each, all of one length.',
     });
   }
   const kernel = formulaKernel(formula);

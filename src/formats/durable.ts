@@ -60,7 +60,11 @@ export async function readFully(file: OpenFile, target: Uint8Array, position: nu
 }
 
 const stalled = (call: string, received: number): SluiceError =>
-  new SluiceError('filesystem', { rule: `a ${call} must move at least one byte`, received });
+  new SluiceError('filesystem', {
+    rule: `a ${call} must move at least one byte`,
+    received,
+    remedy: 'Check the disk, then try again.',
+  });
 
 /**
  * Makes a new file, hands a sink to `fill`, and returns once its bytes are on the disk (fsync); the folder's entry is
@@ -147,7 +151,11 @@ export async function readSmallFile(fs: FileSystem, path: string, limit: number)
     withFile(fs, path, async (file) => {
       const { size } = await file.stat();
       if (size > limit) {
-        throw new SluiceError('format', { rule: `${path} must not be larger than ${limit} bytes`, received: size });
+        throw new SluiceError('format', {
+          rule: `${path} must not be larger than ${limit} bytes`,
+          received: size,
+          remedy: 'Check that the path names the right file.',
+        });
       }
       const bytes = new Uint8Array(size);
       return bytes.subarray(0, await readFully(file, bytes, 0));

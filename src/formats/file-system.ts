@@ -78,9 +78,8 @@ const remedies: Readonly<Record<string, string>> = {
 export function asFileSystemError(error: unknown, rule: string): unknown {
   const code = systemErrorCode(error);
   if (code === undefined || !(error instanceof Error)) return error;
-  const remedy = remedies[code];
-  const parts = { rule, received: error.message, cause: error };
-  return new SluiceError('filesystem', remedy === undefined ? parts : { ...parts, remedy });
+  const remedy = remedies[code] ?? 'Check the path and the disk, then try again.';
+  return new SluiceError('filesystem', { rule, received: error.message, remedy, cause: error });
 }
 
 /** Runs an action; its failed system calls become `filesystem` errors under this rule. */
@@ -100,7 +99,11 @@ export async function openRegularFile(fs: FileSystem, path: string): Promise<Ope
   const file = await fs.open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     if ((await file.stat()).isFile()) return file;
-    throw new SluiceError('format', { rule: 'only a regular file can be read', received: path });
+    throw new SluiceError('format', {
+      rule: 'only a regular file can be read',
+      received: path,
+      remedy: 'Name a file; save what comes from a pipe as one first.',
+    });
   } catch (error) {
     await file.close().catch(() => undefined);
     throw error;

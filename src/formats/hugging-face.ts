@@ -129,19 +129,31 @@ function feedForwardOf(json: Json, isGated: boolean, stored?: Formula): Gate | A
 function flagOf(json: Json, key: string): boolean {
   const value = json[key] ?? false;
   if (typeof value === 'boolean') return value;
-  throw new SluiceError('format', { rule: `${key} in config.json is true or false`, received: value });
+  throw new SluiceError('format', {
+    rule: `${key} in config.json is true or false`,
+    received: value,
+    remedy: 'Correct it, or leave it out for false.',
+  });
 }
 
 function numberOf(json: Json, key: string, fallback: number): number {
   const value = json[key] ?? fallback;
   if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) return value;
-  throw new SluiceError('format', { rule: `${key} in config.json is a number of at least 0`, received: value });
+  throw new SluiceError('format', {
+    rule: `${key} in config.json is a number of at least 0`,
+    received: value,
+    remedy: `Correct it, or leave it out for ${fallback}.`,
+  });
 }
 
 function countOf(json: Json, key: string, fallback?: number): number {
   const value = json[key] ?? fallback;
   if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
-  throw new SluiceError('format', { rule: `config.json has ${key}, a whole number above 0`, received: value });
+  throw new SluiceError('format', {
+    rule: `config.json has ${key}, a whole number above 0`,
+    received: value,
+    remedy: 'Fetch config.json anew, or give it what the weights have.',
+  });
 }
 
 /** What positions that are not scaled have beside their base. */
@@ -171,5 +183,9 @@ function ropeTheta(json: Json): number {
 function recordOf(json: Json, key: string): Json {
   const value = json[key] ?? {};
   if (typeof value === 'object' && !Array.isArray(value)) return value as Json;
-  throw new SluiceError('format', { rule: `${key} in config.json is an object`, received: value });
+  throw new SluiceError('format', {
+    rule: `${key} in config.json is an object`,
+    received: value,
+    remedy: 'Correct it, or leave it out.',
+  });
 }

@@ -197,4 +197,5 @@ const tooLong = (path: string, received: number): SluiceError =>
   new SluiceError('format', {
     rule: `a line of ${path} must not be longer than ${mostLineLength} characters`,
     received,
+    remedy: 'Check that the file holds one JSON value on each line.',
   });

@@ -33,7 +33,7 @@ export function decodeJson(text: string): unknown {
   } catch (cause) {
     if (cause instanceof SluiceError) throw cause;
     const rule = `a JSON text must be well-formed (${cause instanceof Error ? cause.message : 'unreadable'})`;
-    throw new SluiceError('format', { rule, cause });
+    throw new SluiceError('format', { rule, remedy: 'Correct the text there, or write it anew.', cause });
   }
 }
 
@@ -73,6 +73,7 @@ const badTag = (value: object): SluiceError =>
   new SluiceError('format', {
     rule: 'a tagged number must be NaN, Infinity, -Infinity, -0 or digits',
     received: value,
+    remedy: 'Write such numbers with encodeJson().',
   });
 
 function isPlain(value: object): boolean {

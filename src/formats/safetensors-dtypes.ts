@@ -44,8 +44,8 @@ export const safetensorsLimits = {
 } as const;
 
 /** A `format` error: the file breaks the rule. */
-export const malformed = (rule: string, received?: unknown): SluiceError =>
-  new SluiceError('format', received === undefined ? { rule } : { rule, received });
+export const malformed = (rule: string, received?: unknown, remedy = 'Fetch or write the file anew.'): SluiceError =>
+  new SluiceError('format', received === undefined ? { rule, remedy } : { rule, received, remedy });
 
 export const isSafetensorsDtype = (text: string): text is SafetensorsDtype => Object.hasOwn(safetensorsDtypes, text);
 
@@ -54,15 +54,20 @@ export const isSafetensorsDtype = (text: string): text is SafetensorsDtype => Ob
  * Object.prototype, NUL, unpaired surrogates, more than 4,096 UTF-16 units. Throws `format`.
  */
 export function checkTensorName(name: string): void {
-  if (name === '') throw malformed('the name of a tensor must not be empty', name);
+  const remedy = 'Write it under another name, such as layers.0.weight.';
+  if (name === '') throw malformed('the name of a tensor must not be empty', name, remedy);
   if (name in Object.prototype || name === 'prototype') {
-    throw malformed('the name of a tensor must not be that of a property of every object', name);
+    throw malformed('the name of a tensor must not be that of a property of every object', name, remedy);
   }
   if (name.length > safetensorsLimits.nameLength) {
-    throw malformed(`the name of a tensor must not be longer than ${safetensorsLimits.nameLength} characters`, name);
+    throw malformed(
+      `the name of a tensor must not be longer than ${safetensorsLimits.nameLength} characters`,
+      name,
+      remedy,
+    );
   }
   if (name.includes('\0') || /\p{Surrogate}/u.test(name)) {
-    throw malformed('the name of a tensor must be Unicode text without NUL', name);
+    throw malformed('the name of a tensor must be Unicode text without NUL', name, remedy);
   }
 }
 

@@ -129,12 +129,7 @@ async function named<T>(path: string, action: () => Promise<T>): Promise<T> {
     return await underRule(`${path} must be readable`, action);
   } catch (error) {
     if (!(error instanceof SluiceError) || error.code !== 'format') throw error;
-    const { rule, received } = error;
-    throw new SluiceError('format', {
-      rule: `${path}: ${rule}`,
-      received,
-      remedy: 'Fetch or write the file anew.',
-      cause: error,
-    });
+    const { rule, received, remedy = 'Fetch or write the file anew.' } = error;
+    throw new SluiceError('format', { rule: `${path}: ${rule}`, received, remedy, cause: error });
   }
 }

@@ -101,8 +101,9 @@ function readRow(scanner: JsonScanner, name: string): Row {
 function readDtype(scanner: JsonScanner, name: string): SafetensorsDtype {
   const text = scanner.string();
   if (isSafetensorsDtype(text)) return text;
-  const near = didYouMean(text, Object.keys(safetensorsDtypes), '').trim();
-  throw malformed(`the dtype of ${name} must be one of the format's${near === '' ? '' : ` (${near})`}`, text);
+  const dtypes = Object.keys(safetensorsDtypes);
+  const remedy = didYouMean(text, dtypes, `They are: ${dtypes.join(', ')}.`);
+  throw malformed(`the dtype of ${name} must be one of the format's`, text, remedy);
 }
 
 function readNaturals(scanner: JsonScanner, into: number[], most: number, what: string): void {

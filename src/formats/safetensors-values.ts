@@ -36,7 +36,8 @@ const half = (bytes: Uint8Array, index: number): number => (bytes[2 * index] ?? 
 function decoderOf(dtype: SafetensorsDtype, name: string): Decoder {
   const decoder = decoders[dtype];
   if (decoder !== undefined) return decoder;
-  throw malformed(`tensor ${name} must be of ${Object.keys(decoders).join(', ')} to be read as float32`, dtype);
+  const rule = `tensor ${name} must be of ${Object.keys(decoders).join(', ')} to be read as float32`;
+  throw malformed(rule, dtype, 'Read its bytes instead, or convert the tensor.');
 }
 
 /**

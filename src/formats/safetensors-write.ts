@@ -1,4 +1,5 @@
 import { SluiceError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest.js';
 import type { ByteSink } from './file-system.js';
 import {
   checkTensorName,
@@ -82,7 +83,11 @@ function checkedBytes(entry: SafetensorsEntry, bytes: Uint8Array): Uint8Array {
   const expected = tensorByteLength(entry.dtype, entry.shape);
   if (bytes.length === expected) return bytes;
   const rule = `tensor ${entry.name} of ${entry.dtype} [${entry.shape.join(', ')}] must have ${expected} bytes`;
-  throw new SluiceError('shape', { rule, received: bytes.length });
+  throw new SluiceError('shape', {
+    rule,
+    received: bytes.length,
+    remedy: 'Correct the shape or the dtype, or give the bytes of all elements.',
+  });
 }
 
 function layout<Entry extends SafetensorsEntry>(
@@ -109,7 +114,11 @@ function checkedMetadata(metadata: SafetensorsMetadata): SafetensorsMetadata {
   for (const [key, value] of Object.entries(metadata)) {
     checkTensorName(key);
     if (typeof value !== 'string' || /\p{Surrogate}/u.test(value)) {
-      throw malformed(`the metadata ${key} must be Unicode text`, value);
+      throw malformed(
+        `the metadata ${key} must be Unicode text`,
+        value,
+        'Write other values as text, for example as JSON.',
+      );
     }
   }
   return { format: 'pt', ...metadata };
@@ -137,15 +146,24 @@ function checkEntries(entries: readonly SafetensorsEntry[]): void {
   for (const { name, dtype, shape } of entries) {
     checkTensorName(name);
     if (name === '__metadata__' || names.has(name)) {
-      throw new SluiceError('name', { rule: 'the tensors of a file must have different names', received: name });
+      throw new SluiceError('name', {
+        rule: 'the tensors of a file must have different names',
+        received: name,
+        remedy: "Give it another name; __metadata__ is the format's own.",
+      });
     }
     names.add(name);
     if (!isSafetensorsDtype(dtype)) {
-      throw new SluiceError('name', { rule: `the dtype of ${name} must be one of the format's`, received: dtype });
+      const dtypes = Object.keys(safetensorsDtypes);
+      throw new SluiceError('name', {
+        rule: `the dtype of ${name} must be one of the format's`,
+        received: dtype,
+        remedy: didYouMean(String(dtype), dtypes, `They are: ${dtypes.join(', ')}.`),
+      });
     }
     if (shape.length > safetensorsLimits.rank || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
       const rule = `the shape of ${name} must be at most ${safetensorsLimits.rank} natural numbers`;
-      throw new SluiceError('shape', { rule, received: shape });
+      throw new SluiceError('shape', { rule, received: shape, remedy: 'Reshape it to fewer axes, of whole sizes.' });
     }
   }
 }

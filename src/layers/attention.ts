@@ -59,12 +59,17 @@ export class Attention extends Layer {
     const { heads, causal, bias, deviation, ...rest } = completeOptions('Attention', options, attentionDefaults);
     const { keyValueHeads = heads, headDim = dim / heads, outputDeviation = deviation } = rest;
     if (!Number.isInteger(headDim)) {
-      throw new SluiceError('argument', { rule: `the number of heads divides the width ${dim}`, received: heads });
+      throw new SluiceError('argument', {
+        rule: `the number of heads divides the width ${dim}`,
+        received: heads,
+        remedy: 'Choose another number of heads, or give headDim.',
+      });
     }
     if (heads % keyValueHeads !== 0) {
       throw new SluiceError('argument', {
         rule: `the number of key/value heads divides the number of heads ${heads}`,
         received: keyValueHeads,
+        remedy: 'Leave it out for one for each head.',
       });
     }
     this.qProj = new Linear(init, dim, heads * headDim, { bias, deviation });

@@ -12,6 +12,7 @@ export function dropout(input: Tensor, probability: number, mode: Mode): Tensor 
     throw new SluiceError('argument', {
       rule: 'a dropout probability is at least 0 and below 1',
       received: probability,
+      remedy: 'Try 0.1, or 0 for none.',
     });
   }
   if (!mode.training || probability === 0) return input;

@@ -127,7 +127,11 @@ export function unpackGate(packed: Tensor, packing: Packing): { gate: Tensor; va
   checkChoice('the layout of a packed gate', layout, packings.layout);
   const width = packed.shape.at(-1) ?? 0;
   if (width % 2 !== 0) {
-    throw new SluiceError('shape', { rule: 'a packed gate has an even last axis', received: packed.shape });
+    throw new SluiceError('shape', {
+      rule: 'a packed gate has an even last axis',
+      received: packed.shape,
+      remedy: 'Check that the tensor holds both the gate and the value.',
+    });
   }
   const half = width / 2;
   const [first, second] =

@@ -41,6 +41,7 @@ export class FormulaLayer extends Layer {
       throw new SluiceError('shape', {
         rule: `${operation} takes ${this.#formula.inputs.join(' and ')} of one shape`,
         received: inputs.map(({ shape }) => shape),
+        remedy: 'Give them the same width, or expand() one of them first.',
       });
     }
     const operands: Record<string, Tensor> = {};

@@ -46,7 +46,11 @@ export class KeyValueCache implements Disposable {
     }
     const end = this.#length + (key.shape[1] ?? 0);
     if (end > (this.#key.shape[1] ?? 0)) {
-      throw new SluiceError('shape', { rule: `a cache holds ${this.#key.shape[1]} positions`, received: end });
+      throw new SluiceError('shape', {
+        rule: `a cache holds ${this.#key.shape[1]} positions`,
+        received: end,
+        remedy: 'Make the cache with more positions, or append fewer tokens.',
+      });
     }
     internal(() => {
       this.#key.slice(1, this.#length, end).write(key);

@@ -23,6 +23,7 @@ export class RotaryEmbedding implements Disposable {
       throw new SluiceError('shape', {
         rule: 'rotary embedding turns pairs, so a head has an even width',
         received: headDim,
+        remedy: 'Choose dim and heads so that dim / heads is even.',
       });
     }
     const half = headDim / 2;
@@ -46,7 +47,7 @@ export class RotaryEmbedding implements Disposable {
       throw new SluiceError('shape', {
         rule: `rotary embedding turns a sequence of at most ${this.positions} positions`,
         received: start + time,
-        remedy: 'Shorten the prompt, or train with a longer --context.',
+        remedy: 'Shorten the prompt, or train with a longer context.',
       });
     }
     const half = headDim / 2;

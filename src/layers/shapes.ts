@@ -18,5 +18,9 @@ export function requireAxes(layer: string, axes: Readonly<Record<string, number 
   const fits = x.shape.length === sizes.length && sizes.every((size, i) => size === undefined || size === x.shape[i]);
   if (fits) return;
   const expected = Object.entries(axes).map(([name, size]) => (size === undefined ? name : `${name} ${size}`));
-  throw new SluiceError('shape', { rule: `${layer} takes [${expected.join(', ')}]`, received: x.shape });
+  throw new SluiceError('shape', {
+    rule: `${layer} takes [${expected.join(', ')}]`,
+    received: x.shape,
+    remedy: 'Reshape or transpose the tensor, or make the layer for its sizes.',
+  });
 }

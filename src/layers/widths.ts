@@ -18,9 +18,17 @@ export function gatedWidth(h: number, options: GatedWidthOptions = {}): number {
   const { multipleOf, multiplier } = completeOptions('gatedWidth', options, widthDefaults);
   for (const [name, value] of Object.entries({ h, multipleOf, multiplier })) {
     if (!(value > 0 && Number.isFinite(value))) {
-      throw new SluiceError('argument', { rule: `${name} of a gated width is positive`, received: value });
+      throw new SluiceError('argument', {
+        rule: `${name} of a gated width is positive`,
+        received: value,
+        remedy: 'Try gatedWidth(4 * dim).',
+      });
     }
   }
   const width = Math.floor(multiplier * Math.floor((2 * h) / 3));
   return multipleOf * Math.ceil(width / multipleOf);
 }
+
+/** The usual hidden width of a feed-forward block: 4 dim, and for a gated one as many parameters in multiples of 16. */
+export const hiddenWidth = (dim: number, kind: 'gate' | 'activation'): number =>
+  kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim;

@@ -23,7 +23,7 @@ import type { Mode } from '../layers/mode.js';
 import { RmsNorm } from '../layers/normalization.js';
 import { RotaryEmbedding } from '../layers/rope.js';
 import { requireAxes } from '../layers/shapes.js';
-import { gatedWidth } from '../layers/widths.js';
+import { hiddenWidth } from '../layers/widths.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import type { CausalModel } from './causal-model.js';
 
@@ -96,15 +96,17 @@ const llamaDefaults = {
 export function llamaConfig(options: LlamaOptions): LlamaConfig {
   const complete = completeOptions('llama', options, llamaDefaults);
   const { vocabSize, dim, layers, heads, context, feedForward, dropout, attentionBias, mlpBias } = complete;
-  const { kvHeads = heads, hidden = feedForward.kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim } =
-    complete;
-  for (const [name, size] of Object.entries({ vocabSize, dim, layers, heads, kvHeads, context, hidden })) {
-    if (Number.isInteger(size) && size >= 1) continue;
-    throw new SluiceError('argument', { rule: `${name} of a LLaMA is a whole number from 1 on`, received: size });
-  }
+  const { kvHeads = heads } = complete;
+  requireSizes({ vocabSize, dim, layers, heads, kvHeads, context });
+  const { hidden = hiddenWidth(dim, feedForward.kind) } = complete;
+  requireSizes({ hidden });
   const headDim = dim / heads;
   if (headDim % 2 !== 0) {
-    throw new SluiceError('argument', { rule: `heads divides dim ${dim} into even widths`, received: heads });
+    throw new SluiceError('argument', {
+      rule: 'dim divided by heads is the width of a head, an even whole number',
+      received: `${dim} / ${heads} = ${Number((dim / heads).toFixed(3))}`,
+      remedy: headsRemedy(dim),
+    });
   }
   if (heads % kvHeads !== 0) {
     const remedy = 'Leave it out for one for each head.';
@@ -128,6 +130,24 @@ export function llamaConfig(options: LlamaOptions): LlamaConfig {
     feedForward,
     dropout,
   };
+}
+
+function requireSizes(sizes: Readonly<Record<string, number>>): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (Number.isInteger(size) && size >= 1) continue;
+    throw new SluiceError('argument', {
+      rule: `${name} of a LLaMA is a whole number from 1 on`,
+      received: size,
+      remedy: 'A small one has dim 128, layers 4, heads 4, context 128 and the vocabSize of its tokenizer.',
+    });
+  }
+}
+
+/** Heads whose width is even and near 32. */
+function headsRemedy(dim: number): string {
+  const widths = Array.from({ length: 128 }, (_, i) => 256 - 2 * i).filter((width) => dim % width === 0);
+  const [width] = widths.sort((a, b) => Math.abs(a - 32) - Math.abs(b - 32));
+  return width === undefined ? 'Choose an even dim.' : `Try heads ${dim / width}.`;
 }
 
 class LlamaLayer extends Layer {

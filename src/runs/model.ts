@@ -27,21 +27,6 @@ export function feedForwardOf({ ffn, activation }: Pick<Settings, 'ffn' | 'activ
 /** The model that settings and a tokenizer's vocabulary describe. @throws SluiceError `argument` with what would fit. */
 export function configOf(settings: Settings, vocabSize: number): LlamaConfig {
   const { dim, heads, layers, kvHeads, hidden, context, dropout } = settings;
-  if (dim % heads !== 0 || (dim / heads) % 2 !== 0) {
-    throw new SluiceError('argument', {
-      rule: `dim divided by heads is the width of a head, an even whole number`,
-      received: `${dim} / ${heads} = ${Number((dim / heads).toFixed(3))}`,
-      remedy: `Try --heads ${headsFor(dim)}.`,
-    });
-  }
   const feedForward = feedForwardOf(settings);
   return llamaConfig({ vocabSize, dim, layers, heads, kvHeads, context, hidden, feedForward, dropout });
-}
-
-/** A number of heads whose width is near 32 and even. */
-function headsFor(dim: number): number {
-  const fits = Array.from({ length: dim }, (_, i) => i + 1).filter(
-    (heads) => dim % heads === 0 && (dim / heads) % 2 === 0,
-  );
-  return fits.sort((a, b) => Math.abs(dim / a - 32) - Math.abs(dim / b - 32))[0] ?? 1;
 }

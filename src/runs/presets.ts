@@ -1,6 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
-import { gatedWidth } from '../layers/widths.js';
+import { hiddenWidth } from '../layers/widths.js';
 import { defaults, type PartialSettings, type Settings } from './settings.js';
 
 /** Sizes by the number of parameters they have with their own tokenizer. */
@@ -113,11 +113,10 @@ export function complete(given: PartialSettings): Settings {
     const remedy = `Leave it out for ${settings.lr / 10}.`;
     throw new SluiceError('argument', { rule: `minLr is at most lr, ${settings.lr}`, received: minLr, remedy });
   }
-  const hidden = isPlain ? 4 * settings.dim : gatedWidth(4 * settings.dim, { multipleOf: 16 });
   return {
     ...settings,
     model: given.model ?? (isPlain ? 'arcee' : 'llama'),
-    hidden: given.hidden ?? hidden,
+    hidden: given.hidden ?? hiddenWidth(settings.dim, isPlain ? 'activation' : 'gate'),
     kvHeads: given.kvHeads ?? settings.heads,
     minLr,
   };

@@ -80,7 +80,11 @@ export function sample(
   const ranked = Array.from(penalized, (logit, id): Candidate => ({ id, logit })).sort((a, b) => b.logit - a.logit);
   const [likeliest] = ranked;
   if (likeliest === undefined || !Number.isFinite(likeliest.logit) || penalized.some(Number.isNaN)) {
-    throw new SluiceError('diverged', { rule: 'a model gives finite logits', received: likeliest?.logit });
+    throw new SluiceError('diverged', {
+      rule: 'a model gives finite logits',
+      received: likeliest?.logit,
+      remedy: 'Train it anew with a lower learning rate.',
+    });
   }
   if (options.temperature === 0) return likeliest.id;
   const kept = restrict(ranked, options);

@@ -87,6 +87,7 @@ export function variable(name: string): Expression {
     throw new SluiceError('expression', {
       rule: 'a variable is a letter followed by letters and digits',
       received: name,
+      remedy: 'Use a name such as x, slope or beta2.',
     });
   }
   return Expression.of({ kind: 'variable', name });

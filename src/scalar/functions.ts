@@ -1,6 +1,7 @@
 /** The functions that a text may call: primitives, reductions, a few spellings, and formulas that have a name. */
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import { plural } from '../base/plural.js';
 import { apply, constant, Expression, type Reduction, reachable, reductions, variable } from './expression.js';
 import { arity, type Primitive, primitives } from './primitives.js';
 
@@ -89,7 +90,8 @@ export function call(name: string, callable: Callable, operands: readonly Expres
   const { length } = callable.inputs;
   if (operands.length === length) return callable.of(...operands);
   throw new SluiceError('expression', {
-    rule: `${name} takes ${length} operand${length === 1 ? '' : 's'}`,
+    rule: `${name} takes ${plural(length, 'operand')}`,
     received: operands.length,
+    remedy: `Write ${name}(${callable.inputs.join(', ')}).`,
   });
 }

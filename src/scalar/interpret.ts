@@ -37,6 +37,7 @@ function positionOf(name: string, variables: readonly string[]): number {
     throw new SluiceError('expression', {
       rule: `an expression uses only the variables ${variables.join(', ')}`,
       received: name,
+      remedy: 'List it among the variables, or substitute a number for it.',
     });
   }
   return position;

@@ -71,6 +71,7 @@ class Parser {
       throw new SluiceError('expression', {
         rule: `an expression nests at most ${deepest} deep`,
         received: this.#text,
+        remedy: 'Write it with fewer brackets, or as several expressions.',
       });
     }
     const result = read();

@@ -41,4 +41,5 @@ export const tooLong = (text: string): SluiceError =>
   new SluiceError('expression', {
     rule: `an expression has at most ${longest} parts, powers written out`,
     received: text,
+    remedy: 'Shorten it, or write it as several expressions.',
   });

@@ -38,7 +38,12 @@ function flatten(values: Nested, shape: Shape, into: number[]): void {
   if (typeof values === 'number' && shape.length === 0) into.push(values);
   else if (typeof values !== 'number' && values.length === shape[0]) {
     for (const value of values) flatten(value, shape.slice(1), into);
-  } else throw new SluiceError('shape', { rule: 'nested arrays have one length at each depth', received: values });
+  } else
+    throw new SluiceError('shape', {
+      rule: 'nested arrays have one length at each depth',
+      received: values,
+      remedy: 'Fill up the shorter ones, or give the values in one flat array with a shape.',
+    });
 }
 
 function isNested(values: Nested | ArrayLike<number>): values is Nested {
@@ -77,6 +82,7 @@ export function tensor(
     throw new SluiceError('shape', {
       rule: `a tensor ${show(wanted)} has ${sizeOf(wanted)} values`,
       received: flat.length,
+      remedy: 'Correct the shape, or use full() for one value everywhere.',
     });
   }
   const made = make(device, 'tensor', wanted, dtype);
@@ -104,7 +110,11 @@ export const ones = (device: Device, shape: Shape, options: CreateOptions = {}):
 export function arange(device: Device, start: number, end: number, step = 1, options: CreateOptions = {}): Tensor {
   const count = Math.ceil((end - start) / step);
   if (!(count > 0 && Number.isFinite(count))) {
-    throw new SluiceError('argument', { rule: 'arange goes from start to end by step', received: [start, end, step] });
+    throw new SluiceError('argument', {
+      rule: 'arange goes from start to end by step',
+      received: [start, end, step],
+      remedy: 'Use a step above 0 to count up, and one below 0 to count down.',
+    });
   }
   return tensor(
     device,

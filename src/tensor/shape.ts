@@ -59,7 +59,11 @@ export function repeats({ shape, strides }: Layout): boolean {
 /** Refuses sizes that are not positive integers. */
 export function checkShape(operation: string, shape: Shape): void {
   if (shape.every((size) => Number.isSafeInteger(size) && size > 0)) return;
-  throw new SluiceError('shape', { rule: `${operation} takes a shape of positive integers`, received: shape });
+  throw new SluiceError('shape', {
+    rule: `${operation} takes a shape of positive integers`,
+    received: shape,
+    remedy: 'Round the sizes, and leave out what has no elements.',
+  });
 }
 
 /** A negative axis counts from the end. */
@@ -67,7 +71,11 @@ export function toAxis(operation: string, axis: number, rank: number): number {
   const positive = axis < 0 ? axis + rank : axis;
   if (Number.isInteger(axis) && positive >= 0 && positive < rank) return positive;
   const range = rank === 0 ? 'has no axes' : `has axes ${-rank} to ${rank - 1}`;
-  throw new SluiceError('shape', { rule: `the tensor given to ${operation} ${range}`, received: axis });
+  throw new SluiceError('shape', {
+    rule: `the tensor given to ${operation} ${range}`,
+    received: axis,
+    remedy: rank === 0 ? 'Give it one with unsqueeze(0).' : 'Count from 0 at the left, or from -1 at the right.',
+  });
 }
 
 /** The axes named, without repetition, in ascending order; all of them when none is named. */
@@ -75,7 +83,11 @@ export function toAxes(operation: string, axes: number | readonly number[] | und
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
   const named = (typeof axes === 'number' ? [axes] : axes).map((axis) => toAxis(operation, axis, rank));
   if (new Set(named).size !== named.length) {
-    throw new SluiceError('shape', { rule: `${operation} names each axis once`, received: axes });
+    throw new SluiceError('shape', {
+      rule: `${operation} names each axis once`,
+      received: axes,
+      remedy: 'Leave the repeated one out: negative axes count from the right.',
+    });
   }
   return named.sort((a, b) => a - b);
 }

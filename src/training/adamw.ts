@@ -58,11 +58,18 @@ export class AdamW implements Disposable {
     this.options = completeOptions('AdamW', options, adamwDefaults);
     const { beta1, beta2 } = this.options;
     for (const [name, beta] of Object.entries({ beta1, beta2 })) {
-      if (!(beta < 1)) throw new SluiceError('argument', { rule: `AdamW's ${name} is below 1`, received: beta });
+      const remedy = `Leave it out for ${adamwDefaults[name as keyof AdamWOptions]}.`;
+      if (!(beta < 1))
+        throw new SluiceError('argument', { rule: `AdamW's ${name} is below 1`, received: beta, remedy });
     }
     for (const [name, value] of Object.entries(this.options)) {
       if (!(value >= 0 && Number.isFinite(value))) {
-        throw new SluiceError('argument', { rule: `AdamW's ${name} is a number of at least 0`, received: value });
+        const remedy = `Leave it out for ${adamwDefaults[name as keyof AdamWOptions]}.`;
+        throw new SluiceError('argument', {
+          rule: `AdamW's ${name} is a number of at least 0`,
+          received: value,
+          remedy,
+        });
       }
     }
     this.#device = device;
@@ -94,7 +101,11 @@ export class AdamW implements Disposable {
   /** Applies the gradients with this learning rate and ends the step: what was made in it may then be reused. */
   step(learningRate: number, loss: Tensor): void {
     if (!(learningRate >= 0)) {
-      throw new SluiceError('argument', { rule: 'a learning rate is at least 0', received: learningRate });
+      throw new SluiceError('argument', {
+        rule: 'a learning rate is at least 0',
+        received: learningRate,
+        remedy: 'Try 1e-3.',
+      });
     }
     this.#norm.measure(loss);
     const { beta1, beta2, epsilon, weightDecay } = this.options;

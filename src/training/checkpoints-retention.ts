@@ -81,7 +81,11 @@ export async function discardCheckpointsAfter(
   const states = await Promise.all(folders.map((f) => (f.step === step ? stateOf(fs, f) : 'foreign')));
   if (!states.includes('valid')) {
     const rule = `the step that ${runFolder} goes back to must have a valid checkpoint`;
-    throw new SluiceError('checkpoint', { rule, received: step });
+    throw new SluiceError('checkpoint', {
+      rule,
+      received: step,
+      remedy: 'Choose a step that listCheckpoints() gives.',
+    });
   }
   return removeAll(
     fs,

@@ -76,7 +76,12 @@ export async function saveCheckpoint(
   parts: readonly CheckpointPart[],
   options: SaveCheckpointOptions = {},
 ): Promise<SavedCheckpoint> {
-  if (!isStep(step)) throw new SluiceError('argument', { rule: 'a step must be a natural number', received: step });
+  if (!isStep(step))
+    throw new SluiceError('argument', {
+      rule: 'a step must be a natural number',
+      received: step,
+      remedy: 'Count the steps that are done, from 0 on.',
+    });
   checkPartNames(parts.map((part) => part.name));
   checkRetention(options);
   const fs = options.fs ?? nodeFileSystem;

@@ -51,7 +51,7 @@ export function learningRate(step: number, options: ScheduleOptions): number {
   const { schedule, lr, minLr, warmup, steps } = options;
   checkChoice('a schedule', schedule, scheduleNames);
   if (!(lr > 0)) {
-    throw new SluiceError('argument', { rule: 'a learning rate is positive', received: lr, remedy: 'Try --lr 1e-3.' });
+    throw new SluiceError('argument', { rule: 'a learning rate is positive', received: lr, remedy: 'Try lr 1e-3.' });
   }
   for (const [name, value] of Object.entries({ warmup, steps })) {
     if (Number.isInteger(value) && value >= 0) continue;

@@ -45,7 +45,11 @@ export async function* train(
     trainDefaults,
   );
   if (!(Number.isInteger(steps) && steps > 0)) {
-    throw new SluiceError('argument', { rule: 'steps of training is a whole number above 0', received: steps });
+    throw new SluiceError('argument', {
+      rule: 'steps of training is a whole number above 0',
+      received: steps,
+      remedy: 'Try 1000.',
+    });
   }
   const tokens = 'read' in source ? source : new MemoryTokens(source);
   const { context = Math.min(128, model.maxPositions) } = rest;

@@ -67,7 +67,11 @@ export class Trainer {
     this.options = completeOptions('Trainer', options, trainerDefaults);
     const { accumulate } = this.options;
     if (!(Number.isInteger(accumulate) && accumulate >= 1)) {
-      throw new SluiceError('argument', { rule: 'accumulate is a whole number from 1 on', received: accumulate });
+      throw new SluiceError('argument', {
+        rule: 'accumulate is a whole number from 1 on',
+        received: accumulate,
+        remedy: 'Leave it out for 1.',
+      });
     }
     this.optimizer = new AdamW(device, model.namedParameters(), this.options.optimizer);
     this.#source = source;
@@ -147,7 +151,7 @@ export class Trainer {
       throw new SluiceError('diverged', {
         rule: `training stops after ${mostSkips} steps in a row without a finite loss and gradient`,
         received: { step: this.#done, loss: String(loss), gradientNorm: String(gradientNorm) },
-        remedy: 'The weights are as before the first of them. Lower --lr, lengthen --warmup, or clip with --clip 1.',
+        remedy: 'The weights are as before the first of them. Lower lr, lengthen warmup, or set clip to 1.',
       });
     }
     return { skipped: true };

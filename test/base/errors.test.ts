@@ -17,21 +17,25 @@ describe('an error', () => {
 
   test('leaves out what it was not given', () => {
     expect(new SluiceError('internal', { rule: 'this cannot be' }).message).toBe('this cannot be.');
-    expect(new SluiceError('name', { rule: 'a name is known', received: 'x' }).message).toBe(
-      'a name is known, received "x".',
+    expect(new SluiceError('name', { rule: 'a name is known', remedy: 'Give one.' }).message).toBe(
+      'a name is known. Give one.',
     );
   });
 
   test('says a value that is undefined when it was given', () => {
-    expect(new SluiceError('argument', { rule: 'a width is given', received: undefined }).message).toBe(
-      'a width is given, received undefined.',
-    );
+    const parts = { rule: 'a width is given', received: undefined, remedy: 'Give 64.' };
+    expect(new SluiceError('argument', parts).message).toBe('a width is given, received undefined. Give 64.');
   });
 
   test('keeps its cause, and has none otherwise', () => {
     const cause = new Error('below');
-    expect(new SluiceError('data', { rule: 'a', cause }).cause).toBe(cause);
-    expect('cause' in new SluiceError('data', { rule: 'a' })).toBe(false);
+    expect(new SluiceError('data', { rule: 'a', remedy: 'B.', cause }).cause).toBe(cause);
+    expect('cause' in new SluiceError('data', { rule: 'a', remedy: 'B.' })).toBe(false);
+  });
+
+  test('has a remedy unless it is our own bug', () => {
+    // @ts-expect-error the compiler asks for the remedy
+    expect(new SluiceError('data', { rule: 'a' }).remedy).toBeUndefined();
   });
 });
 

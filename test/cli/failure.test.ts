@@ -11,14 +11,20 @@ describe('a failure for scripts', () => {
       { code: 'data', rule: 'a rule', received: [1, 2], remedy: 'Do this.' },
     ],
     [
-      new UsageError(new SluiceError('name', { rule: 'a rule', received: 'x' })),
-      { code: 'name', rule: 'a rule', received: 'x', remedy: null },
+      new UsageError(new SluiceError('name', { rule: 'a rule', received: 'x', remedy: 'Do this.' })),
+      { code: 'name', rule: 'a rule', received: 'x', remedy: 'Do this.' },
     ],
-    [new SluiceError('busy', { rule: 'a rule' }), { code: 'busy', rule: 'a rule', received: null, remedy: null }],
-    [new SluiceError('data', { rule: 'r', received: 12n }), { code: 'data', rule: 'r', received: '12', remedy: null }],
     [
-      new SluiceError('data', { rule: 'r', received: Number.NaN }),
-      { code: 'data', rule: 'r', received: 'NaN', remedy: null },
+      new SluiceError('internal', { rule: 'a rule' }),
+      { code: 'internal', rule: 'a rule', received: null, remedy: null },
+    ],
+    [
+      new SluiceError('data', { rule: 'r', received: 12n, remedy: 'Do this.' }),
+      { code: 'data', rule: 'r', received: '12', remedy: 'Do this.' },
+    ],
+    [
+      new SluiceError('data', { rule: 'r', received: Number.NaN, remedy: 'Do this.' }),
+      { code: 'data', rule: 'r', received: 'NaN', remedy: 'Do this.' },
     ],
     [new UsageError('said so'), { code: 'argument', rule: 'said so', received: null, remedy: null }],
     [new TypeError('x is not y\nmore'), { code: 'internal', rule: 'x is not y', received: null, remedy: null }],

@@ -139,10 +139,7 @@ describe('wrong usage exits with 2 and says what is right', () => {
     [['--data', text, '--model', 'lama'], /model is llama or arcee.*"lama"/],
     [['--data', text, '--preset', 'dmeo'], /"dmeo"\. Did you mean "demo"/],
     [['--data', text, '--layer', '2'], /unknown option '--layer'.*Did you mean --layers/s],
-    [
-      ['--data', text, '--heads', '3'],
-      /width of a head, an even whole number, received "8 \/ 3 = 2\.667"\. Try --heads/,
-    ],
+    [['--data', text, '--heads', '3'], /width of a head, an even whole number, received "8 \/ 3 = 2\.667"\. Try heads/],
     [['--data', text, '--heads', '8'], /an even whole number, received "8 \/ 8 = 1"/],
     [['--data', text, '--heads', '4', '--kv-heads', '3'], /kvHeads divides heads 4, received 3/],
     [['--data', text, '--lr', '0'], /lr is positive, received 0/],

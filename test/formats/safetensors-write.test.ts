@@ -106,5 +106,7 @@ describe('refused before anything is written', () => {
 test('bytes that do not fit the shape are refused with both numbers', async () => {
   const error = await errorOf(() => encodeSafetensors([entry('w', 'F32', [2, 3], 20)]));
   expect(error.code).toBe('shape');
-  expect(error.message).toBe('tensor w of F32 [2, 3] must have 24 bytes, received 20.');
+  expect(error.message).toBe(
+    'tensor w of F32 [2, 3] must have 24 bytes, received 20. Correct the shape or the dtype, or give the bytes of all elements.',
+  );
 });

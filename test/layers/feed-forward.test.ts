@@ -22,12 +22,20 @@ import { gateOf } from '../../src/formats/hugging-face.js';
 import { FeedForward, GatedFeedForward, type Packing, unpackGate } from '../../src/layers/feed-forward.js';
 import { FormulaLayer } from '../../src/layers/formula-layer.js';
 import { Mode } from '../../src/layers/mode.js';
-import { gatedWidth } from '../../src/layers/widths.js';
+import { gatedWidth, hiddenWidth } from '../../src/layers/widths.js';
 import { gradcheck, type Tensor, tensor } from '../../src/tensor/index.js';
 import { initializer, normal, shake, valuesOf } from './support.js';
 
 const device = await openReference();
 const quiet = Mode.evaluation();
+
+test.each([
+  [128, 'activation', 512],
+  [128, 'gate', 352],
+  [96, 'gate', 256],
+] as const)('the usual hidden width for %i with a block of one %s is %i', (dim, kind, wanted) => {
+  expect(hiddenWidth(dim, kind)).toBe(wanted);
+});
 
 describe('the width of a gated block', () => {
   test.each([

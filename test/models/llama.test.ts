@@ -110,8 +110,11 @@ describe('the whole model', () => {
   });
 
   test.each<[Partial<LlamaOptions>, RegExp]>([
-    [{ heads: 3 }, /heads divides dim 4 into even widths, received 3/],
-    [{ heads: 4 }, /even widths, received 4/],
+    [{ heads: 3 }, /even whole number, received "4 \/ 3 = 1\.333"\. Try heads 1\./],
+    [{ dim: 96, heads: 5 }, /received "96 \/ 5 = 19\.2"\. Try heads 3\./],
+    [{ dim: 33, heads: 3 }, /Choose an even dim\./],
+    [{ dim: -4 }, /dim of a LLaMA is a whole number from 1 on, received -4/],
+    [{ heads: 4 }, /even whole number, received "4 \/ 4 = 1"/],
     [{ kvHeads: 3 }, /kvHeads divides heads 2, received 3/],
     [{ layers: 0 }, /layers of a LLaMA is a whole number from 1 on, received 0/],
     [{ hidden: 2.5 }, /hidden of a LLaMA is a whole number/],

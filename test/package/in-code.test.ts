@@ -46,8 +46,8 @@ describe('a LLaMA in a few words', () => {
   test.each([
     [{ vocabSize: 0 }, /vocabSize of a LLaMA is a whole number from 1 on, received 0/],
     [{ layers: 1.5 }, /layers of a LLaMA/],
-    [{ dim: 18, heads: 4 }, /heads divides dim 18 into even widths, received 4/],
-    [{ dim: 12, heads: 4 }, /even widths/],
+    [{ dim: 18, heads: 4 }, /even whole number, received "18 \/ 4 = 4\.5"/],
+    [{ dim: 12, heads: 4 }, /an even whole number/],
     [{ heads: 4, kvHeads: 3 }, /kvHeads divides heads 4, received 3/],
   ])('refuses %j', (wrong, message) => {
     expect(() => llamaConfig({ ...sizes, ...wrong })).toThrow(message);

@@ -79,7 +79,7 @@ describe('the model of settings', () => {
 
   test('suggests heads that divide', () => {
     expect(() => configOf(settings({ dim: 96, heads: 5 }), 100)).toThrow(
-      /dim divided by heads is the width of a head, an even whole number, received "96 \/ 5 = 19\.2"\. Try --heads 3\./,
+      /dim divided by heads is the width of a head, an even whole number, received "96 \/ 5 = 19\.2"\. Try heads 3\./,
     );
   });
 });

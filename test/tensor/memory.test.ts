@@ -4,7 +4,6 @@ import type { Device } from '../../src/devices/device.js';
 import {
   endStep,
   internal,
-  leakReport,
   memory,
   noGrad,
   ones,
@@ -14,15 +13,8 @@ import {
   tensor,
   traceTensors,
 } from '../../src/tensor/index.js';
-import { Trainer } from '../../src/training/trainer.js';
-import { smallModel, text } from '../training/support.js';
 import { devices } from './devices.js';
-
-/** The line of this file that the caller is on. */
-function here(): number {
-  const [, , line = ''] = (new Error('here').stack ?? '').split('\n');
-  return Number(/memory\.test\.ts:(\d+)/.exec(line)?.[1]);
-}
+import { here } from './lines.js';
 
 function freedErrorOf(use: () => unknown): SluiceError {
   try {
@@ -307,56 +299,8 @@ describe.each(devices)('$name', ({ open }) => {
     });
   });
 
-  test('the leak report names the lines that made what is live, largest first', () => {
-    ones(device, [1]);
-    traceTensors(device);
-    const kept = ones(device, [9]).keep();
-    const lines = [here() + 1, here() + 2];
-    for (let i = 0; i < 3; i++) ones(device, [i + 1, 2]);
-    ones(device, [2]).mul(3);
-    traceTensors(device, false);
-    const [first, second, third] = leakReport(device);
-    expect(first).toMatchObject({
-      buffers: 3,
-      shapes: [
-        [1, 2],
-        [2, 2],
-        [3, 2],
-      ],
-    });
-    expect(first?.madeAt).toContain(`memory.test.ts:${lines[0]}:`);
-    expect(second).toMatchObject({ buffers: 1, shapes: [[2]] });
-    expect(second?.madeAt).toContain(`memory.test.ts:${lines[1]}:`);
-    expect(leakReport(device).reduce((sum, leak) => sum + leak.buffers, 0)).toBe(6);
-    expect(third).toBeDefined();
-    expect(kept.kept).toBe(true);
-  });
-
   describe('across await', () => {
     const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
-    const lineIn = (line: number): RegExp => new RegExp(`memory\\.test\\.ts:${line}:`);
-
-    test('the leak report names the lines of async functions, and of the caller of an async one of the library', async () => {
-      traceTensors(device);
-      const make = async (): Promise<Tensor> => {
-        await pause();
-        return ones(device, [4]);
-      };
-      const madeOn = here() - 2;
-      const made = await make();
-      await pause();
-      const addedOn = here() + 1;
-      made.add(1);
-      const model = smallModel(device);
-      const trainer = new Trainer(device, model, text, { batch: 1, context: 2, accumulate: 1, seed: 0 });
-      const steppedOn = here() + 1;
-      await trainer.step(1e-3);
-      const lines = leakReport(device).map(({ madeAt }) => madeAt ?? '');
-      expect(lines).toHaveLength(3);
-      for (const line of [madeOn, addedOn, steppedOn]) {
-        expect(lines.filter((place) => lineIn(line).test(place))).toHaveLength(1);
-      }
-    });
 
     test('a use after an async scope names the line that opened it, and that of the use', async () => {
       let leaked: Tensor | undefined;

@@ -171,7 +171,7 @@ describe('a step without a finite loss', () => {
     for (let i = 0; i < 9; i++) await trainer.step(0.01);
     const error = await errorOf(() => trainer.step(0.01));
     expect(error.code).toBe('diverged');
-    expect(error.message).toMatch(/10 steps in a row.*"step":21.*Lower --lr/);
+    expect(error.message).toMatch(/10 steps in a row.*"step":21.*Lower lr/);
     expect(await weightsOf(model)).toEqual(last);
     expect(await trainer.optimizer.applied.item()).toBe(2);
   });

@@ -44,7 +44,11 @@ export class BufferPool {
 
   allocate(type: StorageType, length: number): ReferenceBuffer {
     if (!Number.isSafeInteger(length) || length < 1 || length > 2 ** 31) {
-      throw new SluiceError('memory', { rule: 'a buffer has 1 to 2^31 elements', received: length });
+      throw new SluiceError('memory', {
+        rule: 'a buffer has 1 to 2^31 elements',
+        received: length,
+        remedy: 'Use a smaller batch or context, or split the tensor.',
+      });
     }
     const buffer = this.#free.get(`${type} ${length}`)?.pop() ?? this.#make(type, length);
     buffer.poison();

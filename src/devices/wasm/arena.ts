@@ -67,7 +67,11 @@ export class Arena {
   /** The address of a block of at least `bytes` bytes, whose contents are whatever was there. */
   allocate(bytes: number): number {
     if (!Number.isSafeInteger(bytes) || bytes < 0)
-      throw new SluiceError('memory', { rule: 'a block has a whole number of bytes', received: bytes });
+      throw new SluiceError('memory', {
+        rule: 'a block has a whole number of bytes',
+        received: bytes,
+        remedy: 'Use a smaller batch or context, or split the tensor.',
+      });
     const size = Math.max(alignment, Math.ceil(bytes / alignment) * alignment);
     const pointer = this.takeBinned(size) ?? this.takeTop(size) ?? this.takeMerged(size) ?? this.grow(size);
     this.sizes.set(pointer, size);
@@ -179,7 +183,11 @@ function createMemory(shared: boolean, mostAllowed: number): { memory: WasmMemor
       return { memory: new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared }), maximumPages };
     } catch (cause) {
       if (maximumPages > 256) continue;
-      throw new SluiceError('memory', { rule: 'the engine must give the wasm device a memory of 16 MiB', cause });
+      throw new SluiceError('memory', {
+        rule: 'the engine must give the wasm device a memory of 16 MiB',
+        remedy: 'Close other pages or programs, or use device "reference".',
+        cause,
+      });
     }
   }
 }

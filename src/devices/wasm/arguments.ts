@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { LaneType, Vector } from './lanes.js';
 
@@ -20,7 +21,8 @@ export class ArgumentWriter {
   }
 
   integer(value: number): this {
-    if (this.#length === argumentWords) throw new TypeError(`a launch has at most ${argumentWords} words`);
+    if (this.#length === argumentWords)
+      throw new SluiceError('internal', { rule: `a launch has at most ${argumentWords} words` });
     this.#words[this.#length++] = value;
     return this;
   }

@@ -1,5 +1,4 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
-import type { AttentionLocals } from './attention-arguments.js';
 import {
   attentionWords,
   floatOne,
@@ -11,6 +10,7 @@ import {
 } from './attention-arguments.js';
 import type { BackwardLayout } from './attention-layout.js';
 import { backwardLayout, keyBlock, panelWidth, queryBlock } from './attention-layout.js';
+import type { AttentionParts } from './attention-parts.js';
 import { emitCopyRows, emitDotRow, emitGradientRow, fillZero } from './attention-rows.js';
 import { integers } from './integers.js';
 import { emitPack } from './matmul-pack.js';
@@ -26,16 +26,7 @@ type Names =
   | ('chunkBegin' | 'chunkEnd' | 'position' | 'keys' | 'keyRow')
   | ('first' | 'rows' | 'row' | 'line' | 'count' | 'column' | 'target' | 'begin');
 
-interface Parts {
-  readonly words: AttentionLocals;
-  readonly l: Readonly<Record<Names, Index>>;
-  /** Where the parts of the scratch are. */
-  readonly at: Readonly<Record<keyof BackwardLayout['offsets'], Index>>;
-  readonly line: number;
-  readonly tile: Tile;
-  readonly multiply: FunctionBuilder;
-  readonly pack: FunctionBuilder;
-  readonly copy: FunctionBuilder;
+interface Parts extends AttentionParts<Names, keyof BackwardLayout['offsets']> {
   readonly dot: FunctionBuilder;
   readonly gradient: FunctionBuilder;
 }

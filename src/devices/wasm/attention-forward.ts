@@ -1,5 +1,4 @@
-import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
-import type { AttentionLocals } from './attention-arguments.js';
+import type { FunctionBuilder, ModuleBuilder } from './assembler.js';
 import {
   attentionWords,
   floatOne,
@@ -10,6 +9,7 @@ import {
 } from './attention-arguments.js';
 import type { ForwardLayout } from './attention-layout.js';
 import { forwardLayout, keyBlock, panelWidth, queryBlock } from './attention-layout.js';
+import type { AttentionParts } from './attention-parts.js';
 import { emitCopyRows, fillZero } from './attention-rows.js';
 import { emitFinishRow, emitSoftmaxRow, emitStartRow } from './attention-softmax.js';
 import { integers } from './integers.js';
@@ -18,21 +18,11 @@ import type { Tile } from './matmul-tile.js';
 import { emitTile } from './matmul-tile.js';
 import { readWords } from './words.js';
 
-type Index = Local<'i32'>;
 type Names =
   | ('item' | 'batch' | 'head' | 'keyHead' | 'first' | 'rows' | 'length' | 'seen')
   | ('position' | 'keys' | 'row' | 'line' | 'count' | 'column');
 
-interface Parts {
-  readonly words: AttentionLocals;
-  readonly l: Readonly<Record<Names, Index>>;
-  /** Where the parts of the scratch are. */
-  readonly at: Readonly<Record<keyof ForwardLayout['offsets'], Index>>;
-  readonly line: number;
-  readonly tile: Tile;
-  readonly multiply: FunctionBuilder;
-  readonly pack: FunctionBuilder;
-  readonly copy: FunctionBuilder;
+interface Parts extends AttentionParts<Names, keyof ForwardLayout['offsets']> {
   readonly softmax: FunctionBuilder;
   readonly finish: FunctionBuilder;
 }

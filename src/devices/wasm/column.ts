@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import type { ColumnKernel } from '../../kernels/kernel.js';
 import { type Expression, reachable } from '../../scalar/expression.js';
 import { expand } from '../../scalar/lower.js';
@@ -114,7 +115,7 @@ class ColumnEmitter {
 
   #operand(output: number, start: Local<'i32'>): Operand {
     const matrix = this.#reader.outputs[output];
-    if (matrix === undefined) throw new TypeError('a column kernel has a view for each output');
+    if (matrix === undefined) throw new SluiceError('internal', { rule: 'a column kernel has a view for each output' });
     return { type: 'float32', spread: 'contiguous', address: this.#reader.rowAddress(matrix, start) };
   }
 

@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import { append, signed, unsigned, vector } from './binary.js';
 import type { AtomicOp, LaneMemoryOp, LaneOp, LoadOp, PlainOp, StoreOp, ValueType } from './opcodes.js';
 import { atomicOps, laneMemoryOps, laneOps, loadOps, plainOpcode, storeOps, valueTypes } from './opcodes.js';
@@ -40,7 +41,8 @@ export class FunctionBuilder {
   /** Parameter `position`, which must be of type `type`. */
   parameter<T extends ValueType>(position: number, type: T): Local<T> {
     const found = this.parameters[position];
-    if (found?.type !== type) throw new TypeError(`parameter ${position} is ${found?.type ?? 'absent'}, not ${type}`);
+    if (found?.type !== type)
+      throw new SluiceError('internal', { rule: `parameter ${position} is of type ${type}`, received: found?.type });
     return { index: position, type };
   }
 
@@ -53,7 +55,10 @@ export class FunctionBuilder {
   /** The parameters, all i32, under names. */
   named<N extends string>(...names: readonly N[]): Readonly<Record<N, Local<'i32'>>> {
     if (names.length !== this.parameters.length)
-      throw new TypeError(`${this.parameters.length} parameters need a name each`);
+      throw new SluiceError('internal', {
+        rule: `${this.parameters.length} parameters have a name each`,
+        received: names,
+      });
     const entries = names.map((name, position) => [name, this.parameter(position, 'i32')] as const);
     return Object.fromEntries(entries) as Record<N, Local<'i32'>>;
   }
@@ -103,7 +108,8 @@ export class FunctionBuilder {
 
   /** A constant of 16 bytes. */
   v128(bytes: Uint8Array): void {
-    if (bytes.length !== 16) throw new RangeError(`a v128 constant has 16 bytes, not ${bytes.length}`);
+    if (bytes.length !== 16)
+      throw new SluiceError('internal', { rule: 'a v128 constant has 16 bytes', received: bytes.length });
     this.opcode(0xfd000c);
     append(this.code, bytes);
   }
@@ -152,7 +158,8 @@ export class FunctionBuilder {
 
   /** `i8x16.shuffle`: 16 byte numbers, 0 to 15 from the first operand and 16 to 31 from the second. */
   shuffle(bytes: readonly number[]): void {
-    if (bytes.length !== 16) throw new RangeError(`a shuffle has 16 byte numbers, not ${bytes.length}`);
+    if (bytes.length !== 16)
+      throw new SluiceError('internal', { rule: 'a shuffle has 16 byte numbers', received: bytes.length });
     this.opcode(0xfd000d);
     append(this.code, bytes);
   }

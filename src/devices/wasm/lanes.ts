@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import { type Expression, reachable, substitute } from '../../scalar/expression.js';
 import { expand } from '../../scalar/lower.js';
 import { float32Error, float32Tolerance } from '../../scalar/precision.js';
@@ -84,9 +85,14 @@ export class LanePrinter {
   }
 
   #emit({ node }: Expression, done: ReadonlyMap<Expression, Vector>): void {
-    if (node.kind !== 'apply') throw new TypeError(`a lane program has no ${node.kind} here`);
+    if (node.kind !== 'apply')
+      throw new SluiceError('internal', { rule: 'a lane program applies primitives', received: node.kind });
     const { lanes } = primitives[node.primitive];
-    if (!('steps' in lanes)) throw new TypeError(`${node.primitive} is not a lane instruction: expand it first`);
+    if (!('steps' in lanes))
+      throw new SluiceError('internal', {
+        rule: 'an expanded primitive is a lane instruction',
+        received: node.primitive,
+      });
     const [a, b] = node.operands;
     if ((node.primitive === 'min' || node.primitive === 'max') && a !== undefined && b !== undefined) {
       this.#emitExtremum(node.primitive, a, b, done);
@@ -132,7 +138,8 @@ export class LanePrinter {
 
 function operandOf(expression: Expression, done: ReadonlyMap<Expression, Vector>): Vector {
   const local = done.get(expression);
-  if (local === undefined) throw new TypeError('a lane program has every operand computed before its use');
+  if (local === undefined)
+    throw new SluiceError('internal', { rule: 'a lane program has every operand computed before its use' });
   return local;
 }
 

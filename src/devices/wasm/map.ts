@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import type { MapKernel } from '../../kernels/kernel.js';
 import { type Expression, variable } from '../../scalar/expression.js';
 import type { StorageType, View } from '../device.js';
@@ -47,7 +48,7 @@ export class MapLauncher {
     for (const view of views) {
       args.integer(addressOf(view));
       for (const stride of view.strides) args.integer(4 * stride);
-      if (view.strides.length === 0) throw new TypeError('a map runs over at least one axis');
+      if (view.strides.length === 0) throw new SluiceError('internal', { rule: 'a map runs over at least one axis' });
     }
     for (const scalar of scalars) args.float(scalar);
     const [count, grain] =

@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import type { DeviceBuffer, StorageType, View } from '../device.js';
 
 /** A block of the WebAssembly memory. */
@@ -19,6 +20,7 @@ export class WasmBuffer implements DeviceBuffer {
 
 /** The address of a view's first element. */
 export function addressOf({ buffer, offset }: View): number {
-  if (!(buffer instanceof WasmBuffer)) throw new TypeError('a view of the wasm device is over its own buffers');
+  if (!(buffer instanceof WasmBuffer))
+    throw new SluiceError('internal', { rule: 'a view of the wasm device is over its own buffers' });
   return buffer.pointer + 4 * offset;
 }

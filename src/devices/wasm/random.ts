@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import { parity, type RandomKey, rotations } from '../../base/random.js';
 import { ArgumentReader } from './arguments.js';
 import type { FunctionBuilder, ModuleBuilder } from './assembler.js';
@@ -27,7 +28,7 @@ function emitUniform(module: ModuleBuilder): void {
   });
   const [k0, k1] = keys;
   const third = f.local('v128');
-  if (k0 === undefined || k1 === undefined) throw new TypeError('a key has two words');
+  if (k0 === undefined || k1 === undefined) throw new SluiceError('internal', { rule: 'a key has two words' });
   f.get(k0, k1);
   f.op('v128.xor');
   f.i32x4(parity);

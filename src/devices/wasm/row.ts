@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import { elementVariables, type RowKernel } from '../../kernels/kernel.js';
 import { type Extent, extents } from '../../scalar/differentiate.js';
 import { type Expression, reachable, reductions } from '../../scalar/expression.js';
@@ -198,7 +199,7 @@ class RowEmitter {
 }
 
 function reductionOf({ node }: Expression): (typeof reductions)[keyof typeof reductions] {
-  if (node.kind !== 'reduce') throw new TypeError('a reduction is a reduce node');
+  if (node.kind !== 'reduce') throw new SluiceError('internal', { rule: 'a reduction is a reduce node' });
   return reductions[node.reduction];
 }
 

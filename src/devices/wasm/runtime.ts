@@ -72,7 +72,11 @@ export class WasmRuntime {
   static async create(options: WasmRuntimeOptions = {}): Promise<WasmRuntime> {
     const wanted = options.threads ?? hardwareThreads();
     if (!Number.isInteger(wanted) || wanted < 1 || wanted > 1024)
-      throw new SluiceError('argument', { rule: 'threads is a whole number from 1 to 1024', received: wanted });
+      throw new SluiceError('argument', {
+        rule: 'threads is a whole number from 1 to 1024',
+        received: wanted,
+        remedy: 'Leave it out for one for each core.',
+      });
     const mayRelax = options.relaxed !== false && options.deterministic !== true;
     const features = detectFeatures({ enableRelaxed: mayRelax });
     if (!features.simd)

@@ -47,13 +47,18 @@ export const layoutOf = ({ shape, strides, offset }: Layout): Layout => ({ shape
 /** Joins tensors along an axis; the other axes must be equal. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const [first] = tensors;
-  if (first === undefined) throw new SluiceError('argument', { rule: 'concat takes at least one tensor' });
+  if (first === undefined)
+    throw new SluiceError('argument', {
+      rule: 'concat takes at least one tensor',
+      remedy: 'Leave the call out where there is nothing to join.',
+    });
   checkDevice('concat', first, tensors);
   const along = toAxis('concat', axis, first.shape.length);
   if (tensors.some(({ dtype }) => dtype !== first.dtype)) {
     throw new SluiceError('argument', {
       rule: 'concat expects one dtype',
       received: tensors.map(({ dtype }) => dtype),
+      remedy: 'Convert the others: zeros(device, x.shape).write(x) has the dtype float32.',
     });
   }
   for (const { shape } of tensors) {
@@ -62,6 +67,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
     throw new SluiceError('shape', {
       rule: `concat expects shapes that are equal but for axis ${axis}`,
       received: tensors.map((tensor) => tensor.shape),
+      remedy: 'Reshape, expand or slice the others first.',
     });
   }
   const total = tensors.reduce((sum, { shape }) => sum + (shape[along] ?? 0), 0);
@@ -117,4 +123,8 @@ export function writeInto(to: Tensor, values: Tensor | ArrayLike<number>): void 
 }
 
 const valuesError = (shape: Shape, received: unknown): SluiceError =>
-  new SluiceError('shape', { rule: `write takes as many values as ${show(shape)} has`, received });
+  new SluiceError('shape', {
+    rule: `write takes as many values as ${show(shape)} has`,
+    received,
+    remedy: 'Reshape the values, or write to a slice.',
+  });

@@ -24,7 +24,11 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
   checkFloat('gather', [table]);
   checkWhole('gather', 'indices', indices);
   if (table.shape.length === 0) {
-    throw new SluiceError('shape', { rule: 'gather takes a table of at least one axis', received: table.shape });
+    throw new SluiceError('shape', {
+      rule: 'gather takes a table of at least one axis',
+      received: table.shape,
+      remedy: 'Make it a table of one row with unsqueeze(0).',
+    });
   }
   // The device may find an index out of range: then what was begun goes.
   return internal(() =>

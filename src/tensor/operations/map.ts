@@ -79,6 +79,7 @@ export function mapInto(
     throw new SluiceError('argument', {
       rule: `${operation} has a tensor to write for each expression`,
       received: `${into.length} for ${outputs.length}`,
+      remedy: 'Make the missing ones with zeros(), or leave expressions out.',
     });
   }
   checkDevice(operation, first, [...into, ...tensors]);
@@ -92,6 +93,7 @@ export function mapInto(
     throw new SluiceError('shape', {
       rule: `${operation} writes tensors of one shape, to which the inputs broadcast`,
       received: [shape, ...strange.map((tensor) => tensor.shape)],
+      remedy: 'Make what is written with zeros(), and reshape the inputs to fit it.',
     });
   }
   first.device.map(
@@ -142,7 +144,11 @@ interface Placed {
 function place(operation: string, tensors: readonly Tensor[]): Placed {
   const [first] = tensors;
   if (first === undefined) {
-    throw new SluiceError('argument', { rule: `${operation} takes at least one tensor`, received: 'none' });
+    throw new SluiceError('argument', {
+      rule: `${operation} takes at least one tensor`,
+      received: 'none',
+      remedy: 'Use full() for one value everywhere.',
+    });
   }
   checkDevice(operation, first, tensors);
   checkFloat(operation, tensors);

@@ -60,7 +60,11 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
   };
   const [first] = operands.elements;
   if (first === undefined) {
-    throw new SluiceError('argument', { rule: `${operation} takes at least one tensor of elements`, received: 'none' });
+    throw new SluiceError('argument', {
+      rule: `${operation} takes at least one tensor of elements`,
+      received: 'none',
+      remedy: 'Give the tensor whose rows the expressions run along as one of the elements.',
+    });
   }
   const all = [...operands.elements, ...operands.columns, ...operands.rows];
   checkDevice(operation, first, all);
@@ -80,7 +84,8 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
 function checkOperands(operation: string, shape: Shape, columns: Tensors, rows: Tensors): void {
   const leading = shape.slice(0, -1);
   const refuse = (rule: string, received: Shape): never => {
-    throw new SluiceError('shape', { rule: `${operation} along rows of ${show(shape)} ${rule}`, received });
+    const remedy = 'Give whole tensors as elements, one value a column as columns and one value a row as rows.';
+    throw new SluiceError('shape', { rule: `${operation} along rows of ${show(shape)} ${rule}`, received, remedy });
   };
   if (shape.length === 0) refuse('needs an axis to run along', shape);
   for (const [name, tensor] of Object.entries(columns)) {

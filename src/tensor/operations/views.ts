@@ -29,7 +29,11 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const rank = x.shape.length;
   const order = axes.map((axis) => toAxis('permute', axis, rank));
   if (order.length !== rank || new Set(order).size !== rank) {
-    throw new SluiceError('shape', { rule: `permute names each of the ${rank} axes once`, received: axes });
+    throw new SluiceError('shape', {
+      rule: `permute names each of the ${rank} axes once`,
+      received: axes,
+      remedy: 'Use transpose() to exchange two axes and leave the others.',
+    });
   }
   return x.look(permuteLayout(x, order));
 }
@@ -80,6 +84,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   throw new SluiceError('shape', {
     rule: `slice takes at least one index of axis ${axis}, which has ${size}`,
     received: [start, end ?? size],
+    remedy: 'Choose whole numbers whose end comes after the start.',
   });
 }
 
@@ -93,6 +98,7 @@ export function narrow(x: Tensor, axis: number, start: number, length: number): 
   throw new SluiceError('shape', {
     rule: `narrow takes indices of axis ${axis}, which has ${size}`,
     received: `${length} from ${start} on`,
+    remedy: 'Use slice(), which cuts a range to the axis.',
   });
 }
 
@@ -105,6 +111,7 @@ export function select(x: Tensor, axis: number, index: number): Tensor {
     throw new SluiceError('shape', {
       rule: `select takes an index of axis ${axis}, which has ${size}`,
       received: index,
+      remedy: 'Count from 0 on, or from -1 back.',
     });
   }
   return x.look(dropAxes(sliceLayout(x, along, position, position + 1), new Set([along])));
@@ -118,6 +125,7 @@ export function chunk(x: Tensor, count: number, axis: number): Tensor[] {
     throw new SluiceError('shape', {
       rule: `chunk splits an axis into equal parts, and axis ${axis} has ${size}`,
       received: `${count} parts`,
+      remedy: 'Use narrow() for parts of different lengths.',
     });
   }
   const length = size / count;
@@ -135,6 +143,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   throw new SluiceError('shape', {
     rule: `expand repeats axes of size 1 of ${show(x.shape)}, and puts axes in front`,
     received: shape,
+    remedy: 'Use unsqueeze() for an axis elsewhere, or concat() to repeat a longer one.',
   });
 }
 
@@ -151,5 +160,6 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   throw new SluiceError('shape', {
     rule: `squeeze removes axes of size 1, and axis ${wide} has ${x.shape[wide]}`,
     received: x.shape,
+    remedy: 'Use select() to take one index of it, or reshape() to merge axes.',
   });
 }
