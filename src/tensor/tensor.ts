@@ -17,7 +17,7 @@ import { amax, mean, type ReduceOptions, sum } from './operations/reductions.js'
 import { logSoftmax, softmax } from './operations/softmax.js';
 import * as views from './operations/views.js';
 import { enlist, type Handle } from './scopes.js';
-import { isPacked, type Layout, packed, type Shape, sameShape, sizeOf } from './shape.js';
+import { isPacked, type Layout, packed, type Shape, sizeOf } from './shape.js';
 import { freedError, type Release, Storage } from './storage.js';
 
 export interface BackwardOptions {
@@ -200,15 +200,8 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
         remedy: 'Set requiresGrad on the leaves before computing, outside noGrad().',
       });
     }
-    if (gradient === undefined ? this.size !== 1 : !sameShape(gradient.shape, this.shape)) {
-      throw new SluiceError('shape', {
-        rule: `backward() of a tensor ${show(this.shape)} takes a gradient of its shape, which only one element can do without`,
-        received: gradient?.shape ?? 'none',
-        remedy: 'Reduce it with sum() or mean(), or give a gradient.',
-      });
-    }
+    checkGradient(this, gradient);
     this.#check();
-    if (gradient !== undefined) checkGradient(this, gradient);
     const seed = gradient && { view: gradient.strided(), storage: gradient.storage };
     const input = { source, layout: this };
     propagate(source, () => seedGradient(this.storage.tracker, input, seed), retainGraph);

@@ -1,5 +1,6 @@
 /** What operations ask of the tensors they are given. */
 import { SluiceError, show } from '../../base/errors.js';
+import { sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 
 /** The tensors must be on one device; the first tells which. */
@@ -34,8 +35,16 @@ export function checkWhole(operation: string, role: string, tensor: Tensor): voi
   });
 }
 
-/** Holds that a tensor can be the gradient of another, whose shape it has: backward() shares its memory. */
-export function checkGradient(result: Tensor, gradient: Tensor): void {
+/** Holds that a tensor can be the gradient of a result that backward() starts from, and share its memory. */
+export function checkGradient(result: Tensor, gradient: Tensor | undefined): void {
+  if (gradient === undefined ? result.size !== 1 : !sameShape(gradient.shape, result.shape)) {
+    throw new SluiceError('shape', {
+      rule: `backward() of a tensor ${show(result.shape)} takes a gradient of its shape, which only one element can do without`,
+      received: gradient?.shape ?? 'none',
+      remedy: 'Reduce it with sum() or mean(), or give a gradient.',
+    });
+  }
+  if (gradient === undefined) return;
   checkDevice('backward', result, [gradient]);
   checkFloat('backward', [gradient]);
 }
