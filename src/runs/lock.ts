@@ -111,6 +111,9 @@ function busy(folder: string, other: Holder, self: Holder): SluiceError {
 
 const lockName = ({ pid, started, boot, host }: Holder): string => `.lock-${pid}-${started}-${boot}-${host}`;
 
+/** Whether a file's name is that of a run's lock. */
+export const isLockName = (name: string): boolean => parseLockName(name) !== undefined;
+
 function parseLockName(name: string): Holder | undefined {
   const [, pid, started, boot, host] = /^\.lock-([1-9][0-9]*)-([0-9]+)-([0-9a-f]*)-(.+)$/.exec(name) ?? [];
   if (pid === undefined || started === undefined || boot === undefined || host === undefined) return undefined;

@@ -8,6 +8,7 @@ import type { TokenizerFiles } from '../data/tokenizer.js';
 import { writeFileAtomically } from '../formats/durable.js';
 import { asFileSystemError, systemErrorCode, underRule } from '../formats/file-system.js';
 import { decodeJson, encodeJson } from '../formats/json-values.js';
+import { isLockName } from './lock.js';
 import { defaults, issueRule, type Settings, settingsSchema } from './settings.js';
 
 /** What run.json holds: everything of ours that Hugging Face's files have no place for. */
@@ -48,12 +49,14 @@ const written: readonly string[] = [
 export async function checkRunFolder(out?: string): Promise<void> {
   const folder = out ?? 'runs';
   await underRule(writable(folder), () => requireMakeable(resolve(folder)));
-  const exists = await stat(folder).then(
+  if (out !== undefined && (await exists(out))) await requireFree(out);
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
     () => true,
     () => false,
   );
-  if (out !== undefined && exists) await requireFree(out);
-}
 
 /** The nearest folder that exists can be written into. */
 async function requireMakeable(path: string): Promise<void> {
@@ -68,8 +71,11 @@ async function requireMakeable(path: string): Promise<void> {
 
 const writable = (folder: string): string => `${folder} must be a folder that can be written`;
 
-/** Holds that a folder has neither a run nor files that one would write over. */
-async function requireFree(out: string): Promise<void> {
+/**
+ * Holds that a folder has neither a run nor files that one would write over, unless a run's lock is there: what was
+ * begun under it and ended may be written over.
+ */
+export async function requireFree(out: string): Promise<void> {
   const taken = await underRule(writable(out), () => readdir(out));
   if (taken.includes(runFiles.record)) {
     throw new SluiceError('checkpoint', {
@@ -80,7 +86,7 @@ async function requireFree(out: string): Promise<void> {
   }
   // What a run that was killed at its start left behind is ours, and its lock says so.
   const foreign = taken.find((name) => written.includes(name));
-  if (foreign !== undefined && !taken.some((name) => name.startsWith('.lock-'))) {
+  if (foreign !== undefined && !taken.some(isLockName)) {
     throw new SluiceError('checkpoint', {
       rule: `a new run does not write over ${foreign}`,
       received: out,
@@ -180,12 +186,8 @@ export async function readJson(folder: string, file: string): Promise<Record<str
     if (!/^(ENOENT|ENOTDIR)$/.test(systemErrorCode(cause) ?? '')) {
       throw asFileSystemError(cause, `${path} must be readable`);
     }
-    const exists = await stat(folder).then(
-      () => true,
-      () => false,
-    );
     throw new SluiceError('checkpoint', {
-      rule: exists ? `a run folder holds ${file}` : 'a run is a folder',
+      rule: (await exists(folder)) ? `a run folder holds ${file}` : 'a run is a folder',
       received: folder,
       remedy: 'Name the folder that sluice train made: see runs/.',
       cause,

@@ -37,6 +37,7 @@ import {
   discardRunFiles,
   discardRunFolder,
   readRecord,
+  requireFree,
   runFiles,
   writeRecord,
 } from './run-folder.js';
@@ -93,6 +94,7 @@ async function* runIn(
   let sources: TokenFiles | undefined;
   try {
     await using _lock = await lockRun(folder);
+    await requireFree(folder); // a whole run may have been made here before the lock was had
     // While the lock is held: afterwards the folder may be another's.
     await using _undo = {
       [Symbol.asyncDispose]: async () => {

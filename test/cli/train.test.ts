@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sluice } from '../support/terminal.js';
@@ -209,10 +210,20 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
     expect(existsSync(join(run, 'tokens'))).toBe(true);
   });
 
+  test('a folder of somebody else whose file only looks like a lock', async () => {
+    const run = out();
+    mkdirSync(join(run, 'checkpoints'), { recursive: true });
+    writeFileSync(join(run, '.lock-file'), '');
+    const { code, error } = await train(['--data', text, '--out', run]);
+    expect([code, error]).toEqual([1, expect.stringMatching(/^error: a new run does not write over checkpoints/)]);
+    expect(readdirSync(run).sort()).toEqual(['.lock-file', 'checkpoints']);
+  });
+
   test('a full disk', async () => {
     const run = out();
     mkdirSync(run);
-    mkdirSync(join(run, '.lock-1')); // as a run that was killed at its start leaves its folder, which it may go into again
+    // As a run that was killed at its start, before the machine was booted anew, leaves its folder.
+    writeFileSync(join(run, `.lock-1-1-0-${encodeURIComponent(hostname())}`), '');
     symlinkSync('/dev/full', join(run, 'metrics.jsonl'));
     const { code, error } = await train(['--data', text, '--out', run]);
     expect(code).toBe(1);
