@@ -4,14 +4,9 @@ import { SluiceError } from '../../base/errors.js';
 import { digest, LibraryCache, userCache } from './cache.js';
 import { type Compiler, compile, findCompiler } from './compiler.js';
 import { kernelFlags, nativeTarget, runtimeFlags } from './flags.js';
+import type { KernelSource } from './kernel-source.js';
 
 const resource = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
-
-/** C text of one kernel, to follow prelude.h; `name` is unique by content. */
-export interface KernelSource {
-  readonly name: string;
-  readonly code: string;
-}
 
 /** Makes libraries of texts, or finds them in the cache. */
 export class Builder {

@@ -1,4 +1,5 @@
-import { type Builder, type KernelSource, parallelCompilers } from './builder.js';
+import { type Builder, parallelCompilers } from './builder.js';
+import type { KernelSource } from './kernel-source.js';
 import type { RuntimeLibrary } from './library.js';
 
 /** A kernel that may be asked for before it is compiled. */

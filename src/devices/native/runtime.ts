@@ -2,13 +2,14 @@ import os from 'node:os';
 import { SluiceError } from '../../base/errors.js';
 import { closedError } from '../device.js';
 import { NativeArena } from './arena.js';
-import { Builder, type KernelSource } from './builder.js';
+import { Builder } from './builder.js';
+import type { KernelSource } from './kernel-source.js';
 import { KernelLoader, type LoadedKernel, type NativeKernel } from './kernels.js';
 import { loadRuntime, type RuntimeLibrary } from './library.js';
 import { TaskQueue } from './queue.js';
 
 export { ArgumentWriter } from './arguments.js';
-export type { KernelSource } from './builder.js';
+export type { KernelSource } from './kernel-source.js';
 export type { NativeKernel } from './kernels.js';
 export { addressOf, NativeBuffer } from './memory.js';
 
