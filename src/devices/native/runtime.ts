@@ -2,7 +2,9 @@ import os from 'node:os';
 import { SluiceError } from '../../base/errors.js';
 import { closedError } from '../device.js';
 import { NativeArena } from './arena.js';
+import { loadBlas } from './blas.js';
 import { Builder } from './builder.js';
+import { type Blas, findBlas } from './find-blas.js';
 import type { KernelSource } from './kernel-source.js';
 import { KernelLoader, type LoadedKernel, type NativeKernel } from './kernels.js';
 import { loadRuntime, type RuntimeLibrary } from './library.js';
@@ -35,6 +37,22 @@ export interface Launcher {
   launch(kernel: NativeKernel, words: Float64Array, count: number, grain: number, scratchBytes?: number): void;
   /** The address of memory shared by all threads, for whoever asked last; it only ever grows. */
   workspace(bytes: number): number;
+  /** The BLAS that was found. */
+  readonly blas: LoadedBlas | undefined;
+}
+
+export interface LoadedBlas {
+  readonly name: string;
+  /** The address of its cblas_sgemm, which computes on the calling thread. */
+  readonly sgemm: number;
+  /** Takes the words of `blasWords`. */
+  readonly kernel: NativeKernel;
+}
+
+interface Parts {
+  readonly library: RuntimeLibrary;
+  readonly builder: Builder;
+  readonly blas: LoadedBlas | undefined;
 }
 
 /** The memory, the kernels and the threads of one device. */
@@ -42,14 +60,22 @@ export class NativeRuntime implements Launcher {
   readonly deterministic: boolean;
   readonly arena: NativeArena;
   readonly library: RuntimeLibrary;
+  readonly blas: LoadedBlas | undefined;
+  /** What it is made of, in a line. */
+  readonly description: string;
+  /** What its user should know. */
+  readonly notices: readonly string[];
   readonly #pool: number;
   readonly #queue = new TaskQueue();
   readonly #kernels: KernelLoader;
   #workspace = { address: 0, bytes: 0 };
   #closed = false;
 
-  private constructor(library: RuntimeLibrary, builder: Builder, options: NativeOptions) {
+  private constructor({ library, builder, blas }: Parts, options: NativeOptions) {
     this.library = library;
+    this.blas = blas;
+    this.notices = builder.notices;
+    this.description = `${builder.compiler.version}, ${blas?.name ?? 'no BLAS'}`;
     this.deterministic = options.deterministic === true;
     this.arena = new NativeArena(library, options.maximumBytes);
     this.#pool = library.poolOpen(options.threads ?? os.availableParallelism());
@@ -62,8 +88,11 @@ export class NativeRuntime implements Launcher {
   /** @throws SluiceError `device` where a part is missing. */
   static async open(options: NativeOptions = {}): Promise<NativeRuntime> {
     const builder = await Builder.open();
-    const library = await loadRuntime(await builder.runtime());
-    return new NativeRuntime(library, builder, options);
+    const path = await builder.runtime();
+    const found = await findBlas(path, builder.folder);
+    const library = await loadRuntime(path);
+    const blas = found === undefined ? undefined : openBlas(library, path, found);
+    return new NativeRuntime({ library, builder, blas }, options);
   }
 
   get threads(): number {
@@ -114,6 +143,14 @@ export class NativeRuntime implements Launcher {
     else this.#queue.push({ isReady: true, run });
   }
 
+  /** The same with a result. */
+  inTurnAsync<T>(run: () => T): Promise<T> {
+    this.requireOpen();
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ isReady: true, run: () => resolve(run()), abandon: reject });
+    });
+  }
+
   /** Whether nothing waits: what is done in its turn is done at once. */
   get isIdle(): boolean {
     return this.#queue.isEmpty;
@@ -146,4 +183,13 @@ export class NativeRuntime implements Launcher {
     this.library.poolClose(this.#pool);
     this.arena.close();
   }
+}
+
+/** Undefined for one that was uninstalled since it was probed. */
+function openBlas(library: RuntimeLibrary, runtimePath: string, { path, core, name }: Blas): LoadedBlas | undefined {
+  const loaded = loadBlas(library, path, core);
+  if ('problem' in loaded) return undefined;
+  const source = { name: 'sluice_blas', code: '' };
+  const kernel: LoadedKernel = { source, entry: library.symbol(library.load(runtimePath), source.name) };
+  return { name, sgemm: loaded.sgemm, kernel };
 }
