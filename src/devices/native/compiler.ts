@@ -15,7 +15,7 @@ const compileLimit = 120_000;
 /**
  * The system's C compiler: `SLUICE_CC`, else `cc`, `gcc` or `clang` on the PATH; undefined where there is none or
  * `SLUICE_CC` is `none`.
- * @throws SluiceError `device` where `SLUICE_CC` names one that does not run.
+ * @throws SluiceError `argument` where `SLUICE_CC` names one that does not run.
  */
 export async function findCompiler(environment = process.env): Promise<Compiler | undefined> {
   const given = environment['SLUICE_CC'];
@@ -23,7 +23,7 @@ export async function findCompiler(environment = process.env): Promise<Compiler 
   for (const path of given === undefined || given === '' ? names : [given]) {
     const { status, output } = await run(path, ['--version'], '', answerLimit);
     if (status === 0) return { path, version: output.split('\n', 1)[0] ?? '' };
-    if (given) throw compilerError('SLUICE_CC names a C compiler that runs', path, output);
+    if (given) throw wrongCompiler(given, output);
   }
   return undefined;
 }
@@ -41,6 +41,21 @@ export async function compile(
   const args = [...flags, '-fPIC', '-shared', '-Wl,-z,nodelete', '-x', 'c', '-', '-o', output, '-lm'];
   const { status, output: said } = await run(path, args, text, compileLimit);
   if (status !== 0) throw compilerError('the C compiler makes a library of the kernels', path, said);
+}
+
+/** What the compiler defines for these flags, one `#define` to a line. */
+export async function predefined({ path }: Compiler, flags: readonly string[]): Promise<string> {
+  const { status, output } = await run(path, [...flags, '-dM', '-E', '-x', 'c', '-'], '', answerLimit);
+  if (status !== 0) throw compilerError('the C compiler knows the processor that -march names', path, output);
+  return output;
+}
+
+function wrongCompiler(given: string, said: string): SluiceError {
+  return new SluiceError('argument', {
+    rule: 'SLUICE_CC names a C compiler that says its version, or is none',
+    received: `${given}: ${said.split('\n', 1)[0]}`,
+    remedy: 'Correct it, or leave it out to have one found.',
+  });
 }
 
 function compilerError(rule: string, path: string, said: string): SluiceError {

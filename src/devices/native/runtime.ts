@@ -22,6 +22,8 @@ export interface NativeOptions {
   readonly deterministic?: boolean;
   /** Bound of the memory in bytes; by default what the machine has. */
   readonly maximumBytes?: number;
+  /** Hears what a user should know, a line at a time. */
+  readonly onNotice?: (line: string) => void;
 }
 
 /** What launchers need of the runtime. */
@@ -63,8 +65,6 @@ export class NativeRuntime implements Launcher {
   readonly blas: LoadedBlas | undefined;
   /** What it is made of, in a line. */
   readonly description: string;
-  /** What its user should know. */
-  readonly notices: readonly string[];
   readonly #pool: number;
   readonly #queue = new TaskQueue();
   readonly #kernels: KernelLoader;
@@ -74,8 +74,7 @@ export class NativeRuntime implements Launcher {
   private constructor({ library, builder, blas }: Parts, options: NativeOptions) {
     this.library = library;
     this.blas = blas;
-    this.notices = builder.notices;
-    this.description = `${builder.compiler.version}, ${blas?.name ?? 'no BLAS'}`;
+    this.description = `${builder.description}, ${blas?.name ?? 'no BLAS'}`;
     this.deterministic = options.deterministic === true;
     this.arena = new NativeArena(library, options.maximumBytes);
     this.#pool = library.poolOpen(options.threads ?? os.availableParallelism());
@@ -87,7 +86,7 @@ export class NativeRuntime implements Launcher {
 
   /** @throws SluiceError `device` where a part is missing. */
   static async open(options: NativeOptions = {}): Promise<NativeRuntime> {
-    const builder = await Builder.open();
+    const builder = await Builder.open(options.onNotice);
     const path = await builder.runtime();
     const found = await findBlas(path, builder.folder);
     const library = await loadRuntime(path);
