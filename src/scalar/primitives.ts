@@ -16,6 +16,13 @@ export type LaneStep =
   | { readonly bits: bigint }
   | { readonly shift: number };
 
+/** What one lane does, on each kind of device. */
+export interface Instruction {
+  readonly steps: readonly LaneStep[];
+  /** The same in C, on operands that are names or numbers; `f` is the suffix of float32's functions, else empty. */
+  readonly c: (f: 'f' | '', ...operands: string[]) => string;
+}
+
 /** What takes the place of a function in float64 lanes and, for an exact argument, in float32 lanes. */
 export interface Expansion {
   readonly expand: (...operands: Expression[]) => Expression;
@@ -40,7 +47,7 @@ export interface Row {
    */
   readonly written: 'operator' | 'function' | 'derived' | 'lanes';
   /** Lane instructions where SIMD hardware has it, else the expression that takes its place. */
-  readonly lanes: { readonly steps: readonly LaneStep[] } | Expansion;
+  readonly lanes: Instruction | Expansion;
   /** Arithmetic operations, or one special function, per element. */
   readonly cost: 'free' | 'operation' | 'special';
 }
@@ -65,7 +72,7 @@ const arithmetic = {
     derivative: binary(() => [1, 1]),
     notation: infix('+', 1),
     written: 'operator',
-    lanes: { steps: [0, 1, 'add'] },
+    lanes: { steps: [0, 1, 'add'], c: (_, a, b) => `${a} + ${b}` },
     cost: 'operation',
   },
   sub: {
@@ -73,7 +80,7 @@ const arithmetic = {
     derivative: binary(() => [1, -1]),
     notation: infix('-', 1),
     written: 'operator',
-    lanes: { steps: [0, 1, 'sub'] },
+    lanes: { steps: [0, 1, 'sub'], c: (_, a, b) => `${a} - ${b}` },
     cost: 'operation',
   },
   mul: {
@@ -81,7 +88,7 @@ const arithmetic = {
     derivative: binary((a, b) => [b, a]),
     notation: infix('*', 2, ' \\cdot '),
     written: 'operator',
-    lanes: { steps: [0, 1, 'mul'] },
+    lanes: { steps: [0, 1, 'mul'], c: (_, a, b) => `${a} * ${b}` },
     cost: 'operation',
   },
   div: {
@@ -89,7 +96,7 @@ const arithmetic = {
     derivative: binary((a, b) => [one.div(b), a.neg().div(b.mul(b))]),
     notation: fraction,
     written: 'operator',
-    lanes: { steps: [0, 1, 'div'] },
+    lanes: { steps: [0, 1, 'div'], c: (_, a, b) => `${a} / ${b}` },
     cost: 'operation',
   },
   neg: {
@@ -97,7 +104,7 @@ const arithmetic = {
     derivative: unary(() => -1),
     notation: prefix('-'),
     written: 'operator',
-    lanes: { steps: [0, 'neg'] },
+    lanes: { steps: [0, 'neg'], c: (_, x) => `-${x}` },
     cost: 'operation',
   },
   abs: {
@@ -105,7 +112,7 @@ const arithmetic = {
     derivative: unary((x) => x.sign()),
     notation: wrap('abs', '\\left|', '\\right|'),
     written: 'function',
-    lanes: { steps: [0, 'abs'] },
+    lanes: { steps: [0, 'abs'], c: (f, x) => `__builtin_fabs${f}(${x})` },
     cost: 'operation',
   },
   signum: {
@@ -121,7 +128,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(a, b), a.whereLess(b, 0, 1)]),
     notation: call('min', '\\min'),
     written: 'function',
-    lanes: { steps: [0, 1, 'min'] },
+    lanes: { steps: [0, 1, 'min'], c: (_, a, b) => `(${a} < ${b}) | (${a} != ${a}) ? ${a} : ${b}` },
     cost: 'operation',
   },
   max: {
@@ -129,7 +136,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(b, a), b.whereLess(a, 0, 1)]),
     notation: call('max', '\\max'),
     written: 'function',
-    lanes: { steps: [0, 1, 'max'] },
+    lanes: { steps: [0, 1, 'max'], c: (_, a, b) => `(${b} < ${a}) | (${a} != ${a}) ? ${a} : ${b}` },
     cost: 'operation',
   },
   sqrt: {
@@ -137,7 +144,7 @@ const arithmetic = {
     derivative: unary((_, self) => constant(0.5).div(self)),
     notation: wrap('sqrt', '\\sqrt{', '}'),
     written: 'function',
-    lanes: { steps: [0, 'sqrt'] },
+    lanes: { steps: [0, 'sqrt'], c: (f, x) => `__builtin_sqrt${f}(${x})` },
     cost: 'special',
   },
   floor: {
@@ -145,7 +152,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: wrap('floor', '\\lfloor ', ' \\rfloor'),
     written: 'function',
-    lanes: { steps: [0, 'floor'] },
+    lanes: { steps: [0, 'floor'], c: (f, x) => `__builtin_floor${f}(${x})` },
     cost: 'operation',
   },
   round: {
@@ -153,7 +160,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: call('round', '\\operatorname{round}'),
     written: 'function',
-    lanes: { steps: [0, 'nearest'] },
+    lanes: { steps: [0, 'nearest'], c: (f, x) => `__builtin_rint${f}(${x})` },
     cost: 'operation',
   },
   /** The third operand where the first is less than the second, else the fourth. */
@@ -162,7 +169,10 @@ const arithmetic = {
     derivative: ([a, b]) => (a === undefined || b === undefined ? [] : [0, 0, indicator(a, b), a.whereLess(b, 0, 1)]),
     notation: cases,
     written: 'operator',
-    lanes: { steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'] },
+    lanes: {
+      steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'],
+      c: (_, a, b, then, otherwise) => `${a} < ${b} ? ${then} : ${otherwise}`,
+    },
     cost: 'operation',
   },
   /** The second operand, or NaN where the first is NaN: selections must not swallow one. */
@@ -171,7 +181,7 @@ const arithmetic = {
     derivative: () => [0, 1],
     notation: call('carryNan', '\\operatorname{carryNan}'),
     written: 'derived',
-    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'] },
+    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'], c: (_, x, y) => `${x} == ${x} ? ${y} : ${x}` },
     cost: 'free',
   },
 } as const satisfies Record<string, Row>;
@@ -184,7 +194,10 @@ const bits = {
     derivative: () => [0, 0],
     notation: call('scale', '\\operatorname{scale}'),
     written: 'lanes',
-    lanes: { steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'] },
+    lanes: {
+      steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'],
+      c: (_, x, n) => `${x} * sluice_power2(${n})`,
+    },
     cost: 'operation',
   },
   /** As `scale`, in float32. */
@@ -193,7 +206,10 @@ const bits = {
     derivative: () => [0, 0],
     notation: call('scale32', '\\operatorname{scale}'),
     written: 'lanes',
-    lanes: { steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'] },
+    lanes: {
+      steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'],
+      c: (_, x, n) => `${x} * sluice_power2f(${n})`,
+    },
     cost: 'operation',
   },
   /** floor(log2(x)) of a positive, normal x. */
@@ -212,6 +228,7 @@ const bits = {
         { float: 2 ** 52 + 1023 },
         'sub',
       ],
+      c: (_, x) => `sluice_exponent(${x})`,
     },
     cost: 'operation',
   },
@@ -221,7 +238,10 @@ const bits = {
     derivative: () => [0],
     notation: call('mantissa', '\\operatorname{mantissa}'),
     written: 'lanes',
-    lanes: { steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'] },
+    lanes: {
+      steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'],
+      c: (_, x) => `sluice_mantissa(${x})`,
+    },
     cost: 'operation',
   },
 } as const satisfies Record<string, Row>;

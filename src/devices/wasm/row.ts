@@ -3,9 +3,10 @@ import { elementVariables, type RowKernel } from '../../kernels/kernel.js';
 import { type Extent, extents } from '../../scalar/differentiate.js';
 import { type Expression, reachable, reductions } from '../../scalar/expression.js';
 import type { RowArguments, StorageType } from '../device.js';
+import { lowerToLanes } from '../lanes.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import { type GroupSize, storeGroup, vectorsPerGroup } from './groups.js';
-import { LanePrinter, type LaneType, lowerToLanes, type Vector } from './lanes.js';
+import { LanePrinter, type LaneType, laneTypes, type Vector } from './lanes.js';
 import type { PlainOp } from './opcodes.js';
 import { RowOperandReader, rowWords, storageTypes } from './row-operands.js';
 import type { WasmRuntime } from './runtime.js';
@@ -53,7 +54,7 @@ class RowEmitter {
     const { type, outputs } = lowerToLanes(kernel.outputs, types);
     this.#outputs = outputs;
     this.#extent = extents(this.#outputs, elementVariables(kernel));
-    this.#printer = new LanePrinter(f, type, relaxed);
+    this.#printer = new LanePrinter(f, laneTypes[type], relaxed);
     this.#reader = new RowOperandReader(f, this.#printer, kernel, types, kernel.outputs.length);
     this.#row = f.local('i32');
   }
