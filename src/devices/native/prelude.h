@@ -1,5 +1,9 @@
-/* What the kernels printed from expressions are made of: the head of their translation units. */
+/* The head of every text of kernels. Few includes: they are compiled anew with each text. */
 #include <stdint.h>
+#include <string.h>
+
+/* A launch's word as an address. */
+#define ADDRESS(type, word) ((type *)(intptr_t)(word))
 
 /* Rounded once where the processor does so in one instruction. */
 #if defined(__FP_FAST_FMA) || defined(__FMA__) || defined(__aarch64__)
@@ -8,6 +12,13 @@
 #else
 #define sluice_fma(a, b, c) ((a) * (b) + (c))
 #define sluice_fmaf(a, b, c) ((a) * (b) + (c))
+#endif
+
+/* Ahead of a loop whose turns need nothing of each other, though an output may be one of the inputs. */
+#if defined(__clang__)
+#define SLUICE_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define SLUICE_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
 static inline int64_t sluice_bits(double x) { int64_t bits; __builtin_memcpy(&bits, &x, 8); return bits; }
