@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
@@ -8,9 +8,9 @@ import { digest, openFolder, requirePrivate, userCache, writeWhole } from './cac
 import { type Compiler, compile, findCompiler, predefined } from './compiler.js';
 import { kernelFlags, processorName } from './flags.js';
 import type { KernelSource } from './kernel-source.js';
+import { resource } from './resource.js';
 
-const resource = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
-const prelude = (): string => resource('./prelude.h');
+const prelude = (): string => resource('prelude.h');
 
 interface Parts {
   readonly cache: LibraryCache;
@@ -59,6 +59,7 @@ export class Builder {
     if (compiler === undefined) throw nothingToCompile();
     const flags = kernelFlags(march);
     const features = featuresOf(await predefined(compiler, flags));
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
     requirePrivate(folder);
     const baked = { march, platform: platformName(), features, prelude: digest(prelude()) };
     await writeWhole(join(folder, bakedFile), JSON.stringify(baked));
@@ -72,7 +73,7 @@ export class Builder {
 
   /** The path of the library made of runtime.c. */
   async runtime(): Promise<string> {
-    const text = resource('./runtime.c');
+    const text = resource('runtime.c');
     const key = digest(text);
     // With the kernels' flags, so that a compiler that does not know them fails before anything is trained.
     return this.#parts.cache.find(key) ?? this.#make([key], text, ['-pthread'], ['the runtime']);
