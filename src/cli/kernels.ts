@@ -15,7 +15,9 @@ export const registerKernels: Register = (program, context) => {
   common(
     family
       .command('build')
-      .description('Compiles what training the presets and evaluating the catalogue need, for machines without a compiler.')
+      .description(
+        'Compiles what training the presets and evaluating the catalogue need, for machines without a compiler.',
+      )
       .requiredOption('--march <name>', "the kind of processor, as the compiler's -march names it: x86-64-v3")
       .option('--out <folder>', 'where to; by default where this user finds it'),
     'quiet',

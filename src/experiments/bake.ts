@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isElementwise, isRowFunction } from '../activations/evaluate.js';
 import { catalogue } from '../activations/catalogue.js';
+import { isElementwise, isRowFunction } from '../activations/evaluate.js';
 import { ByteTokenizer } from '../data/byte-tokenizer.js';
 import { type TokenSource, tokenArray } from '../data/token-source.js';
 import { parseTokenizerSpec } from '../data/tokenizer-spec.js';

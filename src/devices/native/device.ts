@@ -14,9 +14,16 @@ import type {
   StorageType,
   View,
 } from '../device.js';
+import { attentionBackward, attentionForward } from './attention.js';
+import { type BlasMatrix, blasMatmul } from './blas.js';
+import { ColumnLauncher } from './columns.js';
+import { gather, scatterAdd } from './index-kernels.js';
 import { MapLauncher } from './maps.js';
+import { matmul, prefersOwn } from './matmul.js';
 import { addressOf, NativeBuffer } from './memory.js';
-import { type NativeOptions, NativeRuntime } from './runtime.js';
+import { fillRandom } from './random.js';
+import { RowLauncher } from './rows.js';
+import { type BakeOptions, type NativeOptions, NativeRuntime } from './runtime.js';
 
 /** The machine's own instructions: expressions printed as C and compiled, products by the system's BLAS. */
 class NativeDevice implements Device {
@@ -24,11 +31,15 @@ class NativeDevice implements Device {
   readonly addressableBytes: number;
   readonly #runtime: NativeRuntime;
   readonly #maps: MapLauncher;
+  readonly #rows: RowLauncher;
+  readonly #columns: ColumnLauncher;
 
   constructor(runtime: NativeRuntime) {
     this.#runtime = runtime;
     this.addressableBytes = runtime.arena.limit;
     this.#maps = new MapLauncher(runtime);
+    this.#rows = new RowLauncher(runtime);
+    this.#columns = new ColumnLauncher(runtime);
   }
 
   get threads(): number {
@@ -88,9 +99,51 @@ class NativeDevice implements Device {
     this.#maps.run(kernel, views.slice(0, inputs.length), scalars, views.slice(inputs.length));
   }
 
+  row(kernel: RowKernel, operands: RowArguments): void {
+    this.#rows.run(kernel, operands);
+  }
+
+  column(kernel: ColumnKernel, operands: RowArguments, accumulate: boolean): void {
+    this.#columns.run(kernel, operands, accumulate);
+  }
+
+  matmul(a: View, b: View, c: View, accumulate: boolean): void {
+    const runtime = this.#runtime;
+    const [batch = 1, m = 0, k = 0] = a.shape;
+    const n = c.shape[2] ?? 0;
+    const product = { batch, m, n, k, a: matrixOf(a), b: matrixOf(b), c: matrixOf(c), accumulate };
+    const mayDiffer = !runtime.deterministic && k > 0 && !prefersOwn(product, runtime.threads);
+    if (!(mayDiffer && blasMatmul(runtime, product))) matmul(runtime, product);
+  }
+
+  attention(shape: AttentionShape, views: AttentionViews): void {
+    attentionForward(this.#runtime, shape, views);
+  }
+
+  attentionGradient(shape: AttentionShape, views: AttentionViews, gradients: AttentionGradients): void {
+    attentionBackward(this.#runtime, shape, views, gradients);
+  }
+
+  gather(table: View, indices: View, output: View): void {
+    gather(this.#runtime, table, indices, output);
+  }
+
+  scatterAdd(source: View, indices: View, table: View): void {
+    scatterAdd(this.#runtime, source, indices, table);
+  }
+
+  random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void {
+    fillRandom(this.#runtime, distribution, key, output);
+  }
+
   async close(): Promise<void> {
     await this.#runtime.close();
   }
+}
+
+function matrixOf(view: View): BlasMatrix {
+  const [batchStride = 0, rowStride = 0, columnStride = 0] = view.strides;
+  return { address: addressOf(view), batchStride, rowStride, columnStride };
 }
 
 /**
@@ -98,5 +151,11 @@ class NativeDevice implements Device {
  * @throws SluiceError `device` where the compiler, koffi or a private folder for compiled kernels is missing.
  */
 export async function openNative(options: NativeOptions = {}): Promise<Device> {
-  return new NativeDevice(await NativeRuntime.open(options)) as unknown as Device;
+  return new NativeDevice(await NativeRuntime.open(options));
+}
+
+/** A device that computes nothing; `made` resolves to the number of kernels that were asked for, when all are made. */
+export async function bakeNative(bake: BakeOptions): Promise<{ device: Device; made: () => Promise<number> }> {
+  const runtime = await NativeRuntime.open({ bake });
+  return { device: new NativeDevice(runtime), made: () => runtime.made() };
 }
