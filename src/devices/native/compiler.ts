@@ -59,7 +59,7 @@ function wrongCompiler(given: string, said: string): SluiceError {
 }
 
 function compilerError(rule: string, path: string, said: string): SluiceError {
-  const line = said.split('\n').find((text) => /error|not found|timed out/i.test(text)) ?? said.split('\n', 1)[0];
+  const line = said.split('\n').find((text) => /error|not found|it (said nothing|was ended)/i.test(text)) ?? said.split('\n', 1)[0];
   return new SluiceError('device', {
     rule,
     received: `${path}: ${line?.trim()}`,
@@ -76,19 +76,24 @@ function run(
   limit: number,
 ): Promise<{ status: number | undefined; output: string }> {
   return new Promise((resolve) => {
-    const environment = { ...process.env, LC_ALL: 'C' };
-    const child = spawn(path, args, { timeout: limit, killSignal: 'SIGKILL', env: environment });
+    const child = spawn(path, args, { env: { ...process.env, LC_ALL: 'C' } });
     let output = '';
-    const hear = (piece: Buffer) => {
+    // The option `timeout` of spawn would keep the process waiting for a program that there is not.
+    const timer = setTimeout(() => {
+      output = `it said nothing for ${limit / 1000} seconds\n${output}`;
+      child.kill('SIGKILL');
+    }, limit);
+    const end = (status: number | null, more = ''): void => {
+      clearTimeout(timer);
+      resolve({ status: status ?? undefined, output: output + more });
+    };
+    const hear = (piece: Buffer): void => {
       output += piece.toString();
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
-    child.on('error', ({ message }) => resolve({ status: undefined, output: message }));
-    child.on('close', (status, signal) => {
-      if (signal !== null) output = `it timed out or was ended (${signal})\n${output}`;
-      resolve({ status: status ?? undefined, output });
-    });
+    child.on('error', ({ message }) => end(null, message));
+    child.on('close', (status, signal) => end(status, signal === null ? '' : `it was ended (${signal})`));
     child.stdin.on('error', () => {}); // it may end before it has read all
     child.stdin.end(input);
   });
