@@ -65,10 +65,9 @@ INLINE vec exp2_negative(vec x) {
   return choose(x < splat(-126), splat(0), power);
 }
 
-/* The natural logarithm of positive, normal numbers, given and returned as 2^exponent e^rest. */
-INLINE vec split_log(vec x, vec *exponent) {
-  const ivec bits = (ivec)x - 0x3f3504f3; /* of sqrt(1/2): the mantissa is brought to [sqrt(1/2), sqrt(2)) */
-  *exponent = __builtin_convertvector(bits >> 23, vec);
+/* log(total 2^exponent): -infinity for a total of 0, NaN for NaN. */
+INLINE vec natural_log(vec total, vec exponent) {
+  const ivec bits = (ivec)total - 0x3f3504f3; /* of sqrt(1/2): the mantissa is brought to [sqrt(1/2), sqrt(2)) */
   const vec f = (vec)((bits & 0x7fffff) + 0x3f3504f3) - splat(1);
   vec sum = splat(7.0376836292e-2f);
   sum = multiply_add(sum, f, splat(-1.1514610310e-1f));
@@ -79,8 +78,9 @@ INLINE vec split_log(vec x, vec *exponent) {
   sum = multiply_add(sum, f, splat(2.0000714765e-1f));
   sum = multiply_add(sum, f, splat(-2.4999993993e-1f));
   sum = multiply_add(sum, f, splat(3.3333331174e-1f));
-  const vec square = f * f;
-  return f - (splat(0.5f) * square - sum * square * f);
+  const vec square = f * f, rest = f - (splat(0.5f) * square - sum * square * f);
+  const vec log = multiply_add(exponent + __builtin_convertvector(bits >> 23, vec), splat(LN_2), rest);
+  return choose(total > splat(0), log, choose(total == splat(0), splat(-__builtin_inff()), total));
 }
 
 /* The numbers of the lanes, from `first` on. */

@@ -65,11 +65,7 @@ static void NAME(finish)(struct NAME(block) *block, int64_t count, float *log_su
   float factors[QUERIES], logs[QUERIES];
   for (int v = 0; v < QUERIES / LANES; v++) {
     const vec total = block->totals[v];
-    vec exponent;
-    const vec rest = split_log(total, &exponent);
-    vec log = multiply_add(block->largest[v] + exponent, splat(LN_2), rest);
-    log = choose(total > splat(0), log, choose(total == splat(0), splat(-__builtin_inff()), total)); /* NaN stays */
-    store(logs + v * LANES, log);
+    store(logs + v * LANES, natural_log(total, block->largest[v]));
     store(factors + v * LANES, choose(total == splat(0), splat(0), splat(1) / total));
   }
   memcpy(log_sum_exp, logs, 4 * (size_t)count);
