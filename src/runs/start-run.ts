@@ -66,8 +66,10 @@ export async function* startRun(settings: Settings, { out, signal }: StartOption
   const texts = await openTexts(settings);
   requireLength(texts.training, settings.context);
   if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
-  const device = await openFor(settings);
+  const notices: string[] = [];
+  const device = await openFor(settings, notices);
   try {
+    for (const message of notices) yield { kind: 'note', message };
     checkMemory(device, smallest, settings);
     const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
     if (tokenizer.vocabularySize < smallest.vocabSize) {
@@ -174,10 +176,12 @@ export async function* resumeRun(
   const settings = { ...record.settings, ...changes } as Settings;
   const config = await readConfig(folder, record);
   const tokenizer = await loadTokenizer(folder);
-  const device = await openFor(settings);
+  const notices: string[] = [];
+  const device = await openFor(settings, notices);
   let sources: TokenFiles | undefined;
   try {
-    for (const warning of warningsOf(latest, device)) yield { kind: 'warning', message: warning };
+    for (const message of notices) yield { kind: 'note', message };
+    for (const message of warningsOf(latest, device)) yield { kind: 'warning', message };
     const state = await stateOf(folder, latest, settings);
     const steps = changes.steps ?? state.steps;
     if (steps < state.step) {
@@ -235,8 +239,12 @@ function* warningsOf({ checkpoint, refused }: LatestCheckpoint, device: Device):
   }
 }
 
-const openFor = ({ device, threads, deterministic }: Settings): Promise<Device> =>
-  openDevice(device, { deterministic, ...(threads === undefined ? {} : { threads }) });
+const openFor = ({ device, threads, deterministic }: Settings, notices: string[]): Promise<Device> =>
+  openDevice(device, {
+    deterministic,
+    ...(threads === undefined ? {} : { threads }),
+    onNotice: (line) => notices.push(line),
+  });
 
 interface TrainerParts {
   readonly device: Device;

@@ -16,6 +16,15 @@ export type LaneStep =
   | { readonly bits: bigint }
   | { readonly shift: number };
 
+type CallInC = (name: string, ...operands: string[]) => string;
+
+/** What one lane does, on each kind of device. */
+export interface Instruction {
+  readonly steps: readonly LaneStep[];
+  /** The same in C, on operands that are names; `call` writes the call of a function in devices/native/prelude.h. */
+  readonly c: (call: CallInC, ...operands: string[]) => string;
+}
+
 /** What takes the place of a function in float64 lanes and, for an exact argument, in float32 lanes. */
 export interface Expansion {
   readonly expand: (...operands: Expression[]) => Expression;
@@ -40,7 +49,7 @@ export interface Row {
    */
   readonly written: 'operator' | 'function' | 'derived' | 'lanes';
   /** Lane instructions where SIMD hardware has it, else the expression that takes its place. */
-  readonly lanes: { readonly steps: readonly LaneStep[] } | Expansion;
+  readonly lanes: Instruction | Expansion;
   /** Arithmetic operations, or one special function, per element. */
   readonly cost: 'free' | 'operation' | 'special';
 }
@@ -65,7 +74,7 @@ const arithmetic = {
     derivative: binary(() => [1, 1]),
     notation: infix('+', 1),
     written: 'operator',
-    lanes: { steps: [0, 1, 'add'] },
+    lanes: { steps: [0, 1, 'add'], c: (_, a, b) => `${a} + ${b}` },
     cost: 'operation',
   },
   sub: {
@@ -73,7 +82,7 @@ const arithmetic = {
     derivative: binary(() => [1, -1]),
     notation: infix('-', 1),
     written: 'operator',
-    lanes: { steps: [0, 1, 'sub'] },
+    lanes: { steps: [0, 1, 'sub'], c: (_, a, b) => `${a} - ${b}` },
     cost: 'operation',
   },
   mul: {
@@ -81,7 +90,7 @@ const arithmetic = {
     derivative: binary((a, b) => [b, a]),
     notation: infix('*', 2, ' \\cdot '),
     written: 'operator',
-    lanes: { steps: [0, 1, 'mul'] },
+    lanes: { steps: [0, 1, 'mul'], c: (_, a, b) => `${a} * ${b}` },
     cost: 'operation',
   },
   div: {
@@ -89,7 +98,7 @@ const arithmetic = {
     derivative: binary((a, b) => [one.div(b), a.neg().div(b.mul(b))]),
     notation: fraction,
     written: 'operator',
-    lanes: { steps: [0, 1, 'div'] },
+    lanes: { steps: [0, 1, 'div'], c: (_, a, b) => `${a} / ${b}` },
     cost: 'operation',
   },
   neg: {
@@ -97,7 +106,7 @@ const arithmetic = {
     derivative: unary(() => -1),
     notation: prefix('-'),
     written: 'operator',
-    lanes: { steps: [0, 'neg'] },
+    lanes: { steps: [0, 'neg'], c: (_, x) => `-${x}` },
     cost: 'operation',
   },
   abs: {
@@ -105,7 +114,7 @@ const arithmetic = {
     derivative: unary((x) => x.sign()),
     notation: wrap('abs', '\\left|', '\\right|'),
     written: 'function',
-    lanes: { steps: [0, 'abs'] },
+    lanes: { steps: [0, 'abs'], c: (call, x) => call('abs', x) },
     cost: 'operation',
   },
   signum: {
@@ -121,7 +130,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(a, b), a.whereLess(b, 0, 1)]),
     notation: call('min', '\\min'),
     written: 'function',
-    lanes: { steps: [0, 1, 'min'] },
+    lanes: { steps: [0, 1, 'min'], c: (call, a, b) => call('min', a, b) },
     cost: 'operation',
   },
   max: {
@@ -129,7 +138,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(b, a), b.whereLess(a, 0, 1)]),
     notation: call('max', '\\max'),
     written: 'function',
-    lanes: { steps: [0, 1, 'max'] },
+    lanes: { steps: [0, 1, 'max'], c: (call, a, b) => call('max', a, b) },
     cost: 'operation',
   },
   sqrt: {
@@ -137,7 +146,7 @@ const arithmetic = {
     derivative: unary((_, self) => constant(0.5).div(self)),
     notation: wrap('sqrt', '\\sqrt{', '}'),
     written: 'function',
-    lanes: { steps: [0, 'sqrt'] },
+    lanes: { steps: [0, 'sqrt'], c: (call, x) => call('sqrt', x) },
     cost: 'special',
   },
   floor: {
@@ -145,7 +154,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: wrap('floor', '\\lfloor ', ' \\rfloor'),
     written: 'function',
-    lanes: { steps: [0, 'floor'] },
+    lanes: { steps: [0, 'floor'], c: (call, x) => call('floor', x) },
     cost: 'operation',
   },
   round: {
@@ -153,7 +162,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: call('round', '\\operatorname{round}'),
     written: 'function',
-    lanes: { steps: [0, 'nearest'] },
+    lanes: { steps: [0, 'nearest'], c: (call, x) => call('rint', x) },
     cost: 'operation',
   },
   /** The third operand where the first is less than the second, else the fourth. */
@@ -162,7 +171,10 @@ const arithmetic = {
     derivative: ([a, b]) => (a === undefined || b === undefined ? [] : [0, 0, indicator(a, b), a.whereLess(b, 0, 1)]),
     notation: cases,
     written: 'operator',
-    lanes: { steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'] },
+    lanes: {
+      steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'],
+      c: (call, ...operands) => call('less', ...operands),
+    },
     cost: 'operation',
   },
   /** The second operand, or NaN where the first is NaN: selections must not swallow one. */
@@ -171,7 +183,7 @@ const arithmetic = {
     derivative: () => [0, 1],
     notation: call('carryNan', '\\operatorname{carryNan}'),
     written: 'derived',
-    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'] },
+    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'], c: (call, x, y) => call('unordered', x, x, y) },
     cost: 'free',
   },
 } as const satisfies Record<string, Row>;
@@ -184,7 +196,10 @@ const bits = {
     derivative: () => [0, 0],
     notation: call('scale', '\\operatorname{scale}'),
     written: 'lanes',
-    lanes: { steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'] },
+    lanes: {
+      steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'],
+      c: (call, x, n) => `${x} * ${call('power2', n)}`,
+    },
     cost: 'operation',
   },
   /** As `scale`, in float32. */
@@ -193,7 +208,10 @@ const bits = {
     derivative: () => [0, 0],
     notation: call('scale32', '\\operatorname{scale}'),
     written: 'lanes',
-    lanes: { steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'] },
+    lanes: {
+      steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'],
+      c: (call, x, n) => `${x} * ${call('power2', n)}`,
+    },
     cost: 'operation',
   },
   /** floor(log2(x)) of a positive, normal x. */
@@ -212,6 +230,7 @@ const bits = {
         { float: 2 ** 52 + 1023 },
         'sub',
       ],
+      c: (call, x) => call('exponent', x),
     },
     cost: 'operation',
   },
@@ -221,7 +240,10 @@ const bits = {
     derivative: () => [0],
     notation: call('mantissa', '\\operatorname{mantissa}'),
     written: 'lanes',
-    lanes: { steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'] },
+    lanes: {
+      steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'],
+      c: (call, x) => call('mantissa', x),
+    },
     cost: 'operation',
   },
 } as const satisfies Record<string, Row>;
