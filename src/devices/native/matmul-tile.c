@@ -2,10 +2,6 @@
  * C = A B, or C += A B, in tiles that stay in registers. A work item is a block of C; each of its numbers is summed in
  * the order of k, in parts of `depth`, whatever the blocks are.
  */
-#define NAME(part) NAME_OF(KERNEL, part)
-#define NAME_OF(kernel, part) NAME_JOINED(kernel, part)
-#define NAME_JOINED(kernel, part) kernel##_##part
-
 struct NAME(tile) {
   const float *a, *b;
   float *c;

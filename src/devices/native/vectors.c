@@ -5,23 +5,32 @@
 #define LANES 16
 #define TILE_ROWS 14 /* times two vectors: 28 of 32 registers */
 #define REGISTERS 28
+#define MOST_VECTORS 4
 #elif defined(__AVX__)
 #define LANES 8
 #define TILE_ROWS 6
 #define REGISTERS 12
+#define MOST_VECTORS 3
 #elif defined(__aarch64__)
 #define LANES 4
 #define TILE_ROWS 12
 #define REGISTERS 24
+#define MOST_VECTORS 4
 #else
 #define LANES 4
 #define TILE_ROWS 6
 #define REGISTERS 12
+#define MOST_VECTORS 3
 #endif
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float vec_unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+
+/* A name of the kernel's own. */
+#define NAME(part) NAME_OF(KERNEL, part)
+#define NAME_OF(kernel, part) NAME_JOINED(kernel, part)
+#define NAME_JOINED(kernel, part) kernel##_##part
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -73,7 +82,7 @@ INLINE void multiply_tile(const int rows, const int vectors, const float *a, int
 #else
 #define EACH_LANE(f, s) f(0, s), f(1, s), f(2, s), f(3, s)
 #endif
-#define ITSELF(lane, s) lane
+#define FLOAT_OF(lane, s) (float)(lane)
 #define FIRST_OF_PAIR(lane, s) ((lane) & (s) ? LANES + (lane) - (s) : (lane))
 #define SECOND_OF_PAIR(lane, s) ((lane) & (s) ? LANES + (lane) : (lane) + (s))
 #if defined(__clang__)
