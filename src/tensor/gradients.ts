@@ -32,6 +32,10 @@ export interface TargetOptions {
 const release: Release = { by: 'backward()', remedy: 'Read gradients of leaves, after backward().' };
 
 function allocateGradient(tracker: Tracker, source: Source): Storage {
+  if (source.place !== undefined) {
+    source.place.storage.touch();
+    return source.place.storage;
+  }
   if (source.spare !== undefined && source.spare.release === undefined) {
     const { spare } = source;
     source.spare = undefined;
@@ -52,13 +56,16 @@ interface OpenSlot {
 
 const over = ({ buffer }: Storage, { shape, strides, offset }: Layout): View => ({ buffer, shape, strides, offset });
 
-const whole = (storage: Storage, source: Source): View => ({ buffer: storage.buffer, ...packed(source.shape) });
+const whole = (storage: Storage, source: Source): View => ({
+  buffer: storage.buffer,
+  ...packed(source.shape, source.gradientOffset),
+});
 
 /** The window of an input on its source's gradient. */
 const windowOf = ({ source, layout: { shape, strides, offset } }: Differentiable): Layout => ({
   shape,
   strides,
-  offset: offset - source.offset,
+  offset: offset - source.offset + source.gradientOffset,
 });
 
 const coversInOrder = ({ source, layout }: Differentiable): boolean =>
