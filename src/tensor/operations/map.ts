@@ -49,7 +49,7 @@ export function mapTensors<const Outputs extends readonly Expression[]>(
   return runMap(program, Object.values(inputs), Object.values(scalars), operation) as Mapped<Outputs>;
 }
 
-function programOf(
+export function programOf(
   operation: string,
   outputs: readonly Expression[],
   inputs: readonly string[],

@@ -98,7 +98,7 @@ function product(left: Tensor, leftLayout: Layout, right: Tensor, rightLayout: L
 }
 
 /** The last two axes exchanged. */
-function swapped({ buffer, offset, shape, strides }: View): View {
+export function swapped({ buffer, offset, shape, strides }: View): View {
   const exchange = (items: readonly number[]): number[] => {
     const exchanged = [...items];
     const last = items.length - 1;
@@ -110,10 +110,10 @@ function swapped({ buffer, offset, shape, strides }: View): View {
 }
 
 /** Whether a product can be written there, as it is or transposed. */
-const hasUnitAxis = (layout: Layout): boolean => stepsByOne(layout, -1) || stepsByOne(layout, -2);
+export const hasUnitAxis = (layout: Layout): boolean => stepsByOne(layout, -1) || stepsByOne(layout, -2);
 
 /** c = a b or c += a b over equal leading axes, any strides for a and b, unit steps along one of c's last two axes. */
-function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean): void {
+export function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean): void {
   if (!stepsByOne(c, -1)) {
     multiply(device, swapped(b), swapped(a), swapped(c), accumulate);
     return;
