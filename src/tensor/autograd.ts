@@ -57,7 +57,10 @@ export interface Cotangent {
   readonly storage: Storage;
 }
 
-export type Backward = (cotangents: readonly (Cotangent | undefined)[]) => void;
+/**
+ * `isLast` says that nobody goes through the graph again: what a node alone holds may be overwritten by its last kernel.
+ */
+export type Backward = (cotangents: readonly (Cotangent | undefined)[], isLast: boolean) => void;
 
 /** What an operation needs of a tensor to record it. */
 export interface Recordable {
@@ -106,8 +109,13 @@ export class GraphNode {
 
   /** Sets what backward() does here and which storages it reads then. */
   finish(saved: readonly Storage[], backward: Backward): void {
-    for (const storage of saved) storage.hold();
-    this.#saved = saved.map((storage) => ({ storage, version: storage.version }));
+    const held: Saved[] = [];
+    for (const storage of saved) {
+      if (held.some((one) => one.storage === storage)) continue; // two holds would hide that the node alone has it
+      storage.hold();
+      held.push({ storage, version: storage.version });
+    }
+    this.#saved = held;
     for (const source of this.#parents) {
       source.users++;
       source.node?.hold();
@@ -129,7 +137,7 @@ export class GraphNode {
     return this.#backward === undefined;
   }
 
-  run(): void {
+  run(isLast: boolean): void {
     const cotangents: (Cotangent | undefined)[] = [];
     let reached = false;
     for (const { gradient: storage, shape } of this.#outputs) {
@@ -148,7 +156,7 @@ export class GraphNode {
       storage.touch();
       if (storage.version !== version) throw changedError(this.operation, storage.shape);
     }
-    this.#backward?.(cotangents);
+    this.#backward?.(cotangents, isLast);
   }
 
   dropGradients(): void {
@@ -235,7 +243,7 @@ export function propagate(source: Source, seed: () => void, retainGraph: boolean
   try {
     seed();
     for (const node of nodes) {
-      node.run();
+      node.run(!retainGraph);
       node.dropGradients();
       if (!retainGraph) node.consume();
     }

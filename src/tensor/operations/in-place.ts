@@ -43,7 +43,7 @@ export function mapOver(
   if (node === undefined || source === undefined) return result;
   const input = { source, layout: layoutOf(x) };
   const saved = Object.values(others).map((other) => other.storage);
-  node.finish([...new Set(saved)], ([cotangent]) => {
+  node.finish(saved, ([cotangent]) => {
     if (cotangent === undefined) return;
     const own = writable(cotangent);
     const parts = layouts.map((layout) => viewOf(own.view, layout));

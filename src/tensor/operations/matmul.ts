@@ -83,16 +83,19 @@ function product(left: Tensor, leftLayout: Layout, right: Tensor, rightLayout: L
     ...(rightSource === undefined ? [] : [left.storage]),
     ...(leftSource === undefined ? [] : [right.storage]),
   ];
-  const add = (input: Differentiable, x: View, y: View): void => {
-    const targets = new Targets(storage.tracker, [input], { mode: 'accumulates', fits: hasUnitAxis });
+  const add = (input: Differentiable, x: View, y: View, overwrites: boolean): void => {
+    const targets = new Targets(storage.tracker, [input], { mode: 'accumulates', fits: hasUnitAxis, overwrites });
     for (const { output, previous } of targets.all) multiply(device, x, y, output, previous !== undefined);
     targets.close();
   };
-  node.finish(saved, ([cotangent]) => {
+  const isOwn = rightSource !== undefined && right.storage !== storage;
+  node.finish(saved, ([cotangent], isLast) => {
     if (cotangent === undefined) return;
     const c = viewOf(cotangent.view, matrices);
-    if (leftSource !== undefined) add({ source: leftSource, layout: a }, c, swapped(b));
-    if (rightSource !== undefined) add({ source: rightSource, layout: b }, swapped(a), c);
+    // The right's gradient reads the left, whose own may take its place.
+    if (rightSource !== undefined) add({ source: rightSource, layout: b }, swapped(a), c, false);
+    if (leftSource === undefined) return;
+    add({ source: leftSource, layout: a, values: isOwn ? storage : undefined }, c, swapped(b), isLast);
   });
   return result;
 }

@@ -1,8 +1,9 @@
 import type { View } from '../../devices/device.js';
 import { startNode } from '../autograd.js';
 import { viewOf } from '../compute.js';
-import { Targets } from '../gradients.js';
+import { type Differentiable, Targets } from '../gradients.js';
 import { isPacked, type Layout, packed, reshapeLayout, sliceLayout } from '../shape.js';
+import type { Tracker } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, withSuited } from './copies.js';
 import { hasUnitAxis, multiply, swapped } from './matmul.js';
@@ -38,32 +39,45 @@ function product(x: Tensor, rows: View, matrices: readonly Tensor[]): Tensor {
   const learned = separate(matrices).flatMap(({ matrix, ...rest }) =>
     matrix.source === undefined ? [] : [{ ...rest, input: { source: matrix.source, layout: layoutOf(matrix) } }],
   );
+  const values = learned.length === 0 ? undefined : storage;
   const saved = [...(learned.length === 0 ? [] : [storage]), ...(source === undefined ? [] : matrices.map(storageOf))];
-  const layout = layoutOf(rows);
-  node.finish([...new Set(saved)], ([cotangent]) => {
+  const input = source === undefined ? undefined : { source, layout: layoutOf(rows), values };
+  node.finish(saved, ([cotangent], isLast) => {
     if (cotangent === undefined) return;
     const part = ({ start, end }: Rows): View => viewOf(cotangent.view, sliceLayout(flat, 1, start, end));
-    if (source !== undefined) {
-      const targets = new Targets(storage.tracker, [{ source, layout }], { mode: 'accumulates', fits: hasUnitAxis });
-      for (const { output, previous } of targets.all) {
-        weights.forEach((weight, i) => {
-          multiply(device, part(weight), weight.matrix, output, previous !== undefined || i > 0);
-        });
-      }
-      targets.close();
-    }
-    const inputs = learned.map(({ input }) => input);
-    const targets = new Targets(storage.tracker, inputs, { mode: 'accumulates', fits: isPacked });
-    for (const accumulate of [false, true]) {
-      const chosen = learned.flatMap(({ start, end }, i) => {
-        const { output = rows, previous } = targets.all[i] ?? {};
-        return (previous !== undefined) === accumulate ? [{ matrix: output, start, end }] : [];
+    learn(storage.tracker, learned, rows, part);
+    if (input === undefined) return;
+    // Last: it may take the place of x, which the gradients of the matrices read.
+    const options = { mode: 'accumulates', fits: hasUnitAxis, overwrites: isLast } as const;
+    const targets = new Targets(storage.tracker, [input], options);
+    for (const { output, previous } of targets.all) {
+      weights.forEach((weight, i) => {
+        multiply(device, part(weight), weight.matrix, output, previous !== undefined || i > 0);
       });
-      for (const weight of join(chosen)) multiply(device, swapped(part(weight)), rows, weight.matrix, accumulate);
     }
     targets.close();
   });
   return result;
+}
+
+interface Learned extends Rows {
+  readonly input: Differentiable;
+}
+
+/** Adds the gradients of matrices, from x and the cotangent's columns. */
+function learn(tracker: Tracker, learned: readonly Learned[], rows: View, part: (of: Rows) => View): void {
+  const inputs = learned.map(({ input }) => input);
+  const targets = new Targets(tracker, inputs, { mode: 'accumulates', fits: isPacked });
+  for (const accumulate of [false, true]) {
+    const chosen = learned.flatMap(({ start, end }, i) => {
+      const { output = rows, previous } = targets.all[i] ?? {};
+      return (previous !== undefined) === accumulate ? [{ matrix: output, start, end }] : [];
+    });
+    for (const weight of join(chosen)) {
+      multiply(tracker.device, swapped(part(weight)), rows, weight.matrix, accumulate);
+    }
+  }
+  targets.close();
 }
 
 const storageOf = ({ storage }: Tensor) => storage;
