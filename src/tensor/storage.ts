@@ -101,6 +101,10 @@ export class Storage {
     this.#keeps--;
   }
 
+  get holders(): number {
+    return this.#holders;
+  }
+
   /** Whether nobody else would see a change. */
   get isExclusive(): boolean {
     return this.#holders === 1 && !this.kept;
