@@ -7,15 +7,21 @@ import { erfRatio, expm1Tail, log1pTail, logTail, millsRatio } from './coefficie
 import { apply, constant, type Expression } from './expression.js';
 import { rangeOf } from './ranges.js';
 
-/** Horner's scheme, lowest power first. */
+/** Horner's scheme, lowest power first; of long ones for even and odd powers apart, which need not wait for each other. */
 export function polynomial(x: Expression, coefficients: readonly number[]): Expression {
-  return (
-    coefficients.reduceRight<Expression | undefined>(
-      (sum, c) => (sum === undefined ? constant(c) : sum.mul(x).add(c)),
-      undefined,
-    ) ?? constant(0)
-  );
+  if (coefficients.length <= 5) return horner(x, coefficients);
+  const [even, odd] = [0, 1].map((parity) => coefficients.filter((_, i) => i % 2 === parity));
+  const square = x.mul(x);
+  return horner(square, odd ?? [])
+    .mul(x)
+    .add(horner(square, even ?? []));
 }
+
+const horner = (x: Expression, coefficients: readonly number[]): Expression =>
+  coefficients.reduceRight<Expression | undefined>(
+    (sum, c) => (sum === undefined ? constant(c) : sum.mul(x).add(c)),
+    undefined,
+  ) ?? constant(0);
 
 /** log(2) in two parts; the first has 21 trailing zero bits, so that its product with an exponent is exact. */
 const log2High = 0.6931471803691238;
