@@ -16,11 +16,13 @@ export type LaneStep =
   | { readonly bits: bigint }
   | { readonly shift: number };
 
+type CallInC = (name: string, ...operands: string[]) => string;
+
 /** What one lane does, on each kind of device. */
 export interface Instruction {
   readonly steps: readonly LaneStep[];
-  /** The same in C, on operands that are names or numbers; `f` is the suffix of float32's functions, else empty. */
-  readonly c: (f: 'f' | '', ...operands: string[]) => string;
+  /** The same in C, on operands that are names; `call` writes the call of a function in devices/native/prelude.h. */
+  readonly c: (call: CallInC, ...operands: string[]) => string;
 }
 
 /** What takes the place of a function in float64 lanes and, for an exact argument, in float32 lanes. */
@@ -112,7 +114,7 @@ const arithmetic = {
     derivative: unary((x) => x.sign()),
     notation: wrap('abs', '\\left|', '\\right|'),
     written: 'function',
-    lanes: { steps: [0, 'abs'], c: (f, x) => `__builtin_fabs${f}(${x})` },
+    lanes: { steps: [0, 'abs'], c: (call, x) => call('abs', x) },
     cost: 'operation',
   },
   signum: {
@@ -128,7 +130,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(a, b), a.whereLess(b, 0, 1)]),
     notation: call('min', '\\min'),
     written: 'function',
-    lanes: { steps: [0, 1, 'min'], c: (_, a, b) => `(${a} < ${b}) | (${a} != ${a}) ? ${a} : ${b}` },
+    lanes: { steps: [0, 1, 'min'], c: (call, a, b) => call('min', a, b) },
     cost: 'operation',
   },
   max: {
@@ -136,7 +138,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(b, a), b.whereLess(a, 0, 1)]),
     notation: call('max', '\\max'),
     written: 'function',
-    lanes: { steps: [0, 1, 'max'], c: (_, a, b) => `(${b} < ${a}) | (${a} != ${a}) ? ${a} : ${b}` },
+    lanes: { steps: [0, 1, 'max'], c: (call, a, b) => call('max', a, b) },
     cost: 'operation',
   },
   sqrt: {
@@ -144,7 +146,7 @@ const arithmetic = {
     derivative: unary((_, self) => constant(0.5).div(self)),
     notation: wrap('sqrt', '\\sqrt{', '}'),
     written: 'function',
-    lanes: { steps: [0, 'sqrt'], c: (f, x) => `__builtin_sqrt${f}(${x})` },
+    lanes: { steps: [0, 'sqrt'], c: (call, x) => call('sqrt', x) },
     cost: 'special',
   },
   floor: {
@@ -152,7 +154,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: wrap('floor', '\\lfloor ', ' \\rfloor'),
     written: 'function',
-    lanes: { steps: [0, 'floor'], c: (f, x) => `__builtin_floor${f}(${x})` },
+    lanes: { steps: [0, 'floor'], c: (call, x) => call('floor', x) },
     cost: 'operation',
   },
   round: {
@@ -160,7 +162,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: call('round', '\\operatorname{round}'),
     written: 'function',
-    lanes: { steps: [0, 'nearest'], c: (f, x) => `__builtin_rint${f}(${x})` },
+    lanes: { steps: [0, 'nearest'], c: (call, x) => call('rint', x) },
     cost: 'operation',
   },
   /** The third operand where the first is less than the second, else the fourth. */
@@ -171,7 +173,7 @@ const arithmetic = {
     written: 'operator',
     lanes: {
       steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'],
-      c: (_, a, b, then, otherwise) => `${a} < ${b} ? ${then} : ${otherwise}`,
+      c: (call, ...operands) => call('less', ...operands),
     },
     cost: 'operation',
   },
@@ -181,7 +183,7 @@ const arithmetic = {
     derivative: () => [0, 1],
     notation: call('carryNan', '\\operatorname{carryNan}'),
     written: 'derived',
-    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'], c: (_, x, y) => `${x} == ${x} ? ${y} : ${x}` },
+    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'], c: (call, x, y) => call('unordered', x, x, y) },
     cost: 'free',
   },
 } as const satisfies Record<string, Row>;
@@ -196,7 +198,7 @@ const bits = {
     written: 'lanes',
     lanes: {
       steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'],
-      c: (_, x, n) => `${x} * sluice_power2(${n})`,
+      c: (call, x, n) => `${x} * ${call('power2', n)}`,
     },
     cost: 'operation',
   },
@@ -208,7 +210,7 @@ const bits = {
     written: 'lanes',
     lanes: {
       steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'],
-      c: (_, x, n) => `${x} * sluice_power2f(${n})`,
+      c: (call, x, n) => `${x} * ${call('power2', n)}`,
     },
     cost: 'operation',
   },
@@ -228,7 +230,7 @@ const bits = {
         { float: 2 ** 52 + 1023 },
         'sub',
       ],
-      c: (_, x) => `sluice_exponent(${x})`,
+      c: (call, x) => call('exponent', x),
     },
     cost: 'operation',
   },
@@ -240,7 +242,7 @@ const bits = {
     written: 'lanes',
     lanes: {
       steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'],
-      c: (_, x) => `sluice_mantissa(${x})`,
+      c: (call, x) => call('mantissa', x),
     },
     cost: 'operation',
   },

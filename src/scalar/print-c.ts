@@ -1,12 +1,12 @@
 import { SluiceError } from '../base/errors.js';
 import type { Expression } from './expression.js';
-import { fusable, pending } from './fusion.js';
-import { primitives } from './primitives.js';
+import { type Fused, fusable, pending } from './fusion.js';
+import { type Primitive, primitives } from './primitives.js';
 
-/** The types that C computes in, by the type of the expansions. */
+/** The types that C computes in, one value at a time or a vector of them. */
 const cTypes = {
-  float32: { name: 'float', suffix: 'f' },
-  float64: { name: 'double', suffix: '' },
+  scalar: { float32: 'float', float64: 'double' },
+  vector: { float32: 'floats', float64: 'doubles' },
 } as const;
 
 /** Statements in the order to run them, and what holds each output: a name or a number. */
@@ -16,58 +16,82 @@ export interface CText {
 }
 
 /**
- * Prints expanded expressions as straight-line C: one `const` for each value, without branches, so that a loop around it
- * is vectorised. Sums with a product that nothing else uses are fused. The text depends on the expressions alone, not on
+ * Prints expanded expressions as straight-line C: one `const` for each value, without branches, of single values (a loop
+ * around it is vectorised) or of vectors. Sums with a product that nothing else uses are fused. The text depends on the expressions alone, not on
  * what was made before them. It needs `devices/native/prelude.h`.
  */
 export class CPrinter {
-  /** `float` or `double`. */
-  readonly type: 'float' | 'double';
-  readonly #f: 'f' | '';
+  /** Of every value; the start of the names of functions, too. */
+  readonly type: 'float' | 'double' | 'floats' | 'doubles';
+  readonly #isShort: boolean;
+  readonly #isVector: boolean;
   readonly #prefix: string;
   #count = 0;
 
   /** Names of values start with the prefix. */
-  constructor(type: keyof typeof cTypes, prefix = 't') {
-    this.type = cTypes[type].name;
-    this.#f = cTypes[type].suffix;
+  constructor(type: 'float32' | 'float64', prefix = 't', form: 'scalar' | 'vector' = 'scalar') {
+    this.type = cTypes[form][type];
+    this.#isShort = type === 'float32';
+    this.#isVector = form === 'vector';
     this.#prefix = prefix;
   }
 
   /** A number that C reads back to the same one (to the nearest float32 where lanes are float32). */
   number(value: number): string {
-    const rounded = this.#f === 'f' ? Math.fround(value) : value;
-    if (Number.isNaN(rounded)) return `__builtin_nan${this.#f}("")`;
+    const rounded = this.#isShort ? Math.fround(value) : value;
+    const f = this.#isShort ? 'f' : '';
+    if (Number.isNaN(rounded)) return `__builtin_nan${f}("")`;
     const size = Math.abs(rounded);
-    const text = Number.isFinite(size) ? `${hexadecimal(size)}${this.#f}` : `__builtin_inf${this.#f}()`;
+    const text = Number.isFinite(size) ? `${hexadecimal(size)}${f}` : `__builtin_inf${f}()`;
     return rounded < 0 || Object.is(rounded, -0) ? `(-${text})` : text;
   }
 
+  readonly #call = (name: string, ...operands: string[]): string => `${this.type}_${name}(${operands.join(', ')})`;
+
   /** Code for one evaluation; `known` gives names of variables and of whatever is computed already. */
   evaluate(outputs: readonly Expression[], known: ReadonlyMap<Expression, string>): CText {
-    const names = new Map(known);
-    const order = pending(outputs, names);
+    const { statements, results } = this.evaluateSide(outputs, [known]);
+    return { statements, results: results[0] ?? [] };
+  }
+
+  /**
+   * Code for several evaluations side by side, step by step in turns: a processor that would wait for the last step of one
+   * goes on with the others.
+   */
+  evaluateSide(
+    outputs: readonly Expression[],
+    known: readonly ReadonlyMap<Expression, string>[],
+  ): { readonly statements: readonly string[]; readonly results: readonly (readonly string[])[] } {
+    const copies = known.map((names) => new Map(names));
+    const order = pending(outputs, known[0] ?? new Map());
     const fused = fusable(order, outputs);
     const skipped = new Set([...fused.values()].map(({ product }) => product));
-    const name = (expression: Expression): string => {
-      const found = expression.value === undefined ? names.get(expression) : this.number(expression.value);
-      if (found === undefined)
-        throw new SluiceError('internal', { rule: 'a C program has every operand computed before its use' });
-      return found;
-    };
     const statements: string[] = [];
     for (const expression of order) {
       if (expression.value !== undefined || skipped.has(expression)) continue;
-      const fusion = fused.get(expression);
-      const text =
-        fusion === undefined
-          ? this.#applied(expression, expression.operands.map(name))
-          : `sluice_fma${this.#f}(${fusion.kind === 'madd' ? '' : '-'}${name(fusion.a)}, ${name(fusion.b)}, ${name(fusion.c)})`;
-      const result = `${this.#prefix}${this.#count++}`;
-      statements.push(`const ${this.type} ${result} = ${text};`);
-      names.set(expression, result);
+      for (const names of copies) {
+        const result = `${this.#prefix}${this.#count++}`;
+        statements.push(`const ${this.type} ${result} = ${this.#text(expression, fused.get(expression), names)};`);
+        names.set(expression, result);
+      }
     }
-    return { statements, results: outputs.map(name) };
+    return { statements, results: copies.map((names) => outputs.map((output) => this.#name(output, names))) };
+  }
+
+  #text(expression: Expression, fusion: Fused | undefined, names: ReadonlyMap<Expression, string>): string {
+    const name = (operand: Expression): string => this.#name(operand, names);
+    if (fusion === undefined) return this.#applied(expression, expression.operands.map(name));
+    const sign = fusion.kind === 'madd' ? '' : '-';
+    return this.#call('fma', sign + name(fusion.a), name(fusion.b), name(fusion.c));
+  }
+
+  #name(expression: Expression, names: ReadonlyMap<Expression, string>): string {
+    const { value } = expression;
+    if (value !== undefined) return this.#isVector ? this.#call('all', this.number(value)) : this.number(value);
+    const found = names.get(expression);
+    if (found === undefined)
+      throw new SluiceError('internal', { rule: 'a C program has every operand computed before its use' });
+    return found;
   }
 
   #applied({ node }: Expression, operands: readonly string[]): string {
@@ -76,21 +100,21 @@ export class CPrinter {
     const { lanes } = primitives[node.primitive];
     if (!('steps' in lanes))
       throw new SluiceError('internal', { rule: 'an expanded primitive is an instruction', received: node.primitive });
-    const [a, b] = node.operands;
-    const isBounded = node.primitive === 'min' || node.primitive === 'max';
-    const hasConstant = a?.value !== undefined || b?.value !== undefined;
-    return isBounded && hasConstant ? extremum(node.primitive, node.operands, operands) : lanes.c(this.#f, ...operands);
+    return extremum(node.primitive, node.operands, operands, this.#call) ?? lanes.c(this.#call, ...operands);
   }
 }
 
-/** One comparison where an operand is a constant: it keeps a NaN of the other. */
+/** A minimum or maximum with a constant: one instruction, which gives its second operand where the other is NaN. */
 function extremum(
-  primitive: 'min' | 'max',
-  [a]: readonly Expression[],
+  primitive: Primitive,
+  [a, b]: readonly Expression[],
   [left = '', right = '']: readonly string[],
-): string {
-  const [x, bound] = a?.value === undefined ? [left, right] : [right, left];
-  return primitive === 'min' ? `${bound} < ${x} ? ${bound} : ${x}` : `${x} < ${bound} ? ${bound} : ${x}`;
+  call: (name: string, ...operands: string[]) => string,
+): string | undefined {
+  if (primitive !== 'min' && primitive !== 'max') return undefined;
+  const name = primitive === 'min' ? 'lesser' : 'greater';
+  if (a?.value !== undefined) return call(name, left, right);
+  return b?.value === undefined ? undefined : call(name, right, left);
 }
 
 /** A finite number of at least 0 as C's hexadecimal floating constant. */

@@ -12,7 +12,8 @@ const growthBytes = 2 ** 26;
 export class NativeArena {
   readonly #library: RuntimeLibrary;
   readonly #blocks: Blocks;
-  readonly #limit: number;
+  /** The most that it holds, in bytes. */
+  readonly limit: number;
   readonly #base: number;
 
   /** `maximumBytes` bounds the memory; by default it is what this machine, or the container, has. */
@@ -20,12 +21,12 @@ export class NativeArena {
     this.#library = library;
     const { base, bytes } = reserve(library, Math.ceil(maximumBytes / pageBytes) * pageBytes);
     this.#base = base;
-    this.#limit = Math.min(bytes, maximumBytes);
+    this.limit = Math.min(bytes, maximumBytes);
     this.#blocks = new Blocks({
       grow: (needed) => this.#grow(needed),
       exhausted: (request, liveBytes) =>
         new SluiceError('memory', {
-          rule: `the native device holds at most ${this.#limit} bytes, and what the machine has free`,
+          rule: `the native device holds at most ${this.limit} bytes, and what the machine has free`,
           received: `a request for ${request} bytes with ${liveBytes} bytes in use`,
           remedy: 'Use a smaller batch or context, or free tensors that are no longer needed.',
         }),
@@ -47,14 +48,14 @@ export class NativeArena {
   }
 
   close(): void {
-    this.#library.release(this.#base, Math.ceil(this.#limit / pageBytes) * pageBytes);
+    this.#library.release(this.#base, Math.ceil(this.limit / pageBytes) * pageBytes);
   }
 
   /** The system kills a process that touches pages it does not have: ask before they are touched. */
   #grow(needed: number): number | undefined {
-    if (needed > this.#limit) return undefined;
+    if (needed > this.limit) return undefined;
     const { reservedBytes } = this.#blocks.statistics();
-    const wished = Math.min(this.#limit, Math.max(needed, reservedBytes + Math.max(growthBytes, reservedBytes / 8)));
+    const wished = Math.min(this.limit, Math.max(needed, reservedBytes + Math.max(growthBytes, reservedBytes / 8)));
     return needed - reservedBytes > freeBytes() ? undefined : wished;
   }
 }
@@ -70,7 +71,7 @@ function reserve(library: RuntimeLibrary, wanted: number): { base: number; bytes
     const base = library.reserve(bytes);
     if (base !== 0) return { base, bytes };
   }
-  throw new SluiceError('memory', {
+  throw new SluiceError('device', {
     rule: `the system must give the native device ${leastBytes} bytes of address space`,
     remedy: 'Raise the limit ("ulimit -v unlimited"), or use device "wasm".',
   });

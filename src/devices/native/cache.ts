@@ -1,74 +1,69 @@
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
-import { join } from 'node:path';
-
-/** The sha256 of texts or bytes, in hexadecimal. */
-export function digest(...parts: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\0');
-  return hash.digest('hex');
-}
-
-/** The folder of this user's compiled kernels. */
-export function userCache(environment = process.env): string {
-  const base =
-    environment['XDG_CACHE_HOME'] ||
-    (process.platform === 'darwin' ? join(os.homedir(), 'Library', 'Caches') : join(os.homedir(), '.cache'));
-  return join(base, 'sluice', 'native');
-}
+import * as fs from 'node:fs';
+import { chmod, readFile, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { digest, readTrusted, removeStale, temporaryName, writeWhole } from './cache-folder.js';
 
 /**
- * Compiled libraries in a folder: `SHA256.so` under the hash of its bytes, and `SHA256.json` with the hashes of the
- * kernels' texts in it. A file appears at once and whole, so that several processes may write, or be killed.
+ * Compiled libraries in private folders: `SHA256.so` under the hash of its bytes, and `SHA256.json` with the hashes of
+ * the texts in it. Files appear at once and whole, so that several processes may write, or be killed.
  */
 export class LibraryCache {
+  /** Where it writes. */
   readonly folder: string;
-  /** The library of each kernel, by the hash of its text. */
-  readonly #known = new Map<string, string>();
-  #next = 0;
+  /** The libraries that say to have a text, by the text's hash. */
+  readonly #known = new Map<string, string[]>();
+  readonly #verified = new Map<string, boolean>();
 
-  private constructor(folder: string) {
+  /** `folder` is written to; the others are only read. */
+  constructor(folder: string, others: readonly string[] = []) {
     this.folder = folder;
-  }
-
-  /** Opens the folder for what `key` tells apart. */
-  static async open(root: string, key: string): Promise<LibraryCache> {
-    const folder = join(root, key);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const cache = new LibraryCache(folder);
-    for (const name of await readdir(folder)) {
-      if (!name.endsWith('.json')) continue;
-      const texts = JSON.parse(await readFile(join(folder, name), 'utf8')) as readonly string[];
-      for (const text of texts) cache.#known.set(text, join(folder, name.replace(/json$/, 'so')));
+    removeStale(folder);
+    for (const from of [folder, ...others]) {
+      for (const name of fs.readdirSync(from)) if (/^[0-9a-f]{64}\.json$/.test(name)) this.#learn(join(from, name));
     }
-    return cache;
   }
 
-  /** The path of a verified library that has the text. */
+  #learn(manifest: string): void {
+    const path = manifest.replace(/json$/, 'so');
+    try {
+      const texts: unknown = JSON.parse(readTrusted(manifest)?.toString() ?? '[]');
+      if (Array.isArray(texts)) for (const text of texts) this.#add(String(text), path);
+    } catch {} // what cannot be read is made anew
+  }
+
+  #add(text: string, path: string): void {
+    this.#known.set(text, [...(this.#known.get(text) ?? []), path]);
+  }
+
+  /** The path of a library that has the text and is as it was written. */
   find(text: string): string | undefined {
-    const path = this.#known.get(text);
-    if (path === undefined || !existsSync(path)) return undefined;
-    return path;
+    return this.#known.get(text)?.find((path) => this.#verify(path));
+  }
+
+  #verify(path: string): boolean {
+    const known = this.#verified.get(path);
+    if (known !== undefined) return known;
+    const bytes = readTrusted(path);
+    const isWhole = bytes !== undefined && `${digest(bytes)}.so` === basename(path);
+    this.#verified.set(path, isWhole);
+    return isWhole;
   }
 
   /** Keeps what `make` writes to the path it is given, as the library of these texts; says where it is. */
   async add(texts: readonly string[], make: (path: string) => Promise<void>): Promise<string> {
-    const temporary = join(this.folder, `.${process.pid}-${this.#next++}`);
+    const made = temporaryName(this.folder);
     try {
-      await make(temporary);
-      const sha256 = createHash('sha256')
-        .update(await readFile(temporary))
-        .digest('hex');
+      await make(made);
+      await chmod(made, 0o700);
+      const sha256 = digest(await readFile(made));
       const path = join(this.folder, `${sha256}.so`);
-      await rename(temporary, path);
-      await writeFile(temporary, JSON.stringify(texts));
-      await rename(temporary, join(this.folder, `${sha256}.json`));
-      for (const text of texts) this.#known.set(text, path);
+      await rename(made, path);
+      await writeWhole(join(this.folder, `${sha256}.json`), JSON.stringify(texts));
+      this.#verified.set(path, true);
+      for (const text of texts) this.#add(text, path);
       return path;
     } finally {
-      await rm(temporary, { force: true });
+      await rm(made, { force: true });
     }
   }
 }

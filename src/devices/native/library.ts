@@ -5,6 +5,10 @@ export interface RuntimeLibrary {
   load(path: string): number;
   symbol(library: number, name: string): number;
   loadError(): string;
+  fileOf(symbol: number): string;
+  answerOf(symbol: number): string;
+  setEnvironment(name: string, value: string): void;
+  firstProduct(sgemm: number): void;
   reserve(bytes: number): number;
   release(base: number, bytes: number): void;
   copyIn(to: number, from: ArrayBufferView, bytes: number): void;
@@ -21,6 +25,10 @@ const signatures = {
   load: ['double', 'str'],
   symbol: ['double', 'double', 'str'],
   loadError: ['str'],
+  fileOf: ['str', 'double'],
+  answerOf: ['str', 'double'],
+  setEnvironment: ['void', 'str', 'str'],
+  firstProduct: ['void', 'double'],
   reserve: ['double', 'double'],
   release: ['void', 'double', 'double'],
   copyIn: ['void', 'double', 'const void *', 'double'],

@@ -1,8 +1,8 @@
 import type { MapKernel } from '../../kernels/kernel.js';
-import { type Expression, variable } from '../../scalar/expression.js';
+import { type Expression, reachable, variable } from '../../scalar/expression.js';
 import { CPrinter } from '../../scalar/print-c.js';
 import type { StorageType } from '../device.js';
-import { lowerToLanes } from '../lanes.js';
+import { type ComputeType, lowerToLanes } from '../lanes.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 
 /** How an operand lies along the innermost axis: side by side, all the same one, or a stride apart. */
@@ -20,37 +20,36 @@ export interface MapLayout {
   readonly slots: readonly Slot[];
 }
 
-/** An operand in C: names of a pointer, of the stride along the innermost axis, and of a value that is loaded ahead. */
 interface Operand extends Slot {
   readonly place: number;
-  readonly ctype: 'float' | 'int32_t';
   readonly isOutput: boolean;
 }
 
 /**
  * A map kernel in C. Work items are elements, row by row. Arguments: the length of the innermost axis and of the outer ones,
  * from the outermost on; of each operand the address and the strides in elements, outermost first; scalars.
+ *
+ * NAME_run computes whole vectors of a row; what is left over at its end goes through it in buffers as long as a vector.
  */
 export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
   const types = layout.slots.map(({ type }) => type);
-  const lowered = lowerToLanes(kernel.outputs, types, kernel.weights);
-  const printer = new CPrinter(lowered.type);
+  const { type, outputs } = lowerToLanes(kernel.outputs, types, kernel.weights);
   const operands = layout.slots.map((slot, place): Operand => {
-    const ctype = slot.type === 'float32' ? 'float' : 'int32_t';
-    return { ...slot, place, ctype, isOutput: place >= kernel.inputs.length };
+    return { ...slot, place, isOutput: place >= kernel.inputs.length };
   });
   return kernelSource('map', (name) =>
     [
+      `static __attribute__((noinline)) void ${name}_run(${parameters(kernel, operands)}) {`,
+      ...runVectors(kernel, outputs, operands, new CPrinter(type, 't', 'vector')),
+      '}',
       `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
       '(void)scratch;',
-      ...readArguments(kernel, layout.outer, operands, printer.type),
+      ...readArguments(kernel, layout.outer, operands),
       'while (begin < end) {',
       ...enterRow(layout.outer, operands),
-      ...operands.filter(isAhead).map((operand) => load(operand, printer.type, `p${operand.place}[0]`)),
-      'SLUICE_INDEPENDENT',
-      'for (int64_t i = 0; i < count; i++) {',
-      ...evaluate(kernel, lowered.outputs, operands, printer),
-      '}',
+      `const int64_t whole = count - count % ${widthOf(type)};`,
+      `${name}_run(whole${operands.map(argument).join('')}${scalarNames(kernel)});`,
+      ...runRest(name, kernel, operands, widthOf(type)),
       'begin += count;',
       '}',
       '}',
@@ -59,22 +58,34 @@ export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
   );
 }
 
-const isAhead = ({ isOutput, spread }: Operand): boolean => !isOutput && spread === 'repeated';
+/** Vectors that a turn of the loop takes: enough to hide how long one operation waits for another. */
+const vectorsPerTurn = 2;
+const widthOf = (type: ComputeType): string => `(${vectorsPerTurn} * ${type === 'float32' ? 'FLOATS' : 'DOUBLES'})`;
+const ctypeOf = ({ type }: Slot): 'float' | 'int32_t' => (type === 'float32' ? 'float' : 'int32_t');
+const scalarNames = ({ scalars }: MapKernel): string => scalars.map((_, i) => `, s${i}`).join('');
+const argument = ({ place, spread }: Operand): string => `, p${place}${spread === 'strided' ? `, step${place}` : ''}`;
 
-const load = ({ place }: Operand, type: string, from: string): string => `const ${type} x${place} = (${type})${from};`;
+function parameters(kernel: MapKernel, operands: readonly Operand[]): string {
+  const pointers = operands.map((operand) => {
+    const { place, spread, isOutput } = operand;
+    const step = spread === 'strided' ? `, const int64_t step${place}` : '';
+    return `, ${isOutput ? '' : 'const '}${ctypeOf(operand)} *p${place}${step}`;
+  });
+  return `const int64_t count${pointers.join('')}${kernel.scalars.map((_, i) => `, const double s${i}`).join('')}`;
+}
 
 /** The arguments into locals: `length`, `size1`, …; `base0`, `stride0_0`, …; `s0`, …. */
-function readArguments(kernel: MapKernel, outer: number, operands: readonly Operand[], type: string): string[] {
+function readArguments(kernel: MapKernel, outer: number, operands: readonly Operand[]): string[] {
   let next = 0;
   const integer = (name: string): string => `const int64_t ${name} = (int64_t)args[${next++}];`;
   const lines = [integer('length')];
   for (let axis = 0; axis < outer; axis++) lines.push(integer(`size${axis}`));
-  for (const { place, ctype } of operands) {
-    lines.push(`${ctype} *const base${place} = (${ctype} *)(intptr_t)args[${next++}];`);
-    for (let axis = 0; axis <= outer; axis++) lines.push(integer(`stride${place}_${axis}`));
+  for (const operand of operands) {
+    lines.push(`${ctypeOf(operand)} *const base${operand.place} = ADDRESS(${ctypeOf(operand)}, args[${next++}]);`);
+    for (let axis = 0; axis <= outer; axis++) lines.push(integer(`stride${operand.place}_${axis}`));
   }
   kernel.scalars.forEach((_, i) => {
-    lines.push(`const ${type} s${i} = (${type})args[${next++}];`);
+    lines.push(`const double s${i} = args[${next++}];`);
   });
   return lines;
 }
@@ -93,39 +104,125 @@ function enterRow(outer: number, operands: readonly Operand[]): string[] {
     lines.push(`const int64_t i${axis} = ${axis > 0 ? `row % size${axis}` : 'row'};`);
     if (axis > 0) lines.push(`row /= size${axis};`);
   }
-  for (const { place, ctype, spread } of operands) {
+  for (const operand of operands) {
+    const { place, spread } = operand;
     const along = Array.from({ length: outer }, (_, axis) => ` + i${axis} * stride${place}_${axis}`).join('');
-    const inner =
-      spread === 'contiguous' ? ' + first' : spread === 'strided' ? ` + first * stride${place}_${outer}` : '';
-    lines.push(`${ctype} *const p${place} = base${place}${along}${inner};`);
+    const inner = spread === 'contiguous' ? ' + first' : spread === 'strided' ? ` + first * step${place}` : '';
     if (spread === 'strided') lines.push(`const int64_t step${place} = stride${place}_${outer};`);
+    lines.push(`${ctypeOf(operand)} *const p${place} = base${place}${along}${inner};`);
   }
   return lines;
 }
 
+/** The last elements of a row, fewer than a vector, from and to buffers beside it. */
+function runRest(name: string, kernel: MapKernel, operands: readonly Operand[], width: string): string[] {
+  const at = ({ place, spread }: Operand): string =>
+    `p${place}[${spread === 'strided' ? `(whole + j) * step${place}` : spread === 'repeated' ? '0' : 'whole + j'}]`;
+  const buffered = (operand: Operand): string =>
+    operand.spread === 'repeated' && !operand.isOutput
+      ? `, p${operand.place}`
+      : `, rest${operand.place}${operand.spread === 'strided' ? ', 1' : ''}`;
+  const held = operands.filter(({ isOutput, spread }) => isOutput || spread !== 'repeated');
+  return [
+    'if (whole < count) {',
+    ...held.map((operand) => `${ctypeOf(operand)} rest${operand.place}[${width}] = {0};`),
+    'for (int64_t j = 0; j < count - whole; j++) {',
+    ...held.filter(({ isOutput }) => !isOutput).map((operand) => `rest${operand.place}[j] = ${at(operand)};`),
+    '}',
+    `${name}_run(${width}${operands.map(buffered).join('')}${scalarNames(kernel)});`,
+    'for (int64_t j = 0; j < count - whole; j++) {',
+    ...held.filter(({ isOutput }) => isOutput).map((operand) => `${at(operand)} = rest${operand.place}[j];`),
+    '}',
+    '}',
+  ];
+}
+
 /** Loads, the expressions, and stores: every load comes before every store, since an output may be an input. */
-function evaluate(
+function runVectors(
   kernel: MapKernel,
   outputs: readonly Expression[],
   operands: readonly Operand[],
   printer: CPrinter,
 ): string[] {
-  const { inputs, scalars } = kernel;
-  const known = new Map<Expression, string>([
-    ...inputs.map((name, i) => [variable(name), `x${i}`] as const),
-    ...scalars.map((name, i) => [variable(name), `s${i}`] as const),
-  ]);
-  const { statements, results } = printer.evaluate(outputs, known);
-  const element = ({ place, spread }: Operand): string =>
-    spread === 'contiguous' ? `p${place}[i]` : spread === 'repeated' ? `p${place}[0]` : `p${place}[i * step${place}]`;
+  const isAhead = ({ isOutput, spread }: Operand): boolean => !isOutput && spread === 'repeated';
+  const { type } = printer;
+  const [one, width] = type === 'floats' ? (['float', 'FLOATS'] as const) : (['double', 'DOUBLES'] as const);
+  const known = new Map(kernel.scalars.map((name, i) => [variable(name), `v${i}`]));
+  kernel.inputs.forEach((name, i) => {
+    if (operands[i]?.spread === 'repeated') known.set(variable(name), `x${i}`);
+  });
+  const invariants = invariantsOf(outputs, known);
+  const once = printer.evaluate(invariants, known);
+  invariants.forEach((expression, i) => {
+    known.set(expression, once.results[i] ?? '');
+  });
+  const copies = Array.from({ length: vectorsPerTurn }, (_, k) => k);
+  const { statements, results } = printer.evaluateSide(
+    outputs,
+    copies.map((k) => {
+      const varying = kernel.inputs.map((name, i) => [variable(name), `x${i}_${k}`] as const);
+      return new Map([...varying, ...known]);
+    }),
+  );
+  const place = (k: number): Place => ({ type, width, index: k === 0 ? 'i' : `i + ${k} * ${width}`, copy: k });
   return [
+    ...kernel.scalars.map((_, i) => `const ${type} v${i} = ${type}_all((${one})s${i});`),
+    ...operands
+      .filter(isAhead)
+      .map((operand) => `const ${type} x${operand.place} = ${type}_all(p${operand.place}[0]);`),
+    ...once.statements,
+    `for (int64_t i = 0; i < count; i += ${vectorsPerTurn} * ${width}) {`,
     ...operands
       .filter((operand) => !operand.isOutput && !isAhead(operand))
-      .map((operand) => load(operand, printer.type, element(operand))),
+      .flatMap((operand) => copies.flatMap((k) => loadVector(operand, place(k)))),
     ...statements,
-    ...operands.slice(inputs.length).map((operand, i) => {
-      const value = operand.type === 'int32' ? `sluice_int(${results[i]})` : `(float)${results[i]}`;
-      return `${element(operand)} = ${value};`;
-    }),
+    ...operands
+      .filter(({ isOutput }) => isOutput)
+      .flatMap((operand, i) => copies.flatMap((k) => storeVector(operand, results[k]?.[i] ?? '', place(k)))),
+    '}',
+  ];
+}
+
+/** What is the same for all elements of a row and used by what is not, given the variables that are. */
+function invariantsOf(outputs: readonly Expression[], same: ReadonlyMap<Expression, unknown>): Expression[] {
+  const varies = new Set<Expression>();
+  for (const expression of reachable(outputs)) {
+    const changes = expression.node.kind === 'variable' && !same.has(expression);
+    if (changes || expression.operands.some((operand) => varies.has(operand))) varies.add(expression);
+  }
+  const used = new Set([...outputs, ...[...varies].flatMap(({ operands }) => operands)]);
+  return [...used].filter((expression) => expression.node.kind === 'apply' && !varies.has(expression));
+}
+
+/** One of the vectors of a turn. */
+interface Place {
+  readonly type: string;
+  readonly width: string;
+  /** Of its first element. */
+  readonly index: string;
+  readonly copy: number;
+}
+
+function loadVector(operand: Operand, { type, width, index, copy }: Place): string[] {
+  const { place, spread, type: storage } = operand;
+  const load = `const ${type} x${place}_${copy} = ${type}_load${storage === 'int32' ? '_int' : ''}`;
+  if (spread === 'contiguous') return [`${load}(p${place} + ${index});`];
+  const buffer = `g${place}_${copy}`;
+  return [
+    `${ctypeOf(operand)} ${buffer}[${width}];`,
+    `for (int j = 0; j < ${width}; j++) ${buffer}[j] = p${place}[(${index} + j) * step${place}];`,
+    `${load}(${buffer});`,
+  ];
+}
+
+function storeVector(operand: Operand, value: string, { type, width, index, copy }: Place): string[] {
+  const { place, spread, type: storage } = operand;
+  const store = `${type}_store${storage === 'int32' ? '_int' : ''}`;
+  if (spread === 'contiguous') return [`${store}(p${place} + ${index}, ${value});`];
+  const buffer = `g${place}_${copy}`;
+  return [
+    `${ctypeOf(operand)} ${buffer}[${width}];`,
+    `${store}(${buffer}, ${value});`,
+    `for (int j = 0; j < ${width}; j++) p${place}[(${index} + j) * ${spread === 'strided' ? `step${place}` : '0'}] = ${buffer}[j];`,
   ];
 }

@@ -2,6 +2,8 @@
 export interface Task {
   readonly isReady: boolean;
   run(): void;
+  /** It will not be run, since something before it has failed. */
+  abandon?(error: unknown): void;
 }
 
 /** Tasks in the order of their calls: at once while all before are done, else when those before can be done and are. */
@@ -44,8 +46,9 @@ export class TaskQueue {
   fail(error: unknown): void {
     this.#failure ??= error;
     this.#hasFailed = true;
-    this.#waiting.length = 0;
+    const abandoned = this.#waiting.splice(0).slice(this.#first);
     this.#first = 0;
+    for (const task of abandoned) task.abandon?.(error);
     for (const { reject } of this.#listeners.splice(0)) reject(error);
   }
 

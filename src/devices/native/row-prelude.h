@@ -2,6 +2,13 @@
 #ifndef SLUICE_ROWS
 #define SLUICE_ROWS
 
+/* Ahead of a loop whose turns need nothing of each other, though an output may be one of the inputs. */
+#if defined(__clang__)
+#define SLUICE_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define SLUICE_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 enum { SUM_LANES = 32 };
 
 typedef float sluice_f4 __attribute__((vector_size(16)));
@@ -106,31 +113,31 @@ static inline double sluice_max_doubles_end(const sluice_max *s) {
  */
 static inline float sluice_exp_reduced(float a, float b, float x, float n) {
   const float back = x - a, rest = (a - (x - back)) - (b + back);
-  const float r = sluice_fmaf(n, -0x1.7f7d1cp-20f, sluice_fmaf(n, -0x1.62e4p-1f, x)) + rest;
+  const float r = float_fma(n, -0x1.7f7d1cp-20f, float_fma(n, -0x1.62e4p-1f, x)) + rest;
   float p = 0x1.a124f2p-13f;
-  p = sluice_fmaf(p, r, 0x1.6d4324p-10f);
-  p = sluice_fmaf(p, r, 0x1.1110ep-7f);
-  p = sluice_fmaf(p, r, 0x1.5554eap-5f);
-  p = sluice_fmaf(p, r, 0x1.555556p-3f);
-  p = sluice_fmaf(p, r, 0.5f);
-  return sluice_fmaf(p * r, r, r) + 1.0f;
+  p = float_fma(p, r, 0x1.6d4324p-10f);
+  p = float_fma(p, r, 0x1.1110ep-7f);
+  p = float_fma(p, r, 0x1.5554eap-5f);
+  p = float_fma(p, r, 0x1.555556p-3f);
+  p = float_fma(p, r, 0.5f);
+  return float_fma(p * r, r, r) + 1.0f;
 }
 /* The lowest bits of the sums with 1.5 2^23 are integers: round(x log2(e)), and here about half of it, as biased exponents. */
 static inline float sluice_exp_difference(float a, float b) {
   const float x = a - b;
-  const float whole = sluice_fmaf(x, 0x1.715476p0f, 0x1.8001fcp23f), half = sluice_fmaf(x, 0x1.715476p-1f, 0x1.8000fep23f);
+  const float whole = float_fma(x, 0x1.715476p0f, 0x1.8001fcp23f), half = float_fma(x, 0x1.715476p-1f, 0x1.8000fep23f);
   const float p = sluice_exp_reduced(a, b, x, whole - 0x1.8001fcp23f);
   /* The power of two in two factors: 2^-150 and 2^128 are none of float32's normal numbers. */
-  const uint32_t first = (uint32_t)sluice_bitsf(half), both = (uint32_t)sluice_bitsf(whole);
-  const float result = p * sluice_float((int32_t)(first << 23)) * sluice_float((int32_t)((both - first) << 23));
+  const uint32_t first = (uint32_t)float_bits(half), both = (uint32_t)float_bits(whole);
+  const float result = p * bits_float((int32_t)(first << 23)) * bits_float((int32_t)((both - first) << 23));
   const float positive = x < -104.0f ? 0.0f : result;
   return 89.0f < x ? __builtin_inff() : positive;
 }
 /* The same where a is at most b: 64 more in the exponent keeps the power normal. */
 static inline float sluice_exp_below(float a, float b) {
-  const float x = a - b, whole = sluice_fmaf(x, 0x1.715476p0f, 0x1.80017ep23f);
+  const float x = a - b, whole = float_fma(x, 0x1.715476p0f, 0x1.80017ep23f);
   const float p = sluice_exp_reduced(a, b, x, whole - 0x1.80017ep23f);
-  const float result = p * sluice_float((int32_t)((uint32_t)sluice_bitsf(whole) << 23)) * 0x1p-64f;
+  const float result = p * bits_float((int32_t)((uint32_t)float_bits(whole) << 23)) * 0x1p-64f;
   return x < -104.0f ? 0.0f : result;
 }
 

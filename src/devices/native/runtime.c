@@ -38,6 +38,58 @@ const char *sluice_load_error(void) {
   return message == NULL ? "" : message;
 }
 
+/* The file that a function is in, and what a function without parameters says: the BLAS that was found. */
+const char *sluice_file_of(double function) {
+  Dl_info info;
+  return dladdr(pointer(function), &info) == 0 || info.dli_fname == NULL ? "" : info.dli_fname;
+}
+
+const char *sluice_answer_of(double function) { return ((const char *(*)(void))(intptr_t)function)(); }
+
+/* Libraries read the environment as they are loaded; the host's own view of it may be a copy. */
+void sluice_set_environment(const char *name, const char *value) {
+  if (value[0] == '\0') unsetenv(name);
+  else setenv(name, value, 1);
+}
+
+/* ---- Products by a BLAS, which computes on the calling thread alone: each item is a part of one product of a batch. ---- */
+
+typedef void (*sgemm_function)(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha,
+                               const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
+
+enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+void sluice_blas(const double *args, int64_t begin, int64_t end, char *scratch) {
+  (void)scratch;
+  const sgemm_function sgemm = (sgemm_function)(intptr_t)args[0];
+  const int64_t m = (int64_t)args[1], n = (int64_t)args[2], k = (int64_t)args[3];
+  const int64_t rows = (int64_t)args[4], columns = (int64_t)args[5]; /* of one part */
+  const float *a = pointer(args[6]), *b = pointer(args[7]);
+  float *c = pointer(args[8]);
+  const int64_t a_batch = (int64_t)args[9], b_batch = (int64_t)args[10], c_batch = (int64_t)args[11];
+  const int64_t lda = (int64_t)args[12], ldb = (int64_t)args[13], ldc = (int64_t)args[14];
+  const int turn_a = args[15] != 0, turn_b = args[16] != 0;
+  const float beta = (float)args[17];
+  const int64_t across = (n + columns - 1) / columns, parts = across * ((m + rows - 1) / rows);
+  for (int64_t item = begin; item < end; item++) {
+    const int64_t batch = item / parts, part = item % parts;
+    const int64_t row = part / across * rows, column = part % across * columns;
+    sgemm(ROW_MAJOR, turn_a ? TRANSPOSED : PLAIN, turn_b ? TRANSPOSED : PLAIN, (int)least(rows, m - row),
+          (int)least(columns, n - column), (int)k, 1.0f, a + batch * a_batch + row * (turn_a ? 1 : lda), (int)lda,
+          b + batch * b_batch + column * (turn_b ? ldb : 1), (int)ldb, beta, c + batch * c_batch + row * ldc + column,
+          (int)ldc);
+  }
+}
+
+/* Some read the environment only now. */
+void sluice_first_product(double sgemm) {
+  const float one = 1;
+  float result;
+  ((sgemm_function)(intptr_t)sgemm)(ROW_MAJOR, PLAIN, PLAIN, 1, 1, 1, 1.0f, &one, 1, &one, 1, 0.0f, &result, 1);
+}
+
 /* ---- Memory: address space for all that the arena may ever hold; pages come when they are touched. ---- */
 
 enum { HUGE_PAGE = 1 << 21 };

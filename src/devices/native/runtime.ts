@@ -2,7 +2,9 @@ import os from 'node:os';
 import { SluiceError } from '../../base/errors.js';
 import { closedError } from '../device.js';
 import { NativeArena } from './arena.js';
+import { loadBlas } from './blas.js';
 import { Builder } from './builder.js';
+import { type Blas, findBlas } from './find-blas.js';
 import type { KernelSource } from './kernel-source.js';
 import { KernelLoader, type LoadedKernel, type NativeKernel } from './kernels.js';
 import { loadRuntime, type RuntimeLibrary } from './library.js';
@@ -20,6 +22,16 @@ export interface NativeOptions {
   readonly deterministic?: boolean;
   /** Bound of the memory in bytes; by default what the machine has. */
   readonly maximumBytes?: number;
+  /** Hears what a user should know, a line at a time. */
+  readonly onNotice?: (line: string) => void;
+  /** Computes nothing: the kernels that are asked for are made into a folder, for a kind of processor. */
+  readonly bake?: BakeOptions;
+}
+
+export interface BakeOptions {
+  readonly folder: string;
+  /** As the compiler's -march names it. */
+  readonly march: string;
 }
 
 /** What launchers need of the runtime. */
@@ -35,6 +47,22 @@ export interface Launcher {
   launch(kernel: NativeKernel, words: Float64Array, count: number, grain: number, scratchBytes?: number): void;
   /** The address of memory shared by all threads, for whoever asked last; it only ever grows. */
   workspace(bytes: number): number;
+  /** The BLAS that was found. */
+  readonly blas: LoadedBlas | undefined;
+}
+
+export interface LoadedBlas {
+  readonly name: string;
+  /** The address of its cblas_sgemm, which computes on the calling thread. */
+  readonly sgemm: number;
+  /** Takes the words of `blasWords`. */
+  readonly kernel: NativeKernel;
+}
+
+interface Parts {
+  readonly library: RuntimeLibrary;
+  readonly builder: Builder;
+  readonly blas: LoadedBlas | undefined;
 }
 
 /** The memory, the kernels and the threads of one device. */
@@ -42,15 +70,22 @@ export class NativeRuntime implements Launcher {
   readonly deterministic: boolean;
   readonly arena: NativeArena;
   readonly library: RuntimeLibrary;
+  readonly blas: LoadedBlas | undefined;
+  /** What it is made of, in a line. */
+  readonly description: string;
   readonly #pool: number;
   readonly #queue = new TaskQueue();
   readonly #kernels: KernelLoader;
+  readonly #isDry: boolean;
   #workspace = { address: 0, bytes: 0 };
   #closed = false;
 
-  private constructor(library: RuntimeLibrary, builder: Builder, options: NativeOptions) {
+  private constructor({ library, builder, blas }: Parts, options: NativeOptions) {
     this.library = library;
+    this.blas = blas;
+    this.description = `${builder.description}, ${blas?.name ?? 'no BLAS'}`;
     this.deterministic = options.deterministic === true;
+    this.#isDry = options.bake !== undefined;
     this.arena = new NativeArena(library, options.maximumBytes);
     this.#pool = library.poolOpen(options.threads ?? os.availableParallelism());
     this.#kernels = new KernelLoader(builder, library, (failure) => {
@@ -61,9 +96,14 @@ export class NativeRuntime implements Launcher {
 
   /** @throws SluiceError `device` where a part is missing. */
   static async open(options: NativeOptions = {}): Promise<NativeRuntime> {
-    const builder = await Builder.open();
-    const library = await loadRuntime(await builder.runtime());
-    return new NativeRuntime(library, builder, options);
+    const { bake } = options;
+    const builder = await (bake === undefined ? Builder.open(options.onNotice) : Builder.bake(bake.folder, bake.march));
+    const path = await builder.runtime();
+    // The machine that it is made for may have no BLAS.
+    const found = bake === undefined ? await findBlas(path, builder.folder) : undefined;
+    const library = await loadRuntime(path);
+    const blas = found === undefined ? undefined : openBlas(library, path, found);
+    return new NativeRuntime({ library, builder, blas }, options);
   }
 
   get threads(): number {
@@ -81,7 +121,7 @@ export class NativeRuntime implements Launcher {
         rule: 'a launch has a whole number of work items and a grain of at least 1',
         received: { count, grain },
       });
-    if (count === 0) return;
+    if (count === 0 || this.#isDry) return;
     const loaded = kernel as LoadedKernel;
     if (this.#queue.isEmpty && loaded.entry !== 0) {
       this.#queue.requireWorking();
@@ -114,6 +154,14 @@ export class NativeRuntime implements Launcher {
     else this.#queue.push({ isReady: true, run });
   }
 
+  /** The same with a result. */
+  inTurnAsync<T>(run: () => T): Promise<T> {
+    this.requireOpen();
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ isReady: true, run: () => resolve(run()), abandon: reject });
+    });
+  }
+
   /** Whether nothing waits: what is done in its turn is done at once. */
   get isIdle(): boolean {
     return this.#queue.isEmpty;
@@ -122,6 +170,12 @@ export class NativeRuntime implements Launcher {
   /** Resolves when all that was asked for is done. */
   settled(): Promise<void> {
     return this.#queue.settled();
+  }
+
+  /** Resolves when all kernels that were asked for are made; how many they are. */
+  async made(): Promise<number> {
+    await this.#kernels.made();
+    return this.#kernels.count;
   }
 
   workspace(bytes: number): number {
@@ -146,4 +200,13 @@ export class NativeRuntime implements Launcher {
     this.library.poolClose(this.#pool);
     this.arena.close();
   }
+}
+
+/** Undefined for one that was uninstalled since it was probed. */
+function openBlas(library: RuntimeLibrary, runtimePath: string, { path, core, name }: Blas): LoadedBlas | undefined {
+  const loaded = loadBlas(library, path, core);
+  if ('problem' in loaded) return undefined;
+  const source = { name: 'sluice_blas', code: '' };
+  const kernel: LoadedKernel = { source, entry: library.symbol(library.load(runtimePath), source.name) };
+  return { name, sgemm: loaded.sgemm, kernel };
 }
