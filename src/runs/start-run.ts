@@ -72,7 +72,8 @@ export async function* startRun(
   const texts = await openTexts(settings);
   requireLength(texts.training, settings.context);
   if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
-  const { device, profile, notices } = await openFor(settings, wanted);
+  const notices: string[] = [];
+  const { device, profile } = await openFor(settings, wanted ?? false, notices);
   try {
     for (const message of notices) yield { kind: 'note', message };
     checkMemory(device, smallest, settings);
@@ -91,7 +92,7 @@ export async function* startRun(
 /** Tokenizes, makes the run's files and trains; a run that does not come so far leaves nothing behind. */
 async function* runIn(
   folder: string,
-  { device, profile }: Omit<Opened, 'notices'>,
+  { device, profile }: Opened,
   texts: Texts,
   tokenizer: Tokenizer,
   settings: Settings,
@@ -186,7 +187,8 @@ export async function* resumeRun(
   const settings = { ...record.settings, ...changes } as Settings;
   const config = await readConfig(folder, record);
   const tokenizer = await loadTokenizer(folder);
-  const { device, profile, notices } = await openFor(settings, wanted);
+  const notices: string[] = [];
+  const { device, profile } = await openFor(settings, wanted ?? false, notices);
   let sources: TokenFiles | undefined;
   try {
     for (const message of notices) yield { kind: 'note', message };
@@ -252,20 +254,21 @@ function* warningsOf({ checkpoint, refused }: LatestCheckpoint, device: Device):
 interface Opened {
   readonly device: Device;
   readonly profile: Profile | undefined;
-  /** What its user should know. */
-  readonly notices: readonly string[];
 }
 
 async function openFor(
   { device: name, threads, deterministic }: Settings,
-  wanted: boolean | string = false,
+  wanted: boolean | string,
+  notices: string[],
 ): Promise<Opened> {
-  const notices: string[] = [];
-  const onNotice = (line: string): void => void notices.push(line);
-  const device = await openDevice(name, { deterministic, onNotice, ...(threads === undefined ? {} : { threads }) });
-  if (wanted === false) return { device, profile: undefined, notices };
+  const device = await openDevice(name, {
+    deterministic,
+    ...(threads === undefined ? {} : { threads }),
+    onNotice: (line) => notices.push(line),
+  });
+  if (wanted === false) return { device, profile: undefined };
   const profile = new Profile(device, wanted === true ? undefined : wanted);
-  return { device: profile.device, profile, notices };
+  return { device: profile.device, profile };
 }
 
 interface TrainerParts {

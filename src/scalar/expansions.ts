@@ -7,15 +7,21 @@ import { erfRatio, expm1Tail, log1pTail, logTail, millsRatio } from './coefficie
 import { apply, constant, type Expression } from './expression.js';
 import { rangeOf } from './ranges.js';
 
-/** Horner's scheme, lowest power first. */
+/** Horner's scheme, lowest power first; of long ones for even and odd powers apart, which need not wait for each other. */
 export function polynomial(x: Expression, coefficients: readonly number[]): Expression {
-  return (
-    coefficients.reduceRight<Expression | undefined>(
-      (sum, c) => (sum === undefined ? constant(c) : sum.mul(x).add(c)),
-      undefined,
-    ) ?? constant(0)
-  );
+  if (coefficients.length <= 5) return horner(x, coefficients);
+  const [even, odd] = [0, 1].map((parity) => coefficients.filter((_, i) => i % 2 === parity));
+  const square = x.mul(x);
+  return horner(square, odd ?? [])
+    .mul(x)
+    .add(horner(square, even ?? []));
 }
+
+const horner = (x: Expression, coefficients: readonly number[]): Expression =>
+  coefficients.reduceRight<Expression | undefined>(
+    (sum, c) => (sum === undefined ? constant(c) : sum.mul(x).add(c)),
+    undefined,
+  ) ?? constant(0);
 
 /** log(2) in two parts; the first has 21 trailing zero bits, so that its product with an exponent is exact. */
 const log2High = 0.6931471803691238;
@@ -89,18 +95,33 @@ export function log1pOfUnit(e: Expression, tail: readonly number[]): Expression 
   return s.mul(2).add(s.mul(square).mul(polynomial(square, tail)));
 }
 
-/** 1 / (1 + exp(-|x|)): one division for a sigmoid and its derivatives. */
-const largerSigmoid = (x: Expression): Expression => constant(1).div(x.abs().neg().exp().add(1));
+/** exp(x) where its square root and one more than it stay safe divisors. */
+const boundedExp = (x: Expression): Expression => clamp(x, -700, 700).exp();
 
-export const sigmoid = (x: Expression): Expression => x.whereLess(0, x.abs().neg().exp(), 1).mul(largerSigmoid(x));
+/** -x for one that is written as a negation or a negative multiple, so that both share what they are made of. */
+function opposite({ node }: Expression): Expression | undefined {
+  if (node.kind !== 'apply') return undefined;
+  const [a, b] = node.operands;
+  if (node.primitive === 'neg') return a;
+  const isNegative = node.primitive === 'mul' && a?.value !== undefined && a.value < 0;
+  return isNegative && b !== undefined ? constant(-(a.value ?? 0)).mul(b) : undefined;
+}
 
-export const logisticPdf = (x: Expression): Expression =>
-  x.abs().neg().exp().mul(largerSigmoid(x)).mul(largerSigmoid(x));
+/** Without cancellation on either side: the exponential is accurate at every size. */
+export function sigmoid(x: Expression): Expression {
+  const negated = opposite(x);
+  const e = boundedExp(negated ?? x);
+  return (negated === undefined ? e : constant(1)).div(e.add(1));
+}
+
+export function logisticPdf(x: Expression): Expression {
+  const e = boundedExp(opposite(x) ?? x);
+  return e.div(e.add(1)).mul(constant(1).div(e.add(1)));
+}
 
 export function tanh(x: Expression): Expression {
-  const t = x.abs().mul(-2).expm1();
-  const positive = t.neg().div(t.add(2));
-  return x.whereLess(0, positive.neg(), positive);
+  const t = clamp(x.mul(2), -700, 700).expm1();
+  return t.div(t.add(2));
 }
 
 export const softplus = (x: Expression): Expression => x.max(0).add(x.abs().neg().exp().log1p());

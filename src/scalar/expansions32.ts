@@ -41,9 +41,10 @@ export function expm1(x: Expression): Expression {
   return power.mul(r.add(tail)).add(power.sub(0.5)).mul(2);
 }
 
+/** 1 + e stays finite. */
 export function sigmoid(x: Expression): Expression {
-  const e = x.abs().neg().exp();
-  return x.whereLess(0, e, 1).div(e.add(1));
+  const e = clamp(x, -104, 88).exp();
+  return e.div(e.add(1));
 }
 
 export function logisticPdf(x: Expression): Expression {
@@ -52,9 +53,8 @@ export function logisticPdf(x: Expression): Expression {
 }
 
 export function tanh(x: Expression): Expression {
-  const t = x.abs().mul(-2).expm1();
-  const positive = t.neg().div(t.add(2));
-  return x.whereLess(0, positive.neg(), positive);
+  const t = clamp(x.mul(2), -18, 18).expm1();
+  return t.div(t.add(2));
 }
 
 export const softplus = (x: Expression): Expression =>

@@ -42,7 +42,7 @@ export const laneRows = {
     },
     cost: 'operation',
   },
-  /** a / b for a b from 2^-500 to 2^500, to 2^-50. */
+  /** a / b for a b from 2^-1000 to 2^1015, to 2^-50. */
   ratio: {
     evaluate: (a = 0, b = 0) => a / b,
     derivative: () => [0, 0],

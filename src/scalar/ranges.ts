@@ -24,7 +24,7 @@ export const rangeOf = fact<Range>(({ node }, operands) => {
 /** Whether a float64 quotient by it, and all it is made of, stays among the normal numbers. */
 export function isSafeDivisor(divisor: Expression): boolean {
   const { low, high } = rangeOf(divisor);
-  return low >= 2 ** -500 && high <= 2 ** 500;
+  return low >= 2 ** -1000 && high <= 2 ** 1015;
 }
 
 const hull = (...ranges: readonly Range[]): Range => ({

@@ -33,13 +33,13 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
   pack_lines(d_output, w->d_output.time, 1, (int)count, QUERIES, HEAD_DIM, b->d_columns[0]);
   pack_lines(vector_of(w->output, batch, first, head), w->output.time, 1, (int)count, QUERIES, HEAD_DIM, b->sums[0]);
   for (int q = 0; q < QUERIES; q += LANES) {
-    vec delta = {0};
+    floats delta = {0};
     for (int d = 0; d < HEAD_DIM; d++) {
-      delta = multiply_add(load(&b->d_columns[d][q]), load(&b->sums[d][q]), delta);
-      store(&b->sums[d][q], (vec){0});
-      store(&b->columns[d][q], load(&b->columns[d][q]) * splat(w->scale * LOG2_E));
+      delta = multiply_add(floats_load(&b->d_columns[d][q]), floats_load(&b->sums[d][q]), delta);
+      floats_store(&b->sums[d][q], (floats){0});
+      floats_store(&b->columns[d][q], floats_load(&b->columns[d][q]) * floats_all(w->scale * LOG2_E));
     }
-    store(&b->delta[q], delta);
+    floats_store(&b->delta[q], delta);
   }
   const float *log_sum_exp = log_sum_exp_of(w, batch, head, first);
   for (int64_t q = 0; q < QUERIES; q++) {
@@ -54,39 +54,39 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
 }
 
 /* One vector of queries: P^T and dS^T from S^T and dP^T; zeros up to the end of the last tile of keys. */
-INLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t seen, vec reach) {
-  const vec log_sum_exp = load(&b->log_sum_exp[lane]), delta = load(&b->delta[lane]);
+INLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t seen, floats reach) {
+  const floats log_sum_exp = floats_load(&b->log_sum_exp[lane]), delta = floats_load(&b->delta[lane]);
   int64_t j = 0;
   for (; j < whole; j++) {
-    const vec weight = exp2_negative(load(&b->weights[j][lane]) - log_sum_exp);
-    store(&b->weights[j][lane], weight);
-    store(&b->slopes[j][lane], weight * (load(&b->slopes[j][lane]) - delta));
+    const floats weight = exp2_negative(floats_load(&b->weights[j][lane]) - log_sum_exp);
+    floats_store(&b->weights[j][lane], weight);
+    floats_store(&b->slopes[j][lane], weight * (floats_load(&b->slopes[j][lane]) - delta));
   }
   for (; j < seen; j++) {
-    const ivec sees = splat((float)j) < reach;
-    const vec weight = exp2_negative(load(&b->weights[j][lane]) - log_sum_exp);
-    store(&b->weights[j][lane], choose(sees, weight, splat(0)));
-    store(&b->slopes[j][lane], choose(sees, weight * (load(&b->slopes[j][lane]) - delta), splat(0)));
+    const floats_bits sees = floats_all((float)j) < reach;
+    const floats weight = exp2_negative(floats_load(&b->weights[j][lane]) - log_sum_exp);
+    floats_store(&b->weights[j][lane], floats_choose(sees, weight, floats_all(0)));
+    floats_store(&b->slopes[j][lane], floats_choose(sees, weight * (floats_load(&b->slopes[j][lane]) - delta), floats_all(0)));
   }
-  for (; j % KEY_ROWS != 0; j++) store(&b->weights[j][lane], (vec){0}), store(&b->slopes[j][lane], (vec){0});
+  for (; j % KEY_ROWS != 0; j++) floats_store(&b->weights[j][lane], (floats){0}), floats_store(&b->slopes[j][lane], (floats){0});
 }
 
 /* sums[j] += scores[j][q] rows[q] for one tile of keys and the queries from `lane` to `end`. */
 static void NAME(add)(const float *scores, const float *rows, int64_t lane, int64_t end, float *sums) {
   for (int d = 0; d < D_PAD; d += D_VECTORS * LANES) {
-    vec tile[KEY_ROWS][D_VECTORS];
+    floats tile[KEY_ROWS][D_VECTORS];
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
-      tile[r][v] = load(sums + r * D_PAD + d + v * LANES);
+      tile[r][v] = floats_load(sums + r * D_PAD + d + v * LANES);
     multiply_tile(KEY_ROWS, D_VECTORS, scores + lane, QUERIES, 1, rows + lane * D_PAD + d, D_PAD, end - lane, tile);
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
-      store(sums + r * D_PAD + d + v * LANES, tile[r][v]);
+      floats_store(sums + r * D_PAD + d + v * LANES, tile[r][v]);
   }
 }
 
 /* A block of keys against a block of queries; d_keys and d_values are the block's sums so far. */
 static void NAME(keys)(struct NAME(block) *b, const struct attention *w, const float *keys, const float *values,
                        int64_t first, int64_t count, int64_t key, int64_t length, float *d_keys, float *d_values) {
-  const vec one[2] = {splat(1), splat(1)};
+  const floats one[2] = {floats_all(1), floats_all(1)};
   int64_t seen_by[QUERIES / LANES] = {0};
   for (int lane = 0; lane < QUERIES && lane < count; lane += PAIR) {
     const struct reach seen = reach_of(w, first, lane, count, key, length);
@@ -99,9 +99,9 @@ static void NAME(keys)(struct NAME(block) *b, const struct attention *w, const f
       score_rows(2, lines, line, columns + lane, HEAD_DIM, 0, seen.both, scores + lane);
       score_rows(1, lines, line, columns + lane + LANES, HEAD_DIM, seen.both, seen.second, scores + lane + LANES);
     }
-    const vec reach = lane_numbers(first + lane + w->reach - key);
+    const floats reach = lane_numbers(first + lane + w->reach - key);
     NAME(weigh)(b, lane, seen.whole < seen.both ? seen.whole : seen.both, seen.both, reach);
-    NAME(weigh)(b, lane + LANES, seen.whole, seen.second, reach + splat(LANES));
+    NAME(weigh)(b, lane + LANES, seen.whole, seen.second, reach + floats_all(LANES));
     for (int tile = 0; tile < D_TILES - 1; tile++)
       mix_lines(D_TILE, keys + tile * D_TILE, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[tile * D_TILE][lane]);
     const int rest = (D_TILES - 1) * D_TILE;

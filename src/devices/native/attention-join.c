@@ -10,12 +10,12 @@ void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
     }
     for (int64_t c = 0; c < w.chunks; c++) {
       const float *from = part + c * (HEAD_DIM + 2);
-      const float weight = exp2_negative(splat(from[HEAD_DIM] - largest))[0];
+      const float weight = exp2_negative(floats_all(from[HEAD_DIM] - largest))[0];
       total += weight * from[HEAD_DIM + 1];
       for (int d = 0; d < HEAD_DIM; d++) sums[d] += weight * from[d];
     }
     float *output = vector_of(w.output, item / w.heads, 0, item % w.heads);
     for (int d = 0; d < HEAD_DIM; d++) output[d] = total == 0 ? 0 : sums[d] / total;
-    w.log_sum_exp[item] = natural_log(splat(total), splat(largest))[0];
+    w.log_sum_exp[item] = natural_log(floats_all(total), floats_all(largest))[0];
   }
 }

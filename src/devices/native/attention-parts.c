@@ -52,39 +52,39 @@ static inline int64_t keys_seen(const struct attention *w, int64_t position) {
 #define LN_2 0x1.62e43p-1f
 
 /* 2^x for x up to 0; 0 below 2^-126, 1 at 0. Relative error 9e-8 before rounding. */
-INLINE vec exp2_negative(vec x) {
-  const vec shifted = x + splat(0x1.8p23f); /* the integer next to x, in the lowest bits */
-  const vec rest = x - (shifted - splat(0x1.8p23f));
-  vec sum = splat(0.001326472731307149f);
-  sum = multiply_add(sum, rest, splat(0.009671512991189957f));
-  sum = multiply_add(sum, rest, splat(0.05550733581185341f));
-  sum = multiply_add(sum, rest, splat(0.24022242426872253f));
-  sum = multiply_add(sum, rest, splat(0.6931470036506653f));
-  sum = multiply_add(sum, rest, splat(1));
-  const vec power = (vec)((ivec)sum + ((ivec)shifted << 23));
-  return choose(x < splat(-126), splat(0), power);
+INLINE floats exp2_negative(floats x) {
+  const floats shifted = x + floats_all(0x1.8p23f); /* the integer next to x, in the lowest bits */
+  const floats rest = x - (shifted - floats_all(0x1.8p23f));
+  floats sum = floats_all(0.001326472731307149f);
+  sum = multiply_add(sum, rest, floats_all(0.009671512991189957f));
+  sum = multiply_add(sum, rest, floats_all(0.05550733581185341f));
+  sum = multiply_add(sum, rest, floats_all(0.24022242426872253f));
+  sum = multiply_add(sum, rest, floats_all(0.6931470036506653f));
+  sum = multiply_add(sum, rest, floats_all(1));
+  const floats power = (floats)((floats_bits)sum + ((floats_bits)shifted << 23));
+  return floats_choose(x < floats_all(-126), floats_all(0), power);
 }
 
 /* log(total 2^exponent): -infinity for a total of 0, NaN for NaN. */
-INLINE vec natural_log(vec total, vec exponent) {
-  const ivec bits = (ivec)total - 0x3f3504f3; /* of sqrt(1/2): the mantissa is brought to [sqrt(1/2), sqrt(2)) */
-  const vec f = (vec)((bits & 0x7fffff) + 0x3f3504f3) - splat(1);
-  vec sum = splat(7.0376836292e-2f);
-  sum = multiply_add(sum, f, splat(-1.1514610310e-1f));
-  sum = multiply_add(sum, f, splat(1.1676998740e-1f));
-  sum = multiply_add(sum, f, splat(-1.2420140846e-1f));
-  sum = multiply_add(sum, f, splat(1.4249322787e-1f));
-  sum = multiply_add(sum, f, splat(-1.6668057665e-1f));
-  sum = multiply_add(sum, f, splat(2.0000714765e-1f));
-  sum = multiply_add(sum, f, splat(-2.4999993993e-1f));
-  sum = multiply_add(sum, f, splat(3.3333331174e-1f));
-  const vec square = f * f, rest = f - (splat(0.5f) * square - sum * square * f);
-  const vec log = multiply_add(exponent + __builtin_convertvector(bits >> 23, vec), splat(LN_2), rest);
-  return choose(total > splat(0), log, choose(total == splat(0), splat(-__builtin_inff()), total));
+INLINE floats natural_log(floats total, floats exponent) {
+  const floats_bits bits = (floats_bits)total - 0x3f3504f3; /* of sqrt(1/2): the mantissa is brought to [sqrt(1/2), sqrt(2)) */
+  const floats f = (floats)((bits & 0x7fffff) + 0x3f3504f3) - floats_all(1);
+  floats sum = floats_all(7.0376836292e-2f);
+  sum = multiply_add(sum, f, floats_all(-1.1514610310e-1f));
+  sum = multiply_add(sum, f, floats_all(1.1676998740e-1f));
+  sum = multiply_add(sum, f, floats_all(-1.2420140846e-1f));
+  sum = multiply_add(sum, f, floats_all(1.4249322787e-1f));
+  sum = multiply_add(sum, f, floats_all(-1.6668057665e-1f));
+  sum = multiply_add(sum, f, floats_all(2.0000714765e-1f));
+  sum = multiply_add(sum, f, floats_all(-2.4999993993e-1f));
+  sum = multiply_add(sum, f, floats_all(3.3333331174e-1f));
+  const floats square = f * f, rest = f - (floats_all(0.5f) * square - sum * square * f);
+  const floats log = multiply_add(exponent + __builtin_convertvector(bits >> 23, floats), floats_all(LN_2), rest);
+  return floats_choose(total > floats_all(0), log, floats_choose(total == floats_all(0), floats_all(-__builtin_inff()), total));
 }
 
 /* The numbers of the lanes, from `first` on. */
-INLINE vec lane_numbers(int64_t first) { return (vec){EACH_LANE(FLOAT_OF, 0)} + splat((float)first); }
+INLINE floats lane_numbers(int64_t first) { return (floats){EACH_LANE(FLOAT_OF, 0)} + floats_all((float)first); }
 
 /* How far each of two vectors of queries sees: keys below `both` are seen by the two, those below `second` by it alone. */
 struct reach {
@@ -108,13 +108,13 @@ static inline struct reach reach_of(const struct attention *w, int64_t first, in
 static inline void transpose_out(const float *from, const float *factors, int width, int64_t count, float *target,
                                  int64_t time) {
   for (int64_t q = 0; q < QUERIES && q < count; q += LANES) {
-    const vec factor = load(factors + q);
+    const floats factor = floats_load(factors + q);
     int64_t d = 0;
     for (; d + LANES <= width; d += LANES) {
-      vec rows[LANES];
-      UNROLL for (int i = 0; i < LANES; i++) rows[i] = load(from + (d + i) * QUERIES + q) * factor;
+      floats rows[LANES];
+      UNROLL for (int i = 0; i < LANES; i++) rows[i] = floats_load(from + (d + i) * QUERIES + q) * factor;
       transpose(rows);
-      UNROLL for (int i = 0; i < LANES; i++) if (q + i < count) store(target + (q + i) * time + d, rows[i]);
+      UNROLL for (int i = 0; i < LANES; i++) if (q + i < count) floats_store(target + (q + i) * time + d, rows[i]);
     }
     for (; d < width; d++)
       for (int i = 0; i < LANES && q + i < count; i++)
@@ -127,11 +127,11 @@ INLINE void score_rows(const int vectors, const float *lines, int64_t line, cons
                        int64_t first, int64_t last, float *scores) {
 #define SCORE_TILE(rows)                                                                                          \
   {                                                                                                               \
-    vec sums[rows][vectors];                                                                                      \
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (vec){0};          \
+    floats sums[rows][vectors];                                                                                      \
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (floats){0};          \
     multiply_tile(rows, vectors, lines + j * line, line, 1, columns, QUERIES, depth, sums);                       \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
-      store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                                  \
+      floats_store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                                  \
   }
   int64_t j = first;
   for (; j + TILE_ROWS <= last; j += TILE_ROWS) SCORE_TILE(TILE_ROWS)
@@ -141,18 +141,18 @@ INLINE void score_rows(const int vectors, const float *lines, int64_t line, cons
 }
 /* sums = correction * sums + lines^T weights, for one pair of vectors of queries; `rows` numbers of each line. */
 INLINE void mix_lines(const int rows, const float *lines, int64_t time, const float *weights, struct reach seen,
-                      const vec *correction, float *sums) {
-  vec tile[rows][2];
+                      const floats *correction, float *sums) {
+  floats tile[rows][2];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < 2; v++)
-    tile[r][v] = load(sums + r * QUERIES + v * LANES) * correction[v];
+    tile[r][v] = floats_load(sums + r * QUERIES + v * LANES) * correction[v];
   multiply_tile(rows, 2, lines, 1, time, weights, QUERIES, seen.both, tile);
-  vec second[rows][1];
+  floats second[rows][1];
   UNROLL for (int r = 0; r < rows; r++) second[r][0] = tile[r][1];
   multiply_tile(rows, 1, lines + seen.both * time, 1, time, weights + seen.both * QUERIES + LANES, QUERIES,
                 seen.second - seen.both, second);
   UNROLL for (int r = 0; r < rows; r++) {
-    store(sums + r * QUERIES, tile[r][0]);
-    store(sums + r * QUERIES + LANES, second[r][0]);
+    floats_store(sums + r * QUERIES, tile[r][0]);
+    floats_store(sums + r * QUERIES + LANES, second[r][0]);
   }
 }
 

@@ -8,24 +8,24 @@
 #define WIDE ((HEAD_DIM + LANES - 1) / LANES)
 #define WHOLE (HEAD_DIM / LANES)
 
-INLINE void NAME(load)(const float *p, vec numbers[WIDE]) {
-  UNROLL for (int v = 0; v < WHOLE; v++) numbers[v] = load(p + v * LANES);
+INLINE void NAME(load)(const float *p, floats numbers[WIDE]) {
+  UNROLL for (int v = 0; v < WHOLE; v++) numbers[v] = floats_load(p + v * LANES);
 #if HEAD_DIM % LANES != 0
   float rest[LANES] = {0};
   memcpy(rest, p + WHOLE * LANES, 4 * (HEAD_DIM % LANES));
-  numbers[WHOLE] = load(rest);
+  numbers[WHOLE] = floats_load(rest);
 #endif
 }
 
 /* Scores of `count` keys, -infinity up to a whole vector; returns the largest. */
 static float NAME(score)(const float *query, float factor, const float *keys, int64_t time, int64_t count, float *scores) {
-  vec left[WIDE], most = splat(-0x1.fffffep127f);
+  floats left[WIDE], most = floats_all(-0x1.fffffep127f);
   NAME(load)(query, left);
-  for (int v = 0; v < WIDE; v++) left[v] *= splat(factor);
+  for (int v = 0; v < WIDE; v++) left[v] *= floats_all(factor);
   for (int64_t first = 0; first < count; first += LANES) {
-    vec rows[LANES];
+    floats rows[LANES];
     UNROLL for (int i = 0; i < LANES; i++) {
-      vec right[WIDE], sum = {0};
+      floats right[WIDE], sum = {0};
       NAME(load)(keys + (first + i < count ? first + i : count - 1) * time, right);
       UNROLL for (int v = 0; v < WIDE; v++) sum = multiply_add(left[v], right[v], sum);
       rows[i] = sum;
@@ -33,46 +33,46 @@ static float NAME(score)(const float *query, float factor, const float *keys, in
     transpose(rows);
     UNROLL for (int half = LANES / 2; half > 0; half /= 2)
       UNROLL for (int i = 0; i < half; i++) rows[i] += rows[i + half];
-    const vec score = choose(lane_numbers(0) < splat((float)(count - first)), rows[0], splat(-__builtin_inff()));
-    store(scores + first, score);
-    most = larger(score, most);
+    const floats score = floats_choose(lane_numbers(0) < floats_all((float)(count - first)), rows[0], floats_all(-__builtin_inff()));
+    floats_store(scores + first, score);
+    most = floats_greater(score, most);
   }
   float lanes[LANES], largest = -0x1.fffffep127f;
-  store(lanes, most);
+  floats_store(lanes, most);
   for (int i = 0; i < LANES; i++) largest = lanes[i] > largest ? lanes[i] : largest;
   return largest;
 }
 
 /* Turns scores into weights; returns their sum. */
 static float NAME(weigh)(float *scores, int64_t count, float largest) {
-  vec total = {0};
+  floats total = {0};
   for (int64_t j = 0; j < count; j += LANES) {
-    const vec weight = exp2_negative(load(scores + j) - splat(largest));
-    store(scores + j, weight);
+    const floats weight = exp2_negative(floats_load(scores + j) - floats_all(largest));
+    floats_store(scores + j, weight);
     total += weight;
   }
   float lanes[LANES], sum = 0;
-  store(lanes, total);
+  floats_store(lanes, total);
   for (int i = 0; i < LANES; i++) sum += lanes[i];
   return sum;
 }
 
 static void NAME(mix)(const float *weights, const float *values, int64_t time, int64_t count, float *target) {
-  vec even[WIDE], odd[WIDE], numbers[WIDE];
-  for (int v = 0; v < WIDE; v++) even[v] = odd[v] = (vec){0};
+  floats even[WIDE], odd[WIDE], numbers[WIDE];
+  for (int v = 0; v < WIDE; v++) even[v] = odd[v] = (floats){0};
   int64_t j = 0;
   for (; j + 2 <= count; j += 2) {
     NAME(load)(values + j * time, numbers);
-    UNROLL for (int v = 0; v < WIDE; v++) even[v] = multiply_add(splat(weights[j]), numbers[v], even[v]);
+    UNROLL for (int v = 0; v < WIDE; v++) even[v] = multiply_add(floats_all(weights[j]), numbers[v], even[v]);
     NAME(load)(values + (j + 1) * time, numbers);
-    UNROLL for (int v = 0; v < WIDE; v++) odd[v] = multiply_add(splat(weights[j + 1]), numbers[v], odd[v]);
+    UNROLL for (int v = 0; v < WIDE; v++) odd[v] = multiply_add(floats_all(weights[j + 1]), numbers[v], odd[v]);
   }
   if (j < count) {
     NAME(load)(values + j * time, numbers);
-    for (int v = 0; v < WIDE; v++) even[v] = multiply_add(splat(weights[j]), numbers[v], even[v]);
+    for (int v = 0; v < WIDE; v++) even[v] = multiply_add(floats_all(weights[j]), numbers[v], even[v]);
   }
   float sums[WIDE * LANES];
-  for (int v = 0; v < WIDE; v++) store(sums + v * LANES, even[v] + odd[v]);
+  for (int v = 0; v < WIDE; v++) floats_store(sums + v * LANES, even[v] + odd[v]);
   memcpy(target, sums, 4 * HEAD_DIM);
 }
 

@@ -4,29 +4,29 @@
  * Sources: Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135.
  */
 struct NAME(block) {
-  vec columns[HEAD_DIM][QUERIES / LANES]; /* queries, times scale and log2(e) */
-  vec sums[HEAD_DIM][QUERIES / LANES];    /* of values, by weight */
-  vec scores[KEYS][QUERIES / LANES];
-  vec largest[QUERIES / LANES], totals[QUERIES / LANES];
+  floats columns[HEAD_DIM][QUERIES / LANES]; /* queries, times scale and log2(e) */
+  floats sums[HEAD_DIM][QUERIES / LANES];    /* of values, by weight */
+  floats scores[KEYS][QUERIES / LANES];
+  floats largest[QUERIES / LANES], totals[QUERIES / LANES];
 };
 
 /* Turns one vector's scores into weights; returns what the sums so far are to be multiplied by. */
-INLINE vec NAME(weigh)(float *scores, int64_t whole, int64_t seen, vec reach, vec *largest, vec *total) {
+INLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats reach, floats *largest, floats *total) {
   for (int64_t j = whole; j < seen; j++) {
     float *score = scores + j * QUERIES;
-    store(score, choose(splat((float)j) < reach, load(score), splat(-__builtin_inff())));
+    floats_store(score, floats_choose(floats_all((float)j) < reach, floats_load(score), floats_all(-__builtin_inff())));
   }
-  vec most[4] = {*largest, *largest, *largest, *largest};
+  floats most[4] = {*largest, *largest, *largest, *largest};
   int64_t j = 0;
   for (; j + 4 <= seen; j += 4)
-    UNROLL for (int i = 0; i < 4; i++) most[i] = larger(load(scores + (j + i) * QUERIES), most[i]);
-  for (; j < seen; j++) most[0] = larger(load(scores + j * QUERIES), most[0]);
-  const vec now = larger(larger(most[0], most[1]), larger(most[2], most[3]));
-  const vec correction = exp2_negative(*largest - now);
-  vec sum = *total * correction;
+    UNROLL for (int i = 0; i < 4; i++) most[i] = floats_greater(floats_load(scores + (j + i) * QUERIES), most[i]);
+  for (; j < seen; j++) most[0] = floats_greater(floats_load(scores + j * QUERIES), most[0]);
+  const floats now = floats_greater(floats_greater(most[0], most[1]), floats_greater(most[2], most[3]));
+  const floats correction = exp2_negative(*largest - now);
+  floats sum = *total * correction;
   for (j = 0; j < seen; j++) {
-    const vec weight = exp2_negative(load(scores + j * QUERIES) - now);
-    store(scores + j * QUERIES, weight);
+    const floats weight = exp2_negative(floats_load(scores + j * QUERIES) - now);
+    floats_store(scores + j * QUERIES, weight);
     sum += weight;
   }
   *largest = now;
@@ -46,10 +46,10 @@ static __attribute__((noinline)) void NAME(keys)(struct NAME(block) *block, cons
     const float *columns = (const float *)&block->columns[0][pair];
     score_rows(2, keys, w->key.time, columns, HEAD_DIM, 0, seen.both, scores);
     score_rows(1, keys, w->key.time, columns + LANES, HEAD_DIM, seen.both, seen.second, scores + LANES);
-    const vec reach = lane_numbers(first + lane + w->reach - key);
-    const vec correction[] = {
+    const floats reach = lane_numbers(first + lane + w->reach - key);
+    const floats correction[] = {
         NAME(weigh)(scores, seen.whole, seen.both, reach, &block->largest[pair], &block->totals[pair]),
-        NAME(weigh)(scores + LANES, seen.whole, seen.second, reach + splat(LANES), &block->largest[pair + 1],
+        NAME(weigh)(scores + LANES, seen.whole, seen.second, reach + floats_all(LANES), &block->largest[pair + 1],
                     &block->totals[pair + 1]),
     };
     float *sums = (float *)&block->sums[0][pair];
@@ -64,9 +64,9 @@ static __attribute__((noinline)) void NAME(keys)(struct NAME(block) *block, cons
 static void NAME(finish)(struct NAME(block) *block, int64_t count, float *log_sum_exp, float *output, int64_t time) {
   float factors[QUERIES], logs[QUERIES];
   for (int v = 0; v < QUERIES / LANES; v++) {
-    const vec total = block->totals[v];
-    store(logs + v * LANES, natural_log(total, block->largest[v]));
-    store(factors + v * LANES, choose(total == splat(0), splat(0), splat(1) / total));
+    const floats total = block->totals[v];
+    floats_store(logs + v * LANES, natural_log(total, block->largest[v]));
+    floats_store(factors + v * LANES, floats_choose(total == floats_all(0), floats_all(0), floats_all(1) / total));
   }
   memcpy(log_sum_exp, logs, 4 * (size_t)count);
   transpose_out((const float *)block->sums, factors, HEAD_DIM, count, output, time);
@@ -84,10 +84,10 @@ void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
                (float *)block->columns);
     for (int d = 0; d < HEAD_DIM; d++)
       for (int v = 0; v < QUERIES / LANES; v++) {
-        block->columns[d][v] *= splat(w.scale * LOG2_E);
-        block->sums[d][v] = (vec){0};
+        block->columns[d][v] *= floats_all(w.scale * LOG2_E);
+        block->sums[d][v] = (floats){0};
       }
-    for (int v = 0; v < QUERIES / LANES; v++) block->largest[v] = splat(-0x1.fffffep127f), block->totals[v] = (vec){0};
+    for (int v = 0; v < QUERIES / LANES; v++) block->largest[v] = floats_all(-0x1.fffffep127f), block->totals[v] = (floats){0};
     for (int64_t key = 0; key < seen; key += KEYS)
       NAME(keys)(block, &w, vector_of(w.key, batch, key, key_head), vector_of(w.value, batch, key, key_head), first,
                  count, key, seen - key < KEYS ? seen - key : KEYS);

@@ -13,6 +13,9 @@
 #define double_fma(a, b, c) ((a) * (b) + (c))
 #define float_fma(a, b, c) ((a) * (b) + (c))
 #endif
+/* c - a b */
+#define double_fnma(a, b, c) double_fma(-(a), b, c)
+#define float_fnma(a, b, c) float_fma(-(a), b, c)
 #define double_sqrt(x) __builtin_sqrt(x)
 #define float_sqrt(x) __builtin_sqrtf(x)
 #define double_floor(x) __builtin_floor(x)
@@ -90,6 +93,8 @@ typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
 #define HAS_BUILTINS
 #define floats_fma(a, b, c) ((floats)__builtin_ia32_vfmaddps512_mask(a, b, c, 0xffff, 4))
 #define doubles_fma(a, b, c) ((doubles)__builtin_ia32_vfmaddpd512_mask(a, b, c, 0xff, 4))
+#define floats_fnma(a, b, c) ((floats)__builtin_ia32_vfnmaddps512_mask(a, b, c, 0xffff, 4))
+#define doubles_fnma(a, b, c) ((doubles)__builtin_ia32_vfnmaddpd512_mask(a, b, c, 0xff, 4))
 /* The second operand where one is NaN. */
 #define floats_lesser(a, b) ((floats)__builtin_ia32_minps512_mask(a, b, (floats){0}, 0xffff, 4))
 #define doubles_lesser(a, b) ((doubles)__builtin_ia32_minpd512_mask(a, b, (doubles){0}, 0xff, 4))
@@ -116,6 +121,8 @@ typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
 #define HAS_BUILTINS
 #define floats_fma(a, b, c) ((floats)__builtin_ia32_vfmaddps256(a, b, c))
 #define doubles_fma(a, b, c) ((doubles)__builtin_ia32_vfmaddpd256(a, b, c))
+#define floats_fnma(a, b, c) floats_fma(-(a), b, c)
+#define doubles_fnma(a, b, c) doubles_fma(-(a), b, c)
 #define floats_lesser(a, b) ((floats)__builtin_ia32_minps256(a, b))
 #define doubles_lesser(a, b) ((doubles)__builtin_ia32_minpd256(a, b))
 #define floats_greater(a, b) ((floats)__builtin_ia32_maxps256(a, b))
@@ -155,6 +162,10 @@ typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
   INLINE vectors vectors##_fma(vectors a, vectors b, vectors c) {                                                      \
     CONTRACTED                                                                                                         \
     return a * b + c;                                                                                                  \
+  }                                                                                                                    \
+  INLINE vectors vectors##_fnma(vectors a, vectors b, vectors c) {                                                     \
+    CONTRACTED                                                                                                         \
+    return c - a * b;                                                                                                  \
   }                                                                                                                    \
   INLINE vectors vectors##_lesser(vectors a, vectors b) { return vectors##_choose(a < b, a, b); }                      \
   INLINE vectors vectors##_greater(vectors a, vectors b) { return vectors##_choose(a > b, a, b); }                     \
@@ -200,8 +211,8 @@ INLINE floats floats_power2(floats shifted) { return (floats)((floats_bits)shift
 INLINE doubles doubles_ratio(doubles a, doubles b) {
   const doubles one = doubles_all(1);
   doubles inverse = (doubles)__builtin_ia32_rcp14pd512_mask(b, (doubles){0}, 0xff);
-  inverse = doubles_fma(inverse, doubles_fma(-b, inverse, one), inverse);
-  return a * doubles_fma(inverse, doubles_fma(-b, inverse, one), inverse);
+  inverse = doubles_fma(inverse, doubles_fnma(b, inverse, one), inverse);
+  return a * doubles_fma(inverse, doubles_fnma(b, inverse, one), inverse);
 }
 #else
 INLINE floats floats_scale(floats x, floats n) {

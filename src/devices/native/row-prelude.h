@@ -30,11 +30,14 @@ typedef struct { sluice_d8 lane[4]; double tail; } sluice_max;
 #define SLUICE_SUM(name, number) \
   static inline void name##_start(sluice_sum *s) { *s = (sluice_sum){{0}}; } \
   static inline void name(sluice_sum *to, const number *x, int64_t n) { \
-    double lane[SUM_LANES]; \
+    sluice_d8 lane[4]; \
     int64_t j = 0; \
     __builtin_memcpy(lane, to->lane, sizeof lane); \
     for (; j + SUM_LANES <= n; j += SUM_LANES) \
-      for (int k = 0; k < SUM_LANES; k++) lane[k] += (double)x[j + k]; \
+      for (int k = 0; k < 4; k++) { \
+        const number *v = x + j + 8 * k; \
+        lane[k] += (sluice_d8){v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]}; \
+      } \
     __builtin_memcpy(to->lane, lane, sizeof lane); \
     for (int k = 0; k < n - j; k++) to->lane[k] += (double)x[j + k]; \
   } \
@@ -47,6 +50,15 @@ typedef struct { sluice_d8 lane[4]; double tail; } sluice_max;
   }
 SLUICE_SUM(sluice_sum_floats, float)
 SLUICE_SUM(sluice_sum_doubles, double)
+
+/* The sum of zeros and ones. */
+static inline void sluice_count_start(double *s) { *s = 0; }
+static inline void sluice_count(double *to, const float *x, int64_t n) {
+  int32_t count = 0;
+  for (int64_t j = 0; j < n; j++) count += (int32_t)x[j];
+  *to += (double)count;
+}
+static inline double sluice_count_end(const double *s) { return *s; }
 
 /* The larger one, or the NaN; in vectors too, which C has no ternary for. */
 #define SLUICE_LARGER(a, b) (((b) < (a)) | ((a) != (a)) ? (a) : (b))
@@ -99,11 +111,8 @@ static inline double sluice_max_doubles_end(const sluice_max *s) {
  * exp(a - b) in float32, within 1.1 ULP: what the subtraction rounds away joins the reduced argument. An infinite a - b
  * makes that NaN, but never counts: below -104 the result rounds to 0, above 89 to infinity.
  */
-static inline float sluice_exp_difference(float a, float b) {
-  const float x = a - b, back = x - a, rest = (a - (x - back)) - (b + back);
-  /* The lowest bits of both sums are biased integers: round(x log2(e)), and about half of it. */
-  const float whole = float_fma(x, 0x1.715476p0f, 0x1.8001fcp23f), half = float_fma(x, 0x1.715476p-1f, 0x1.8000fep23f);
-  const float n = whole - 0x1.8001fcp23f;
+static inline float sluice_exp_reduced(float a, float b, float x, float n) {
+  const float back = x - a, rest = (a - (x - back)) - (b + back);
   const float r = float_fma(n, -0x1.7f7d1cp-20f, float_fma(n, -0x1.62e4p-1f, x)) + rest;
   float p = 0x1.a124f2p-13f;
   p = float_fma(p, r, 0x1.6d4324p-10f);
@@ -111,12 +120,25 @@ static inline float sluice_exp_difference(float a, float b) {
   p = float_fma(p, r, 0x1.5554eap-5f);
   p = float_fma(p, r, 0x1.555556p-3f);
   p = float_fma(p, r, 0.5f);
-  p = float_fma(p * r, r, r) + 1.0f;
+  return float_fma(p * r, r, r) + 1.0f;
+}
+/* The lowest bits of the sums with 1.5 2^23 are integers: round(x log2(e)), and here about half of it, as biased exponents. */
+static inline float sluice_exp_difference(float a, float b) {
+  const float x = a - b;
+  const float whole = float_fma(x, 0x1.715476p0f, 0x1.8001fcp23f), half = float_fma(x, 0x1.715476p-1f, 0x1.8000fep23f);
+  const float p = sluice_exp_reduced(a, b, x, whole - 0x1.8001fcp23f);
   /* The power of two in two factors: 2^-150 and 2^128 are none of float32's normal numbers. */
   const uint32_t first = (uint32_t)float_bits(half), both = (uint32_t)float_bits(whole);
   const float result = p * bits_float((int32_t)(first << 23)) * bits_float((int32_t)((both - first) << 23));
   const float positive = x < -104.0f ? 0.0f : result;
   return 89.0f < x ? __builtin_inff() : positive;
+}
+/* The same where a is at most b: 64 more in the exponent keeps the power normal. */
+static inline float sluice_exp_below(float a, float b) {
+  const float x = a - b, whole = float_fma(x, 0x1.715476p0f, 0x1.80017ep23f);
+  const float p = sluice_exp_reduced(a, b, x, whole - 0x1.80017ep23f);
+  const float result = p * bits_float((int32_t)((uint32_t)float_bits(whole) << 23)) * 0x1p-64f;
+  return x < -104.0f ? 0.0f : result;
 }
 
 #endif

@@ -1,15 +1,17 @@
 import type { RowKernel } from '../../kernels/kernel.js';
 import type { Expression, Reduction } from '../../scalar/expression.js';
 import { pending } from '../../scalar/fusion.js';
+import { operandsOf } from '../../scalar/match.js';
 import type { StorageType } from '../device.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import { resource } from './resource.js';
 import { RowOperandText } from './row-operands.js';
+import { chosen, type Pick, pickedSum, pickIn, type Selection } from './row-picks.js';
 import { RowPlan } from './row-plan.js';
 import { TypedPrinter } from './typed-printer.js';
 
 /** Elements that a pass computes before their reductions take them up: they are in the nearest cache then. */
-const strip = 1024;
+const strip = 256;
 
 export interface RowSource extends KernelSource {
   /** Bytes of scratch memory for rows of a length. */
@@ -32,7 +34,7 @@ export function rowSource(kernel: RowKernel, types: readonly StorageType[]): Row
   return { ...source, scratchBytes: writer.scratchBytes };
 }
 
-/** How a reduction is collected, by the type of what it reduces. */
+/** What collects a reduction, by the type of what it reduces. */
 const collectors: Record<Reduction, Record<'float' | 'double', { readonly state: string; readonly take: string }>> = {
   sum: {
     float: { state: 'sluice_sum', take: 'sluice_sum_floats' },
@@ -43,6 +45,8 @@ const collectors: Record<Reduction, Record<'float' | 'double', { readonly state:
     double: { state: 'sluice_max', take: 'sluice_max_doubles' },
   },
 };
+
+const counter = { state: 'double', take: 'sluice_count' };
 
 /** Memory for a value of each element, of the row or of a strip. */
 interface Store {
@@ -75,6 +79,7 @@ class RowWriter {
   readonly #kept = new Map<Expression, Store>();
   readonly #keeping = new Map<Expression, Store>();
   #sums = 0;
+  #picks = 0;
 
   constructor(kernel: RowKernel, types: readonly StorageType[]) {
     this.#operands = new RowOperandText(kernel, types, kernel.outputs.length);
@@ -114,9 +119,13 @@ class RowWriter {
 
   #reduce(level: readonly Expression[], pass: number, names: Map<Expression, string>): string[] {
     const targets = this.#plan.targets(pass);
-    const ahead = this.#prepare(targets, names);
+    const ahead = [...this.#prepare(targets, names)];
     const kept = (this.#plan.kept[pass] ?? []).map((expression) => ({ expression, store: this.#keep(expression) }));
-    const taken = this.#collect(level);
+    const picked = level.map((reduction) => ({ reduction, selection: pickedSum(reduction, this.#plan.along) }));
+    const taken = this.#collect(picked.flatMap(({ reduction, selection }) => (selection ? [] : [reduction])));
+    for (const { reduction, selection } of picked) {
+      if (selection !== undefined) ahead.push(...this.#pickSum(reduction, selection, names));
+    }
     const stored = [
       ...kept.map(({ expression, store }) => ({ expression, to: `${store.name}[at + j]` })),
       ...taken.flatMap(({ operand, store }) => (store ? [{ expression: operand, to: `${store.name}[j]` }] : [])),
@@ -154,7 +163,8 @@ class RowWriter {
       if (operand === undefined || reduction.node.kind !== 'reduce') return [];
       const ctype = this.#printer.ctype(operand);
       const from = this.#keeping.get(operand)?.name ?? this.#operands.pointerOf(operand);
-      const { state, take } = collectors[reduction.node.reduction][ctype];
+      const isCount = reduction.node.reduction === 'sum' && isZeroOrOne(operand);
+      const { state, take } = isCount ? counter : collectors[reduction.node.reduction][ctype];
       const name = `a${this.#sums++}`;
       if (from !== undefined) return [{ reduction, operand, name, state, take, from, store: undefined }];
       const known = free.findIndex((store) => store.ctype === ctype);
@@ -176,23 +186,79 @@ class RowWriter {
     return store;
   }
 
+  /** The one term of a sum that selects one position. */
+  #pickSum(reduction: Expression, { pick, then }: Selection, names: Map<Expression, string>): string[] {
+    const name = `a${this.#sums++}_all`;
+    const { lines, index } = this.#find(pick, names);
+    lines.push(`double ${name} = 0;`, ...this.#at(index, [{ expression: then, to: name }], names));
+    names.set(reduction, name);
+    return lines;
+  }
+
+  /** Where a pick's target stands in the row, -1 if nowhere. */
+  #find({ target, bound }: Pick, names: Map<Expression, string>): { lines: string[]; index: string } {
+    const index = `pick${this.#picks++}`;
+    const { statements, results } = this.#printer.print([target], names);
+    const whole = `${index}_whole`;
+    const isHere = `__builtin_fabs(${results[0]} - ${whole}) < ${bound} && 0 <= ${whole} && ${whole} < length`;
+    const lines = [
+      ...statements,
+      `const double ${whole} = __builtin_rint(${results[0]});`,
+      `const int64_t ${index} = ${isHere} ? (int64_t)${whole} : -1;`,
+    ];
+    return { lines, index };
+  }
+
   #output(names: Map<Expression, string>): string[] {
-    const { outputs, extent } = this.#plan;
-    const lines = [...this.#prepare(outputs, names)];
-    const stored: Stored[] = [];
+    const { outputs, along } = this.#plan;
+    const elements = this.#plan.targets(this.#plan.levels.length);
+    const pick = pickIn(elements, along);
+    const elsewhere = pick === undefined ? elements : elements.map((output) => chosen(output, pick, false));
+    const lines = [...this.#prepare([...outputs, ...elsewhere], names)];
+    const places: string[] = [];
     outputs.forEach((expression, o) => {
-      if (extent.get(expression) === 'row') {
+      if (this.#plan.isRow(expression)) {
         lines.push(`o${o}[i] = (float)${this.#printer.print([expression], names).results[0]};`);
         return;
       }
       lines.push(`float *const y${o} = o${o} + i * ostep${o};`);
-      stored.push({ expression, to: `y${o}[j]` });
+      places.push(`y${o}`);
     });
-    return stored.length === 0 ? lines : [...lines, ...this.#loop(stored, names, 'j', 'length')];
+    if (elements.length === 0) return lines;
+    const stored = elsewhere.map((expression, i) => ({ expression, to: `${places[i]}[j]` }));
+    const loop = this.#loop(stored, names, 'j', 'length');
+    if (pick === undefined) return [...lines, ...loop];
+    // Ahead of the loop, which may write over what is read here.
+    const found = this.#find(pick, names);
+    const here = elements.map((output, i) => ({ expression: chosen(output, pick, true), to: `${places[i]}_picked` }));
+    return [
+      ...lines,
+      ...found.lines,
+      ...here.map(({ to }) => `float ${to} = 0;`),
+      ...this.#at(found.index, here, names),
+      ...loop,
+      `if (0 <= ${found.index}) {`,
+      ...places.map((place) => `${place}[${found.index}] = ${place}_picked;`),
+      '}',
+    ];
   }
 
-  /** Every load comes before every store, since an output may be an input. */
-  #loop(stored: readonly Stored[], known: ReadonlyMap<Expression, string>, index: string, count: string): string[] {
+  /** Evaluates at one position, where it is in the row. */
+  #at(index: string, stored: readonly Stored[], names: ReadonlyMap<Expression, string>): string[] {
+    return [`if (0 <= ${index}) {`, ...this.#evaluate(stored, names, index), '}'];
+  }
+
+  #loop(stored: readonly Stored[], names: ReadonlyMap<Expression, string>, index: string, count: string): string[] {
+    return [
+      'SLUICE_INDEPENDENT',
+      `for (int64_t j = 0; j < ${count}; j++) {`,
+      ...this.#evaluate(stored, names, index),
+      '}',
+    ];
+  }
+
+  /** One element; every load comes before every store, since an output may be an input. */
+  #evaluate(stored: readonly Stored[], known: ReadonlyMap<Expression, string>, index: string): string[] {
     const targets = stored.map(({ expression }) => expression);
     const names = new Map(known);
     const used = new Set(pending(targets, names));
@@ -203,15 +269,14 @@ class RowWriter {
     });
     loads.push(...this.#operands.load(targets, names, index));
     const { statements, results } = this.#printer.print(targets, names);
-    return [
-      'SLUICE_INDEPENDENT',
-      `for (int64_t j = 0; j < ${count}; j++) {`,
-      ...loads,
-      ...statements,
-      ...stored.map(({ to }, i) => `${to} = ${results[i]};`),
-      '}',
-    ];
+    return [...loads, ...statements, ...stored.map(({ to }, i) => `${to} = ${results[i]};`)];
   }
+}
+
+/** A choice of 0 or 1, which float32 counts. */
+function isZeroOrOne(expression: Expression): boolean {
+  const [, , then, otherwise] = operandsOf(expression, 'select') ?? [];
+  return [then, otherwise].every((branch) => branch?.value === 0 || branch?.value === 1);
 }
 
 const widthOf = ({ ctype }: Store): number => (ctype === 'float' ? 4 : 8);

@@ -74,7 +74,8 @@ export class TypedPrinter {
       if (a !== undefined && b !== undefined) {
         const [left, right] = this.#float.evaluate([a, b], names).results;
         const name = `e${this.#count++}`;
-        statements.push(`const float ${name} = sluice_exp_difference(${left}, ${right});`);
+        const exp = b.node.kind === 'reduce' && b.operands[0] === a ? 'sluice_exp_below' : 'sluice_exp_difference';
+        statements.push(`const float ${name} = ${exp}(${left}, ${right});`);
         names.set(expression, name);
         continue;
       }
