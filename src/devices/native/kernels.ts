@@ -13,8 +13,8 @@ export interface LoadedKernel extends NativeKernel {
   entry: number;
 }
 
-/** Kernels that one compiler takes at a time: its start costs as much as some of them. */
-const kernelsPerText = 8;
+/** Characters of C that one compiler takes at a time: its start costs as much as one small kernel. */
+const charactersPerText = 12_000;
 
 /** Loads kernels from the cache, and has compilers make the others, several at a time. */
 export class KernelLoader {
@@ -29,6 +29,8 @@ export class KernelLoader {
   #failure: unknown;
   #onIdle: (() => void)[] = [];
   #isScheduled = false;
+  #isClosed = false;
+  readonly #abort = new AbortController();
 
   /** `onLoaded` hears of each library that was made, or could not be. */
   constructor(builder: Builder, library: RuntimeLibrary, onLoaded: (failure?: unknown) => void) {
@@ -56,10 +58,11 @@ export class KernelLoader {
     return kernel;
   }
 
-  /** Compilers start at once when they have enough to do, and at the end of the turn with the rest. */
+  /** Compilers start at the end of the turn, when most of a step is known. */
   #order(kernel: LoadedKernel): void {
     this.#missing.push(kernel);
-    if (this.#missing.length >= kernelsPerText) this.#start();
+    // A long one is begun at once, while the host goes on to the others.
+    if (kernel.source.code.length >= charactersPerText) this.#start();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -68,17 +71,36 @@ export class KernelLoader {
     });
   }
 
+  /** The longest first, so that no compiler ends long after the others. */
   #start(): void {
+    if (this.#isClosed) return;
+    this.#missing.sort((a, b) => b.source.code.length - a.source.code.length);
     while (this.#missing.length > 0 && this.#running < parallelCompilers()) {
-      const share = Math.ceil(this.#missing.length / (parallelCompilers() - this.#running));
-      void this.#make(this.#missing.splice(0, Math.min(kernelsPerText, share)));
+      const together: LoadedKernel[] = [];
+      let room = charactersPerText;
+      do {
+        const [next] = this.#missing.splice(0, 1);
+        if (next === undefined) break;
+        together.push(next);
+        room -= next.source.code.length;
+      } while (room >= (this.#missing[0]?.source.code.length ?? room + 1));
+      void this.#make(together);
     }
+  }
+
+  /** Ends the compilers. */
+  close(): void {
+    this.#isClosed = true;
+    this.#abort.abort();
   }
 
   async #make(kernels: readonly LoadedKernel[]): Promise<void> {
     this.#running++;
     try {
-      const path = await this.#builder.make(kernels.map(({ source }) => source));
+      const path = await this.#builder.make(
+        kernels.map(({ source }) => source),
+        this.#abort.signal,
+      );
       for (const kernel of kernels) kernel.entry = this.#entry(path, kernel.source.name);
       this.#running--;
       this.#onLoaded();
