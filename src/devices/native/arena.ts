@@ -71,7 +71,7 @@ function reserve(library: RuntimeLibrary, wanted: number): { base: number; bytes
     const base = library.reserve(bytes);
     if (base !== 0) return { base, bytes };
   }
-  throw new SluiceError('memory', {
+  throw new SluiceError('device', {
     rule: `the system must give the native device ${leastBytes} bytes of address space`,
     remedy: 'Raise the limit ("ulimit -v unlimited"), or use device "wasm".',
   });

@@ -1,4 +1,5 @@
 import type { RuntimeLibrary } from './library.js';
+import type { Launcher } from './runtime.js';
 
 /** One thread to a call: our own pool calls it from each of its threads, and two pools would spin against each other. */
 const singleThreaded = {
@@ -93,6 +94,15 @@ export function blasWords(
     ...[left.turned ? 1 : 0, right.turned ? 1 : 0, accumulate ? 1 : 0],
   );
   return { items: batch * Math.ceil(m / rows) * Math.ceil(n / columns), words };
+}
+
+/** The product by the BLAS, a part to each thread of the pool; false where there is none, or not for such strides. */
+export function blasMatmul(launcher: Launcher, product: BlasProduct): boolean {
+  const { blas, threads } = launcher;
+  const launch = blas === undefined ? undefined : blasWords(blas.sgemm, product, threads);
+  if (blas === undefined || launch === undefined) return false;
+  launcher.launch(blas.kernel, launch.words, launch.items, 1);
+  return true;
 }
 
 const partSize = (size: number, parts: number): number =>

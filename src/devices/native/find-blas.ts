@@ -39,7 +39,7 @@ const oldCores =
 
 /**
  * The fastest BLAS of this machine, or none; asked once in a process of its own, with koffi, and noted in the folder.
- * @throws SluiceError `device` for one that `SLUICE_BLAS` names and that does not work, or where koffi does not.
+ * @throws SluiceError `argument` for one that `SLUICE_BLAS` names and that does not work, `device` where koffi does not.
  */
 export async function findBlas(runtimePath: string, folder: string): Promise<Blas | undefined> {
   const candidates = blasCandidates();
@@ -139,7 +139,7 @@ function koffiError(received: string): SluiceError {
 
 function blasError(facts: readonly Heard[]): SluiceError {
   const { path, problem } = facts.find((fact) => fact.problem !== undefined) ?? {};
-  return new SluiceError('device', {
+  return new SluiceError('argument', {
     rule: 'SLUICE_BLAS names a library whose cblas_sgemm multiplies, or is none',
     received: `${path}: ${problem}`,
     remedy: 'Correct it, or leave it out to have one found.',

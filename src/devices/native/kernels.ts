@@ -26,6 +26,8 @@ export class KernelLoader {
   readonly #libraries = new Map<string, number>();
   #missing: LoadedKernel[] = [];
   #running = 0;
+  #failure: unknown;
+  #onIdle: (() => void)[] = [];
   #isScheduled = false;
 
   /** `onLoaded` hears of each library that was made, or could not be. */
@@ -83,8 +85,25 @@ export class KernelLoader {
       this.#start();
     } catch (error) {
       this.#running--;
+      this.#failure ??= error;
       this.#onLoaded(error);
     }
+    if (this.#isIdle) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  get #isIdle(): boolean {
+    return this.#running === 0 && this.#missing.length === 0;
+  }
+
+  /** Kernels that were asked for. */
+  get count(): number {
+    return this.#byName.size;
+  }
+
+  /** Resolves when no compiler runs; rejects if one has failed. */
+  async made(): Promise<void> {
+    if (!this.#isIdle) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** The address of a function in a library; 0 where it has none. */

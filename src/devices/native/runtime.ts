@@ -22,6 +22,16 @@ export interface NativeOptions {
   readonly deterministic?: boolean;
   /** Bound of the memory in bytes; by default what the machine has. */
   readonly maximumBytes?: number;
+  /** Hears what a user should know, a line at a time. */
+  readonly onNotice?: (line: string) => void;
+  /** Computes nothing: the kernels that are asked for are made into a folder, for a kind of processor. */
+  readonly bake?: BakeOptions;
+}
+
+export interface BakeOptions {
+  readonly folder: string;
+  /** As the compiler's -march names it. */
+  readonly march: string;
 }
 
 /** What launchers need of the runtime. */
@@ -63,20 +73,19 @@ export class NativeRuntime implements Launcher {
   readonly blas: LoadedBlas | undefined;
   /** What it is made of, in a line. */
   readonly description: string;
-  /** What its user should know. */
-  readonly notices: readonly string[];
   readonly #pool: number;
   readonly #queue = new TaskQueue();
   readonly #kernels: KernelLoader;
+  readonly #isDry: boolean;
   #workspace = { address: 0, bytes: 0 };
   #closed = false;
 
   private constructor({ library, builder, blas }: Parts, options: NativeOptions) {
     this.library = library;
     this.blas = blas;
-    this.notices = builder.notices;
-    this.description = `${builder.compiler.version}, ${blas?.name ?? 'no BLAS'}`;
+    this.description = `${builder.description}, ${blas?.name ?? 'no BLAS'}`;
     this.deterministic = options.deterministic === true;
+    this.#isDry = options.bake !== undefined;
     this.arena = new NativeArena(library, options.maximumBytes);
     this.#pool = library.poolOpen(options.threads ?? os.availableParallelism());
     this.#kernels = new KernelLoader(builder, library, (failure) => {
@@ -87,9 +96,11 @@ export class NativeRuntime implements Launcher {
 
   /** @throws SluiceError `device` where a part is missing. */
   static async open(options: NativeOptions = {}): Promise<NativeRuntime> {
-    const builder = await Builder.open();
+    const { bake } = options;
+    const builder = await (bake === undefined ? Builder.open(options.onNotice) : Builder.bake(bake.folder, bake.march));
     const path = await builder.runtime();
-    const found = await findBlas(path, builder.folder);
+    // The machine that it is made for may have no BLAS.
+    const found = bake === undefined ? await findBlas(path, builder.folder) : undefined;
     const library = await loadRuntime(path);
     const blas = found === undefined ? undefined : openBlas(library, path, found);
     return new NativeRuntime({ library, builder, blas }, options);
@@ -110,7 +121,7 @@ export class NativeRuntime implements Launcher {
         rule: 'a launch has a whole number of work items and a grain of at least 1',
         received: { count, grain },
       });
-    if (count === 0) return;
+    if (count === 0 || this.#isDry) return;
     const loaded = kernel as LoadedKernel;
     if (this.#queue.isEmpty && loaded.entry !== 0) {
       this.#queue.requireWorking();
@@ -159,6 +170,12 @@ export class NativeRuntime implements Launcher {
   /** Resolves when all that was asked for is done. */
   settled(): Promise<void> {
     return this.#queue.settled();
+  }
+
+  /** Resolves when all kernels that were asked for are made; how many they are. */
+  async made(): Promise<number> {
+    await this.#kernels.made();
+    return this.#kernels.count;
   }
 
   workspace(bytes: number): number {
