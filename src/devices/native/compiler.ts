@@ -59,7 +59,9 @@ function wrongCompiler(given: string, said: string): SluiceError {
 }
 
 function compilerError(rule: string, path: string, said: string): SluiceError {
-  const line = said.split('\n').find((text) => /error|not found|it (said nothing|was ended)/i.test(text)) ?? said.split('\n', 1)[0];
+  const line =
+    said.split('\n').find((text) => /error|not found|it (said nothing|was ended)/i.test(text)) ??
+    said.split('\n', 1)[0];
   return new SluiceError('device', {
     rule,
     received: `${path}: ${line?.trim()}`,
