@@ -39,7 +39,7 @@ export async function compile(
   output: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const args = [...flags, '-fPIC', '-shared', '-Wl,-z,nodelete', '-x', 'c', '-', '-o', output, '-lm'];
+  const args = [...flags, '-pipe', '-fPIC', '-shared', '-Wl,-z,nodelete', '-x', 'c', '-', '-o', output, '-lm'];
   const { status, output: said } = await run(path, args, text, compileLimit, signal);
   if (status !== 0) throw compilerError('the C compiler makes a library of the kernels', path, said);
 }

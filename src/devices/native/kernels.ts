@@ -13,8 +13,10 @@ export interface LoadedKernel extends NativeKernel {
   entry: number;
 }
 
-/** Characters of C that one compiler takes at a time: its start costs as much as one small kernel. */
-const charactersPerText = 12_000;
+/** Characters of C that are worth the start of a compiler, which takes as long as a small kernel. */
+const fewestCharacters = 12_000;
+/** Texts for each compiler when it is given the first: later ones are smaller, so that all end together. */
+const turns = 2;
 
 /** Loads kernels from the cache, and has compilers make the others, several at a time. */
 export class KernelLoader {
@@ -62,7 +64,7 @@ export class KernelLoader {
   #order(kernel: LoadedKernel): void {
     this.#missing.push(kernel);
     // A long one is begun at once, while the host goes on to the others.
-    if (kernel.source.code.length >= charactersPerText) this.#start();
+    if (kernel.source.code.length >= fewestCharacters) this.#start();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -75,16 +77,15 @@ export class KernelLoader {
   #start(): void {
     if (this.#isClosed) return;
     this.#missing.sort((a, b) => b.source.code.length - a.source.code.length);
-    while (this.#missing.length > 0 && this.#running < parallelCompilers()) {
-      const together: LoadedKernel[] = [];
-      let room = charactersPerText;
-      do {
-        const [next] = this.#missing.splice(0, 1);
-        if (next === undefined) break;
-        together.push(next);
-        room -= next.source.code.length;
-      } while (room >= (this.#missing[0]?.source.code.length ?? room + 1));
-      void this.#make(together);
+    const compilers = parallelCompilers();
+    while (this.#missing.length > 0 && this.#running < compilers) {
+      const all = this.#missing.reduce((sum, { source }) => sum + source.code.length, 0);
+      const room = Math.max(fewestCharacters, all / (turns * compilers));
+      let [count, characters] = [0, 0];
+      while (count < this.#missing.length && (count === 0 || characters < room)) {
+        characters += this.#missing[count++]?.source.code.length ?? 0;
+      }
+      void this.#make(this.#missing.splice(0, count));
     }
   }
 
