@@ -77,7 +77,7 @@ static void NAME(add)(const float *scores, const float *rows, int64_t lane, int6
     floats tile[KEY_ROWS][D_VECTORS];
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
       tile[r][v] = floats_load(sums + r * D_PAD + d + v * LANES);
-    multiply_tile(KEY_ROWS, D_VECTORS, scores + lane, QUERIES, 1, rows + lane * D_PAD + d, D_PAD, end - lane, tile);
+    multiply_tile(KEY_ROWS, D_VECTORS, 0, scores + lane, QUERIES, 1, rows + lane * D_PAD + d, D_PAD, end - lane, tile);
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
       floats_store(sums + r * D_PAD + d + v * LANES, tile[r][v]);
   }

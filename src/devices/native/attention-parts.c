@@ -129,7 +129,7 @@ INLINE void score_rows(const int vectors, const float *lines, int64_t line, cons
   {                                                                                                               \
     floats sums[rows][vectors];                                                                                      \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (floats){0};          \
-    multiply_tile(rows, vectors, lines + j * line, line, 1, columns, QUERIES, depth, sums);                       \
+    multiply_tile(rows, vectors, 0, lines + j * line, line, 1, columns, QUERIES, depth, sums);                       \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
       floats_store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                                  \
   }
@@ -145,10 +145,10 @@ INLINE void mix_lines(const int rows, const float *lines, int64_t time, const fl
   floats tile[rows][2];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < 2; v++)
     tile[r][v] = floats_load(sums + r * QUERIES + v * LANES) * correction[v];
-  multiply_tile(rows, 2, lines, 1, time, weights, QUERIES, seen.both, tile);
+  multiply_tile(rows, 2, 0, lines, 1, time, weights, QUERIES, seen.both, tile);
   floats second[rows][1];
   UNROLL for (int r = 0; r < rows; r++) second[r][0] = tile[r][1];
-  multiply_tile(rows, 1, lines + seen.both * time, 1, time, weights + seen.both * QUERIES + LANES, QUERIES,
+  multiply_tile(rows, 1, 0, lines + seen.both * time, 1, time, weights + seen.both * QUERIES + LANES, QUERIES,
                 seen.second - seen.both, second);
   UNROLL for (int r = 0; r < rows; r++) {
     floats_store(sums + r * QUERIES, tile[r][0]);
