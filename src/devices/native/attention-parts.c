@@ -133,10 +133,14 @@ INLINE void score_rows(const int vectors, const float *lines, int64_t line, cons
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
       floats_store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                                  \
   }
-  int64_t j = first;
-  for (; j + TILE_ROWS <= last; j += TILE_ROWS) SCORE_TILE(TILE_ROWS)
-  for (; j + 4 <= last; j += 4) SCORE_TILE(4)
-  for (; j < last; j++) SCORE_TILE(1)
+  for (int64_t j = first; j < last;) {
+    const int64_t rest = last - j;
+    const int eights = TILE_ROWS == 14 && (rest == 16 || rest == 20 || rest == 24); /* else two rows would be left */
+    if (rest >= TILE_ROWS && !eights) { SCORE_TILE(TILE_ROWS) j += TILE_ROWS; }
+    else if (TILE_ROWS > 8 && rest >= 8) { SCORE_TILE(8) j += 8; }
+    else if (rest >= 4) { SCORE_TILE(4) j += 4; }
+    else { SCORE_TILE(1) j++; }
+  }
 #undef SCORE_TILE
 }
 /* sums = correction * sums + lines^T weights, for one pair of vectors of queries; `rows` numbers of each line. */
