@@ -72,8 +72,10 @@ export async function* startRun(
   const texts = await openTexts(settings);
   requireLength(texts.training, settings.context);
   if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
-  const { device, profile } = await openFor(settings, wanted);
+  const notices: string[] = [];
+  const { device, profile } = await openFor(settings, wanted ?? false, notices);
   try {
+    for (const message of notices) yield { kind: 'note', message };
     checkMemory(device, smallest, settings);
     const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
     if (tokenizer.vocabularySize < smallest.vocabSize) {
@@ -185,10 +187,12 @@ export async function* resumeRun(
   const settings = { ...record.settings, ...changes } as Settings;
   const config = await readConfig(folder, record);
   const tokenizer = await loadTokenizer(folder);
-  const { device, profile } = await openFor(settings, wanted);
+  const notices: string[] = [];
+  const { device, profile } = await openFor(settings, wanted ?? false, notices);
   let sources: TokenFiles | undefined;
   try {
-    for (const warning of warningsOf(latest, device)) yield { kind: 'warning', message: warning };
+    for (const message of notices) yield { kind: 'note', message };
+    for (const message of warningsOf(latest, device)) yield { kind: 'warning', message };
     const state = await stateOf(folder, latest, settings);
     const steps = changes.steps ?? state.steps;
     if (steps < state.step) {
@@ -254,9 +258,14 @@ interface Opened {
 
 async function openFor(
   { device: name, threads, deterministic }: Settings,
-  wanted: boolean | string = false,
+  wanted: boolean | string,
+  notices: string[],
 ): Promise<Opened> {
-  const device = await openDevice(name, { deterministic, ...(threads === undefined ? {} : { threads }) });
+  const device = await openDevice(name, {
+    deterministic,
+    ...(threads === undefined ? {} : { threads }),
+    onNotice: (line) => notices.push(line),
+  });
   if (wanted === false) return { device, profile: undefined };
   const profile = new Profile(device, wanted === true ? undefined : wanted);
   return { device: profile.device, profile };
