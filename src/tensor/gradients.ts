@@ -129,12 +129,16 @@ export class Targets {
     const current = currentGradient(source);
     if (current === undefined) {
       const reused = covered ? this.#reused(source, group, options) : undefined;
-      reused?.hold();
+      if (reused !== undefined) {
+        reused.hold();
+        reused.isOne = false;
+      }
       const storage = reused ?? allocateGradient(this.#tracker, source);
       if (!covered) fill(device, whole(storage, source), 0);
       source.gradient = storage;
       return { storage, previous: undefined };
     }
+    current.isOne = false;
     if (source.leaf !== undefined || current.isExclusive) return { storage: current, previous: current };
     const storage = allocateGradient(this.#tracker, source);
     source.gradient = storage;
@@ -213,4 +217,8 @@ export function seedGradient(tracker: Tracker, input: Differentiable, given: Cot
     else fill(device, output, 1);
   }
   targets.close();
+  const { source } = input;
+  if (given === undefined && source.leaf === undefined && source.gradient !== undefined) {
+    source.gradient.isOne = sizeOf(source.shape) === 1;
+  }
 }
