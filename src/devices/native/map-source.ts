@@ -39,7 +39,7 @@ export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
   });
   return kernelSource('map', (name) =>
     [
-      `static __attribute__((noinline)) void ${name}_run(${parameters(kernel, operands)}) {`,
+      `static __attribute__((noinline, noclone)) void ${name}_run(${parameters(kernel, operands)}) {`,
       ...runVectors(kernel, outputs, operands, new CPrinter(type, 't', 'vector')),
       '}',
       `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
@@ -59,7 +59,7 @@ export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
 }
 
 /** Vectors that a turn of the loop takes: enough to hide how long one operation waits for another. */
-const vectorsPerTurn = 2;
+const vectorsPerTurn = 4;
 const widthOf = (type: ComputeType): string => `(${vectorsPerTurn} * ${type === 'float32' ? 'FLOATS' : 'DOUBLES'})`;
 const ctypeOf = ({ type }: Slot): 'float' | 'int32_t' => (type === 'float32' ? 'float' : 'int32_t');
 const scalarNames = ({ scalars }: MapKernel): string => scalars.map((_, i) => `, s${i}`).join('');

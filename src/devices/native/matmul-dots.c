@@ -9,9 +9,9 @@
 #define DOT_VECTORS (DOT_LANES / LANES)
 
 /* The sum of all lanes, halves first. */
-INLINE float sum_lanes(const vec parts[DOT_VECTORS]) {
+INLINE float sum_lanes(const floats parts[DOT_VECTORS]) {
   float lanes[DOT_LANES];
-  for (int v = 0; v < DOT_VECTORS; v++) store(lanes + v * LANES, parts[v]);
+  for (int v = 0; v < DOT_VECTORS; v++) floats_store(lanes + v * LANES, parts[v]);
   for (int half = DOT_LANES / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
   return lanes[0];
@@ -20,16 +20,16 @@ INLINE float sum_lanes(const vec parts[DOT_VECTORS]) {
 /* c[r][j] for `rows` rows and DOT_COLUMNS columns; columns past the last repeat it. */
 INLINE void multiply_dots(const int rows, const struct matmul *w, const float *a, const float *b, float *c, int columns) {
   const float *right[DOT_COLUMNS];
-  vec sums[rows][DOT_COLUMNS][DOT_VECTORS];
+  floats sums[rows][DOT_COLUMNS][DOT_VECTORS];
   UNROLL for (int j = 0; j < DOT_COLUMNS; j++) right[j] = b + (j < columns ? j : columns - 1) * w->b_column;
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int j = 0; j < DOT_COLUMNS; j++)
-    UNROLL for (int v = 0; v < DOT_VECTORS; v++) sums[r][j][v] = (vec){0};
+    UNROLL for (int v = 0; v < DOT_VECTORS; v++) sums[r][j][v] = (floats){0};
   int64_t i = 0;
   for (; i + DOT_LANES <= w->k; i += DOT_LANES)
     UNROLL for (int v = 0; v < DOT_VECTORS; v++) UNROLL for (int j = 0; j < DOT_COLUMNS; j++) {
-      const vec x = load(right[j] + i + v * LANES);
+      const floats x = floats_load(right[j] + i + v * LANES);
       UNROLL for (int r = 0; r < rows; r++)
-        sums[r][j][v] = multiply_add(load(a + r * w->a_row + i + v * LANES), x, sums[r][j][v]);
+        sums[r][j][v] = multiply_add(floats_load(a + r * w->a_row + i + v * LANES), x, sums[r][j][v]);
     }
   for (int r = 0; r < rows; r++)
     for (int j = 0; j < columns; j++) {

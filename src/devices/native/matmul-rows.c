@@ -11,18 +11,18 @@ INLINE void add_rows(const int count, const float *a, int64_t a_step, const floa
                      float *sums) {
   int64_t j = 0;
   for (; j + LANES <= columns; j += LANES) {
-    vec sum = load(sums + j);
-    UNROLL for (int i = 0; i < count; i++) sum = multiply_add(splat(a[i * a_step]), load(b + i * b_row + j), sum);
-    store(sums + j, sum);
+    floats sum = floats_load(sums + j);
+    UNROLL for (int i = 0; i < count; i++) sum = multiply_add(floats_all(a[i * a_step]), floats_load(b + i * b_row + j), sum);
+    floats_store(sums + j, sum);
   }
   if (j == columns) return;
   float rest[LANES] = {0};
-  vec sum = load(sums + j);
+  floats sum = floats_load(sums + j);
   UNROLL for (int i = 0; i < count; i++) {
     memcpy(rest, b + i * b_row + j, 4 * (size_t)(columns - j));
-    sum = multiply_add(splat(a[i * a_step]), load(rest), sum);
+    sum = multiply_add(floats_all(a[i * a_step]), floats_load(rest), sum);
   }
-  store(sums + j, sum);
+  floats_store(sums + j, sum);
 }
 #endif
 

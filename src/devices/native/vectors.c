@@ -1,51 +1,31 @@
-/* Vectors as wide as the processor's, and the register tile that products and attention are made of. */
+/* The register tile that products and attention are made of, and how its operands are packed. */
 #ifndef SLUICE_VECTORS
 #define SLUICE_VECTORS
-#if defined(__AVX512F__)
-#define LANES 16
+#define LANES FLOATS
+#if VECTOR_BYTES == 64
 #define TILE_ROWS 14 /* times two vectors: 28 of 32 registers */
 #define REGISTERS 28
-#elif defined(__AVX__)
-#define LANES 8
-#define TILE_ROWS 6
-#define REGISTERS 12
+#define MOST_VECTORS 4
 #elif defined(__aarch64__)
-#define LANES 4
 #define TILE_ROWS 12
 #define REGISTERS 24
+#define MOST_VECTORS 4
 #else
-#define LANES 4
 #define TILE_ROWS 6
 #define REGISTERS 12
+#define MOST_VECTORS 3
 #endif
 
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef float vec_unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+/* A name of the kernel's own. */
+#define NAME(part) NAME_OF(KERNEL, part)
+#define NAME_OF(kernel, part) NAME_JOINED(kernel, part)
+#define NAME_JOINED(kernel, part) kernel##_##part
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load(const float *p) { return *(const vec_unaligned *)p; }
-INLINE void store(float *p, vec x) { *(vec_unaligned *)p = x; }
-INLINE vec splat(float x) { return x - (vec){0}; }
-INLINE vec choose(ivec mask, vec a, vec b) { return (vec)(((ivec)a & mask) | ((ivec)b & ~mask)); }
-INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
-
-/* a * b + c, rounded once where the processor can. */
-INLINE vec multiply_add(vec a, vec b, vec c) {
-#if defined(__clang__)
-#pragma clang fp contract(fast)
-  return a * b + c;
-#elif defined(__AVX512F__)
-  return (vec)__builtin_ia32_vfmaddps512_mask(a, b, c, (unsigned short)-1, 4);
-#elif defined(__FMA__) && LANES == 8
-  return (vec)__builtin_ia32_vfmaddps256(a, b, c);
-#elif defined(__aarch64__)
-  return (vec)__builtin_aarch64_fmav4sf(a, b, c);
+#if defined(__aarch64__) && !defined(__clang__)
+#define multiply_add(a, b, c) ((floats)__builtin_aarch64_fmav4sf(a, b, c)) /* the compiler fuses nothing by itself */
 #else
-  return a * b + c;
+#define multiply_add floats_fma
 #endif
-}
 
 #define UNROLL _Pragma("GCC unroll 16")
 
@@ -54,12 +34,12 @@ INLINE vec multiply_add(vec a, vec b, vec c) {
  * stays in registers. Rows and vectors (4 at most) are constants where it is called, and so is one of line and step: 1.
  */
 INLINE void multiply_tile(const int rows, const int vectors, const float *a, int64_t line, int64_t step, const float *b,
-                          int64_t b_step, int64_t depth, vec sums[rows][vectors]) {
+                          int64_t b_step, int64_t depth, floats sums[rows][vectors]) {
   for (int64_t i = 0; i < depth; i++) {
-    vec right[4];
-    UNROLL for (int v = 0; v < vectors; v++) right[v] = load(b + i * b_step + v * LANES);
+    floats right[4];
+    UNROLL for (int v = 0; v < vectors; v++) right[v] = floats_load(b + i * b_step + v * LANES);
     UNROLL for (int r = 0; r < rows; r++) {
-      const vec left = splat(a[r * line + i * step]);
+      const floats left = floats_all(a[r * line + i * step]);
       UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = multiply_add(left, right[v], sums[r][v]);
     }
   }
@@ -73,23 +53,23 @@ INLINE void multiply_tile(const int rows, const int vectors, const float *a, int
 #else
 #define EACH_LANE(f, s) f(0, s), f(1, s), f(2, s), f(3, s)
 #endif
-#define ITSELF(lane, s) lane
+#define FLOAT_OF(lane, s) (float)(lane)
 #define FIRST_OF_PAIR(lane, s) ((lane) & (s) ? LANES + (lane) - (s) : (lane))
 #define SECOND_OF_PAIR(lane, s) ((lane) & (s) ? LANES + (lane) : (lane) + (s))
 #if defined(__clang__)
 #define SHUFFLE(a, b, f, s) __builtin_shufflevector(a, b, EACH_LANE(f, s))
 #else
-#define SHUFFLE(a, b, f, s) __builtin_shuffle(a, b, (ivec){EACH_LANE(f, s)})
+#define SHUFFLE(a, b, f, s) __builtin_shuffle(a, b, (floats_bits){EACH_LANE(f, s)})
 #endif
 /* Exchanges blocks of s lanes between rows s apart. */
 #define EXCHANGE(rows, s) \
   UNROLL for (int i = 0; i < LANES; i++) if ((i & (s)) == 0) { \
-    const vec first = rows[i], second = rows[i + (s)]; \
+    const floats first = rows[i], second = rows[i + (s)]; \
     rows[i] = SHUFFLE(first, second, FIRST_OF_PAIR, s); \
     rows[i + (s)] = SHUFFLE(first, second, SECOND_OF_PAIR, s); \
   }
 
-INLINE void transpose(vec rows[LANES]) {
+INLINE void transpose(floats rows[LANES]) {
   EXCHANGE(rows, 1)
   EXCHANGE(rows, 2)
 #if LANES >= 8
@@ -101,8 +81,8 @@ INLINE void transpose(vec rows[LANES]) {
 }
 
 /*
- * packed[i * panel + r] = lines[r * line + i * step] for r < count, 0 up to panel; i < depth. Whole vectors are
- * written, in the order of i: LANES - 1 numbers after the last may be overwritten.
+ * packed[i * panel + r] = lines[r * line + i * step] for r < count, 0 up to panel; i < depth. Written in the order of
+ * i, since whole vectors of a row reach into the next one.
  */
 INLINE void pack_lines(const float *lines, int64_t line, int64_t step, int count, const int panel, int64_t depth,
                        float *packed) {
@@ -110,11 +90,14 @@ INLINE void pack_lines(const float *lines, int64_t line, int64_t step, int count
     for (int64_t start = 0; start < depth; start += LANES) {
       const int64_t i = start + LANES <= depth ? start : depth - LANES; /* the last vectors overlap those before */
       for (int first = 0; first < panel; first += LANES) {
-        vec rows[LANES];
+        floats rows[LANES];
         UNROLL for (int r = 0; r < LANES; r++)
-          rows[r] = first + r < count ? load(lines + (first + r) * line + i) : (vec){0};
+          rows[r] = first + r < count ? floats_load(lines + (first + r) * line + i) : (floats){0};
         transpose(rows);
-        UNROLL for (int r = 0; r < LANES; r++) store(packed + (i + r) * panel + first, rows[r]);
+        UNROLL for (int r = 0; r < LANES - 1; r++) floats_store(packed + (i + r) * panel + first, rows[r]);
+        float *last = packed + (i + LANES - 1) * panel + first;
+        if (first + LANES <= panel || i + LANES < depth) floats_store(last, rows[LANES - 1]);
+        else memcpy(last, &rows[LANES - 1], 4 * (size_t)(panel - first)); /* what comes next may be another thread's */
       }
     }
     return;
