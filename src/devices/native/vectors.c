@@ -99,10 +99,13 @@ INLINE void pack_lines(const float *lines, int64_t line, int64_t step, int count
         UNROLL for (int r = 0; r < LANES; r++)
           rows[r] = first + r < count ? floats_load(lines + (first + r) * line + i) : (floats){0};
         transpose(rows);
-        UNROLL for (int r = 0; r < LANES - 1; r++) floats_store(packed + (i + r) * panel + first, rows[r]);
-        float *last = packed + (i + LANES - 1) * panel + first;
-        if (first + LANES <= panel || i + LANES < depth) floats_store(last, rows[LANES - 1]);
-        else memcpy(last, &rows[LANES - 1], 4 * (size_t)(panel - first)); /* what comes next may be another thread's */
+        /* Past the end of the row comes its next one, written later, unless this is the last of all or not its first vector. */
+        const int whole = first + LANES <= panel, reaches = first == 0;
+        UNROLL for (int r = 0; r < LANES; r++) {
+          float *row = packed + (i + r) * panel + first;
+          if (whole || (reaches && i + r < depth - 1)) floats_store(row, rows[r]);
+          else memcpy(row, &rows[r], 4 * (size_t)(panel - first));
+        }
       }
     }
     return;
