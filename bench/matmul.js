@@ -18,9 +18,7 @@ main(import.meta.url, {
   report: (answers) => {
     const rows = answers.map((answer) => ({
       product: answer.item.size,
-      ...Object.fromEntries(
-        Object.keys(products).map((name) => [name, answer.speed(name, 2 * answer.item.size ** 3)]),
-      ),
+      ...Object.fromEntries(Object.keys(products).map((name) => [name, answer.speed(name, 2 * answer.item.size ** 3)])),
       'native x BLAS': answer.ratio('native', 'blas'),
     }));
     const figures = answers.flatMap((answer) => [

@@ -51,6 +51,13 @@ export class Answer {
   #over(names, value) {
     const lists = names.map((name) => this.times[name]);
     if (lists.some((list) => list === undefined)) return undefined;
-    return median(lists[0].map((_, round) => value(lists.map((list) => list[round]), round)));
+    return median(
+      lists[0].map((_, round) =>
+        value(
+          lists.map((list) => list[round]),
+          round,
+        ),
+      ),
+    );
   }
 }

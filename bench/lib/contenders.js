@@ -8,7 +8,11 @@ export async function openSluice(name, threads = 2) {
   const { openDevice } = await import('../../dist/devices/open.js');
   try {
     const device = await openDevice(name, { threads });
-    return { device, tensors: await import('../../dist/tensor/index.js'), description: `Sluice, ${device.description}` };
+    return {
+      device,
+      tensors: await import('../../dist/tensor/index.js'),
+      description: `Sluice, ${device.description}`,
+    };
   } catch (error) {
     if (error.code !== 'device') throw error;
     return { missing: error.message, description: `Sluice, ${name}` };

@@ -34,7 +34,7 @@ import { printTable } from './table.js';
  * @property {() => Promise<(item: Case) => ArrayLike<number>>} truth what `check` should give, in float64
  * @property {number} rounds
  * @property {boolean} [ceiling] the best matrix product of all libraries is measured in every round
- * @property {(answers: Answer[]) => { rows: object[], scores: object[] }} report
+ * @property {(answers: Answer[]) => { rows: object[], scores: object[] } | Promise<object>} report
  */
 
 /** Runs a question's file: as one contender when it was forked as such, else asking them all. */
@@ -96,7 +96,7 @@ async function ask(file, question, options) {
     }
     if (ceiling !== undefined) descriptions.ceiling = ceiling.description;
     const conditions = { rounds, quick, node: process.version, descriptions };
-    return { question: question.name, title: question.title, conditions, ...question.report(answers), answers };
+    return { question: question.name, title: question.title, conditions, ...(await question.report(answers)), answers };
   } finally {
     for (const { stop } of [...running, ...(ceiling?.running ?? [])]) stop();
   }

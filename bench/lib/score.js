@@ -28,7 +28,7 @@ export function score({ atLeast, atMost, below, or, ...figure }) {
 }
 
 /** The newest Node has to reach the whole ratio to libraries of JavaScript, older ones two thirds. */
-const target = (ratio) => (Number.parseInt(process.versions.node, 10) >= 24 ? ratio : (ratio * 2) / 3);
+export const target = (ratio) => (Number.parseInt(process.versions.node, 10) >= 24 ? ratio : (ratio * 2) / 3);
 
 /**
  * A case beside PyTorch and the ceiling, each of our devices in turn. What is wanted, is wanted of `native`.

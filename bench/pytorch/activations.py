@@ -41,6 +41,7 @@ EAGER: dict[str, Callable[[Tensor], Tensor]] = {
 
 # Value to `y`; the gradient of `x` to `dx`, from the one of the output. Where one is not listed, PyTorch has no such form.
 OUT: dict[str, tuple[Callable, Callable]] = {
+    "copy": (lambda x, y: y.copy_(x), lambda g, x, y, dx: dx.copy_(g)),
     "relu": (
         lambda x, y: torch.clamp_min(x, 0, out=y),
         lambda g, x, y, dx: aten.threshold_backward.grad_input(g, x, 0, grad_input=dx),
@@ -127,7 +128,7 @@ def checked(*tensors: Tensor) -> list[float]:
 class Eager:
     def __init__(self, item: dict) -> None:
         shape = [item["elements"] // ROW, ROW]
-        self.f, self.gradient = EAGER[item["function"]], item["gradient"]
+        self.f, self.gradient = EAGER[item["function"]], item["mode"] == "y and dx"
         self.x, self.dy = tensor(shape, 4, 1), tensor(shape, 1, 2)
 
     def run(self) -> tuple[Tensor, ...]:
@@ -147,20 +148,22 @@ class Eager:
 class Out:
     def __init__(self, item: dict) -> None:
         shape = [item["elements"] // ROW, ROW]
-        (self.value, self.slope), self.gradient = OUT[item["function"]], item["gradient"]
+        (self.value, self.slope), self.gradient = OUT[item["function"]], item["mode"] == "dx"
         self.x, self.dy = tensor(shape, 4, 1), tensor(shape, 1, 2)
         self.y, self.dx = torch.empty(shape), torch.empty(shape)
+        self.value(self.x, self.y)
 
     def run(self) -> None:
-        self.value(self.x, self.y)
         if self.gradient:
             self.slope(self.dy, self.x, self.y, self.dx)
+        else:
+            self.value(self.x, self.y)
 
     def check(self) -> list[float]:
         self.run()
-        return checked(self.y, *([self.dx] if self.gradient else []))
+        return checked(self.dx if self.gradient else self.y)
 
 
 def prepare(item: dict, way: str) -> Eager | Out | None:
-    kind, known = {"eager": (Eager, EAGER), "out": (Out, OUT)}[way]
-    return kind(item) if item["function"] in known else None
+    kind, known, mode = {"eager": (Eager, EAGER, "dx"), "out": (Out, OUT, "y and dx")}[way]
+    return kind(item) if item["function"] in known and item["mode"] != mode else None
