@@ -235,7 +235,7 @@ main(import.meta.url, {
   title: 'SwiGLU feed-forward block, forward and backward: gradients by the input and all weights',
   rounds: 9,
   ours: ['native', 'wasm', 'single'],
-  ceiling: true,
+  ceiling: 'product',
   cases,
   contenders,
   truth: async () => expected,

@@ -16,7 +16,7 @@ main(import.meta.url, {
   title: 'Training step of a LLaMA: forward, backward, clipping and AdamW',
   rounds: 7,
   ours: ['native', 'wasm', 'single'],
-  ceiling: true,
+  ceiling: 'product',
   cases: (quick) => Object.keys(wanted).map((size) => trainingCase(size, quick)),
   contenders: trainingContenders,
   truth: async () => {

@@ -8,7 +8,7 @@ export class Answer {
   ulps = {};
   /** Contenders that were left out, by how much they are off. @type {Record<string, number>} */
   wrong = {};
-  /** GFLOP/s of the best matrix product, a round each. @type {number[]} */
+  /** GFLOP/s (or GB/s) of the question's ceiling, a round each. @type {number[]} */
   ceilings = [];
 
   constructor(item) {
@@ -37,12 +37,12 @@ export class Answer {
     return ours === undefined || theirs === undefined ? undefined : Math.min(...theirs) / Math.min(...ours);
   }
 
-  /** GFLOP/s in a case of so many FLOPs. */
+  /** GFLOP/s in a case of so many FLOPs, GB/s of so many bytes. */
   speed(contender, flops) {
     return this.#over([contender], ([time]) => flops / (time.median * 1e6));
   }
 
-  /** What that is of the best matrix product in the same round. */
+  /** What that is of the ceiling in the same round. */
   share(contender, flops) {
     if (this.ceilings.length === 0) return undefined;
     return this.#over([contender], ([time], round) => flops / (time.median * 1e6) / this.ceilings[round]);

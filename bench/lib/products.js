@@ -7,7 +7,8 @@ import { noise } from './measure.js';
 const checkedRows = 3;
 export const operands = (size) => [noise(size * size, 1, 1), noise(size * size, 1, 2)];
 
-const sluice =
+/** By tensors, as a user's model does it. */
+export const sluiceProducts =
   async ({ device, tensors }) =>
   ({ size }) => {
     const [a, b] = operands(size).map((values) => tensors.tensor(device, values, [size, size]).keep());
@@ -21,7 +22,7 @@ const sluice =
   };
 
 /** cblas_sgemm on arrays of JavaScript: row-major, nothing transposed. */
-async function blas() {
+export async function blasProducts() {
   const { library, path, missing } = await openBlas();
   if (missing !== undefined) return { missing, description: 'BLAS called directly' };
   const sgemm = library.func(
@@ -67,8 +68,8 @@ async function jax() {
 
 /** The contenders. */
 export const products = {
-  ...ours(sluice),
-  blas,
+  ...ours(sluiceProducts),
+  blas: blasProducts,
   ...pytorch('matmul', { pytorch: 'eager', out: 'out', numpy: 'numpy' }),
   tensorflow,
   jax,

@@ -23,17 +23,18 @@ import { printTable } from './table.js';
  * @property {number} [tolerance] of results, by the size of the largest
  * @property {object} [timing] as `timed` takes it
  * @property {number} [warmups] runs before the first measurement, 3 by default
+ * @property {number} [rounds] of this case, instead of what is asked for
  * @property {string[]} [only] the contenders that are asked, all by default
  *
  * @typedef {object} Question its contenders are ours, whose results must be right, and peers
  * @property {string} name
  * @property {string} title
  * @property {string[]} ours
- * @property {(quick: boolean) => Case[]} cases
+ * @property {(quick: boolean) => Case[] | Promise<Case[]>} cases
  * @property {Record<string, object | (() => Promise<{ description: string, missing?: string, prepare?: (item: Case) => Promise<Task | undefined> }>)>} contenders made in this file, or a module of pytorch/
  * @property {() => Promise<(item: Case) => ArrayLike<number>>} truth what `check` should give, in float64
  * @property {number} rounds
- * @property {boolean} [ceiling] the best matrix product of all libraries is measured in every round
+ * @property {'product' | 'read'} [ceiling] the work whose best speed by any library is measured in every round
  * @property {(answers: Answer[]) => { rows: object[], scores: object[] } | Promise<object>} report
  */
 
@@ -86,10 +87,10 @@ async function serve(contender, quick) {
 async function ask(file, question, options) {
   const { rounds, quick } = options;
   const { running, descriptions } = await startAll(file, question.contenders, options);
-  const ceiling = question.ceiling === true ? await openCeiling({ quick }) : undefined;
+  const ceiling = question.ceiling === undefined ? undefined : await openCeiling(question.ceiling, { quick });
   try {
     const [answers, expected] = [[], await question.truth()];
-    for (const item of question.cases(quick).filter(({ name }) => name.includes(options.case ?? ''))) {
+    for (const item of (await question.cases(quick)).filter(({ name }) => name.includes(options.case ?? ''))) {
       process.stderr.write(`${question.name}: ${item.name}\n`);
       const asked = running.filter(({ name }) => item.only?.includes(name) ?? true);
       answers.push(await askCase({ ours: question.ours, item, expected: expected(item), ceiling, rounds }, asked));
@@ -117,7 +118,7 @@ async function askCase({ ours, item, expected, ceiling, rounds }, contenders) {
     else if (ours.includes(name)) throw new Error(`our own ${item.name} on ${name} is wrong by ${difference}`);
     else answer.wrong[name] = difference;
   }
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < (item.rounds ?? rounds); round++) {
     if (ceiling !== undefined) answer.ceilings.push(await ceiling.measure());
     const order = round % 2 === 0 ? running : [...running].reverse();
     for (const { name, ask } of order) answer.add(name, await ask({ do: 'measure', item }));

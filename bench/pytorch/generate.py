@@ -15,8 +15,10 @@ class ByHand:
         shape = Shape(*(item[n] for n in ("vocabulary", "dim", "layers", "heads", "kvHeads", "hidden", "context")))
         self.tokens, self.cache = item["tokens"], Cache(shape)
         self.mask = torch.ones(shape.context, shape.context, dtype=torch.bool).tril()
-        model = Llama(shape).eval()
-        self.prefill, self.next = model.next_token, torch.compile(model.next_token) if compiled else model.next_token
+        self.model = Llama(shape).eval()
+        self.prefill = self.next = self.model.next_token
+        if compiled:
+            self.next = torch.compile(self.next)
 
     def generate(self) -> list[float]:
         """When each token came out, in seconds."""
@@ -74,7 +76,8 @@ class Generation:
         self.measure({})
 
     def check(self) -> list[float]:
-        return []
+        """The number of parameters: it is the same model."""
+        return [sum(parameter.numel() for parameter in self.kind.model.parameters())]
 
 
 def prepare(item: dict, way: str) -> Generation:
