@@ -80,6 +80,14 @@ tables = [
         6,
     ),
     (
+        'log1pTail',
+        '(log((1 + s) / (1 - s)) - 2 s) / s^3 in s^2, for s <= 1/3',
+        limit(lambda w: (log1p(sqrt(w)) - log1p(-sqrt(w)) - 2 * sqrt(w)) / sqrt(w) ** 3, mpf(2) / 3),
+        mpf(0),
+        mpf(1) / 9,
+        8,
+    ),
+    (
         'millsRatio',
         '(1 + z) Phi(-z) / phi(z) in q = (z - 5) / (z + 5), for 0 <= z <= 38',
         lambda q: (1 + 5 * (1 + q) / (1 - q)) * mills(5 * (1 + q) / (1 - q)),

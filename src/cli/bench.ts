@@ -30,7 +30,7 @@ export const registerBench: Register = (program, context) => {
     'threads',
   ).action(async (flags: BenchFlags) => {
     const output = new Output(context.terminal, flags);
-    await withDevice(flags, (device) => bench(device, sizes[flags.quick === true ? 'quick' : 'full'], output));
+    await withDevice(output, flags, (device) => bench(device, sizes[flags.quick === true ? 'quick' : 'full'], output));
   });
 };
 

@@ -33,7 +33,7 @@ async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, si
     import('../runs/prepare.js'),
     import('../data/tokenizer.js'),
   ]);
-  return withDevice(flags, async (device) => {
+  return withDevice(output, flags, async (device) => {
     const { folder, config, model, tokenizer } = await openRun(run, device);
     const source = await openRunText(folder, tokenizer, flags.data, (note) => output.progress(note));
     const options = { batch: flags.batch, context: config.maxPositionEmbeddings, signal };

@@ -1,3 +1,4 @@
+import { inspectNative, type PartReport } from '../devices/native/inspect.js';
 import { openDevice } from '../devices/open.js';
 import { deviceRow, knownDevices } from '../devices/registry.js';
 import { detectFeatures } from '../devices/wasm/features.js';
@@ -19,6 +20,7 @@ export interface MachineReport {
   readonly threads: number;
   /** In bytes. */
   readonly memory: { readonly total: number; readonly free: number };
+  readonly native: readonly PartReport[];
   readonly wasm: { readonly simd: boolean; readonly relaxedSimd: boolean; readonly sharedMemory: boolean };
   readonly devices: readonly DeviceReport[];
   /** What is missing and what to do about it; empty if nothing is. */
@@ -47,7 +49,8 @@ export async function inspectMachine(): Promise<MachineReport> {
   for (const name of knownDevices) devices.push(await tryDevice(name));
   const { simd, relaxedSimd, threads: sharedMemory } = detectFeatures();
   const threads = os.availableParallelism();
-  const advice: string[] = [];
+  const native = await inspectNative();
+  const advice = native.flatMap((part) => part.advice ?? []);
   if (!simd) advice.push('WebAssembly SIMD is missing, which the wasm device needs: use Node 20.19 or later.');
   if (simd && !relaxedSimd) advice.push('Relaxed SIMD is missing: a newer Node multiplies matrices faster.');
   if (relaxedSimd && !before.relaxedSimd) {
@@ -61,6 +64,7 @@ export async function inspectMachine(): Promise<MachineReport> {
     processor: os.cpus()[0]?.model.trim() ?? 'unknown',
     threads,
     memory: { total: os.totalmem(), free: os.freemem() },
+    native,
     wasm: { simd, relaxedSimd, sharedMemory },
     devices,
     advice,
