@@ -3,6 +3,7 @@ import { type Expression, variable } from '../../scalar/expression.js';
 import { pending } from '../../scalar/fusion.js';
 import type { RowArguments, StorageType } from '../device.js';
 import type { ArgumentWriter } from './arguments.js';
+import type { Memory } from './row-pass.js';
 
 /** The storage types of the operands in the order of their arguments: what the text depends on beside the kernel. */
 export const storageTypes = ({ elements, columns, perRow }: RowArguments): StorageType[] =>
@@ -36,6 +37,8 @@ export class RowOperandText {
   readonly nextWord: number;
   /** Scalars and the row's length: known before any row is. */
   readonly constants: ReadonlyMap<Expression, string>;
+  /** Where variables that run along the row lie. */
+  readonly memory: ReadonlyMap<Expression, Memory>;
   readonly #operands: readonly Operand[];
 
   constructor(kernel: RowOperands, types: readonly StorageType[], outputs: number) {
@@ -50,6 +53,11 @@ export class RowOperandText {
       const ctype = types[place] === 'int32' ? 'int32_t' : 'float';
       return { expression: variable(name), kind, ctype, place };
     });
+    this.memory = new Map(
+      this.#operands.flatMap(({ expression, kind, ctype, place }): [Expression, Memory][] =>
+        kind === 'row' ? [] : [[expression, { name: `x${place}`, ctype }]],
+      ),
+    );
     let word = 0;
     const integer = (name: string): string => `const int64_t ${name} = (int64_t)args[${word++}];`;
     const lines = [integer('rows'), integer('length')];
@@ -80,14 +88,6 @@ export class RowOperandText {
       const row = kind === 'element' ? ` + i * step${place}` : '';
       return `const ${ctype} *const x${place} = p${place}${row}${first};`;
     });
-  }
-
-  /** The pointer to the elements of a variable, where it lies in memory as the `float` that it is. */
-  pointerOf(expression: Expression): string | undefined {
-    const operand = this.#operands.find((one) => one.expression === expression);
-    return operand === undefined || operand.kind === 'row' || operand.ctype !== 'float'
-      ? undefined
-      : `x${operand.place}`;
   }
 
   /** Statements that load what the targets use of element `index` of the row, at `position` along it. */
