@@ -11,9 +11,29 @@ export class Answer {
   /** GFLOP/s (or GB/s) of the question's ceiling, a round each. @type {number[]} */
   ceilings = [];
 
+  /** Whether the machine was ours, a round each. @type {boolean[]} */
+  calm = [];
+
   constructor(item) {
     this.item = item;
     this.name = item.name;
+  }
+
+  /** Whether this many rounds will do: as many calm ones as are wanted, or three times as many of any kind. */
+  isEnough(done, wanted, isFixed) {
+    if (isFixed) return done >= wanted;
+    return this.calm.filter(Boolean).length >= wanted || done >= 3 * wanted;
+  }
+
+  /** How many of the rounds that count were disturbed: none while there are three calm ones. */
+  get disturbed() {
+    return this.#counted().filter((round) => !this.calm[round]).length;
+  }
+
+  #counted() {
+    const all = this.calm.map((_, round) => round);
+    const calm = all.filter((round) => this.calm[round]);
+    return calm.length >= Math.min(3, all.length) ? calm : all;
   }
 
   add(contender, measured) {
@@ -52,7 +72,7 @@ export class Answer {
     const lists = names.map((name) => this.times[name]);
     if (lists.some((list) => list === undefined)) return undefined;
     return median(
-      lists[0].map((_, round) =>
+      this.#counted().map((round) =>
         value(
           lists.map((list) => list[round]),
           round,

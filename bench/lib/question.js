@@ -1,6 +1,7 @@
 /**
  * One question, asked of several libraries. Each has a process of its own and they take turns, so that what the
- * machine does meanwhile hits all alike; a ratio is taken within a round, and the median over the rounds counts.
+ * machine does meanwhile hits all alike; a ratio is taken within a round, and the median over the rounds counts. Rounds
+ * in which other processes ran are done again, and do not count while enough did not.
  */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -8,6 +9,7 @@ import { Answer } from './answer.js';
 import { openCeiling } from './ceiling.js';
 import { timed, worstDifference, worstUlp } from './measure.js';
 import { peakBytes } from './memory.js';
+import { watch } from './neighbours.js';
 import { startAll } from './processes.js';
 import { printTable } from './table.js';
 
@@ -23,7 +25,7 @@ import { printTable } from './table.js';
  * @property {number} [tolerance] of results, by the size of the largest
  * @property {object} [timing] as `timed` takes it
  * @property {number} [warmups] runs before the first measurement, 3 by default
- * @property {number} [rounds] of this case, instead of what is asked for
+ * @property {number} [rounds] of this case, none of which can be done again
  * @property {string[]} [only] the contenders that are asked, all by default
  *
  * @typedef {object} Question its contenders are ours, whose results must be right, and peers
@@ -96,7 +98,8 @@ async function ask(file, question, options) {
       answers.push(await askCase({ ours: question.ours, item, expected: expected(item), ceiling, rounds }, asked));
     }
     if (ceiling !== undefined) descriptions.ceiling = ceiling.description;
-    const conditions = { rounds, quick, node: process.version, descriptions };
+    const disturbed = answers.filter((answer) => answer.disturbed > 0).map(({ name }) => name);
+    const conditions = { rounds, quick, node: process.version, descriptions, disturbed };
     return { question: question.name, title: question.title, conditions, ...(await question.report(answers)), answers };
   } finally {
     for (const { stop } of [...running, ...(ceiling?.running ?? [])]) stop();
@@ -118,10 +121,13 @@ async function askCase({ ours, item, expected, ceiling, rounds }, contenders) {
     else if (ours.includes(name)) throw new Error(`our own ${item.name} on ${name} is wrong by ${difference}`);
     else answer.wrong[name] = difference;
   }
-  for (let round = 0; round < (item.rounds ?? rounds); round++) {
+  const pids = [...running, ...(ceiling?.running ?? [])].map(({ pid }) => pid);
+  for (let round = 0; !answer.isEnough(round, item.rounds ?? rounds, item.rounds !== undefined); round++) {
+    const wasCalm = watch(pids);
     if (ceiling !== undefined) answer.ceilings.push(await ceiling.measure());
     const order = round % 2 === 0 ? running : [...running].reverse();
     for (const { name, ask } of order) answer.add(name, await ask({ do: 'measure', item }));
+    answer.calm.push(wasCalm());
   }
   return answer;
 }

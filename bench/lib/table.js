@@ -11,10 +11,17 @@ const columnsOf = (rows) => [
   ...new Set(rows.flatMap((row) => Object.keys(row).filter((name) => row[name] !== undefined))),
 ];
 
+const conditionLines = ({ descriptions, disturbed }) => [
+  ...Object.values(descriptions),
+  ...(disturbed.length === 0
+    ? []
+    : [`DISTURBED by other processes, by which PyTorch loses more than others: ${disturbed.join('; ')}`]),
+];
+
 /** A result for people, in a terminal. */
 export function printTable({ title, conditions, rows, scores }) {
   console.log(`${title}\n`);
-  for (const description of Object.values(conditions.descriptions)) console.log(`  ${description}`);
+  for (const line of conditionLines(conditions)) console.log(`  ${line}`);
   const columns = columnsOf(rows);
   const lines = [columns, ...rows.map((row) => columns.map((column) => cell(row[column])))];
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i].length)));
@@ -51,7 +58,7 @@ export function markdown({ title, conditions, rows, scores }) {
   return [
     `### ${title}`,
     '',
-    ...Object.values(conditions.descriptions).map((description) => `- ${description}`),
+    ...conditionLines(conditions).map((line) => `- ${line}`),
     '',
     markdownTable(rows),
     '',
