@@ -6,6 +6,7 @@
  * @property {string} of what it is measured by: `x PyTorch eager`, `of the ceiling`, `tokens/s`
  * @property {number} value
  * @property {number} [best] the same by best times
+ * @property {number} [bound] what is wanted, as a number
  * @property {string} [wanted]
  * @property {boolean} [met]
  */
@@ -24,7 +25,10 @@ export function score({ atLeast, atMost, below, or, ...figure }) {
     ...(or === undefined ? [] : [or]),
   ];
   if (bounds.length === 0) return [figure];
-  return [{ ...figure, wanted: bounds.map(({ wanted }) => wanted).join(', or '), met: bounds.some(({ met }) => met) }];
+  const bound = atLeast ?? atMost ?? below;
+  return [
+    { ...figure, bound, wanted: bounds.map(({ wanted }) => wanted).join(', or '), met: bounds.some(({ met }) => met) },
+  ];
 }
 
 /** The newest Node has to reach the whole ratio to libraries of JavaScript, older ones two thirds. */

@@ -54,11 +54,12 @@ export function markdownTable(rows) {
 }
 
 /** A result in Markdown. */
-export function markdown({ title, conditions, rows, scores }) {
+export function markdown({ title, date, load, conditions, rows, scores }) {
   return [
     `### ${title}`,
     '',
     ...conditionLines(conditions).map((line) => `- ${line}`),
+    `- ${date}, load before and after ${load.before.toFixed(1)}, ${load.after.toFixed(1)}`,
     '',
     markdownTable(rows),
     '',
