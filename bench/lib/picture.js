@@ -9,7 +9,7 @@ const panels = [
   {
     title: 'times as fast as PyTorch, eager (logarithmic); the line is what is wanted',
     of: ['x PyTorch eager'],
-    x: { type: 'log', grid: true, label: null },
+    x: { type: 'log', grid: true, label: null, tickFormat: String },
     ground: 1,
   },
   {

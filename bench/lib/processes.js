@@ -21,9 +21,9 @@ function startNode(file, name, flags) {
 /** The Python that has PyTorch. */
 const python = process.env.SLUICE_PYTHON ?? 'python3';
 
-/** @returns {Contender} a module of pytorch/ that is run one of its ways */
+/** @returns {Contender} a module of src/experiments/pytorch/ that is run one of its ways */
 function startPython(name, { python: module, way }, flags) {
-  const file = fileURLToPath(new URL('../pytorch/serve.py', import.meta.url));
+  const file = fileURLToPath(new URL('../../src/experiments/pytorch/serve.py', import.meta.url));
   const child = spawn(python, [file, module, way, ...flags], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const replies = (take) => lines.once('line', (line) => take(JSON.parse(line)));

@@ -33,7 +33,7 @@ import { printTable } from './table.js';
  * @property {string} title
  * @property {string[]} ours
  * @property {(quick: boolean) => Case[] | Promise<Case[]>} cases
- * @property {Record<string, object | (() => Promise<{ description: string, missing?: string, prepare?: (item: Case) => Promise<Task | undefined> }>)>} contenders made in this file, or a module of pytorch/
+ * @property {Record<string, object | (() => Promise<{ description: string, missing?: string, prepare?: (item: Case) => Promise<Task | undefined> }>)>} contenders made in this file, or a module of src/experiments/pytorch/
  * @property {() => Promise<(item: Case) => ArrayLike<number>>} truth what `check` should give, in float64
  * @property {number} rounds
  * @property {'product' | 'read'} [ceiling] the work whose best speed by any library is measured in every round
