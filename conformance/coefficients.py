@@ -89,11 +89,11 @@ tables = [
     ),
     (
         'millsRatio',
-        '(1 + z) Phi(-z) / phi(z) in q = (z - 5) / (z + 5), for 0 <= z <= 38',
-        lambda q: (1 + 5 * (1 + q) / (1 - q)) * mills(5 * (1 + q) / (1 - q)),
+        '(5 + z) Phi(-z) / phi(z) in q = (z - 5) / (z + 5), for 0 <= z <= 18; 2e-10 at 37.5',
+        lambda q: (5 + 5 * (1 + q) / (1 - q)) * mills(5 * (1 + q) / (1 - q)),
         mpf(-1),
-        mpf(33) / 43,
-        19,
+        mpf(13) / 23,
+        17,
     ),
     (
         'expm1TailShort',

@@ -125,6 +125,7 @@ function gradientKernel({ inputs, scalars, outputs }: MapKernel): MapKernel {
   return mapKernel({
     inputs: [...inputs, 'cotangent'],
     scalars,
+    weights: ['cotangent'],
     outputs: outputs.map((derivative) => derivative.mul(cotangent)),
   });
 }

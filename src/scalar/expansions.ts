@@ -126,19 +126,24 @@ export function tanh(x: Expression): Expression {
 
 export const softplus = (x: Expression): Expression => x.max(0).add(x.abs().neg().exp().log1p());
 
-export const normalPdf = (x: Expression): Expression =>
-  x
-    .mul(x)
+/** |x|, where the density stays a normal number. */
+const deviation = (x: Expression): Expression => x.abs().min(37.5);
+
+export function normalPdf(x: Expression): Expression {
+  const z = deviation(x);
+  return z
+    .mul(z)
     .mul(-0.5)
     .exp()
     .mul(1 / Math.sqrt(2 * Math.PI));
+}
 
 /** phi(z) times Mills' ratio for the tail, its complement for the other side. */
 export function normalCdf(x: Expression): Expression {
-  const z = x.abs().min(37.5); // its density is a normal number
-  const reciprocal = constant(1).div(z.add(5).mul(z.add(1))); // two quotients by one division
-  const q = z.sub(5).mul(z.add(1)).mul(reciprocal);
-  const tail = z.normalPdf().mul(polynomial(q, millsRatio)).mul(z.add(5).mul(reciprocal));
+  const z = deviation(x);
+  const reciprocal = constant(1).div(z.add(5)); // two quotients by one division
+  const q = z.sub(5).mul(reciprocal);
+  const tail = x.normalPdf().mul(polynomial(q, millsRatio)).mul(reciprocal);
   return x.whereLess(0, tail, constant(1).sub(tail));
 }
 

@@ -92,12 +92,13 @@ export function expand(expression: Expression, type: keyof typeof expanded = 'fl
   return made;
 }
 
-/** A quotient whose divisor is neither small nor large needs no division. */
+/** In float64, a quotient whose divisor is neither small nor large needs no division. */
 function byRatio(expression: Expression, type: keyof typeof expanded): Expression {
   const [a, b] = expression.operands;
   const { node } = expression;
-  const isRatio = type === 'float64' && node.kind === 'apply' && node.primitive === 'div';
-  return isRatio && a !== undefined && b !== undefined && isSafeDivisor(b) ? apply('ratio', a, b) : expression;
+  const isQuotient = node.kind === 'apply' && node.primitive === 'div' && type === 'float64';
+  if (!isQuotient || a === undefined || b === undefined || !isSafeDivisor(b)) return expression;
+  return b.value === undefined ? apply('ratio', a, b) : a.mul(1 / b.value);
 }
 
 export interface Cost {

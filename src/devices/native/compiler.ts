@@ -37,9 +37,10 @@ export async function compile(
   flags: readonly string[],
   text: string,
   output: string,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const args = [...flags, '-fPIC', '-shared', '-Wl,-z,nodelete', '-x', 'c', '-', '-o', output, '-lm'];
-  const { status, output: said } = await run(path, args, text, compileLimit);
+  const args = [...flags, '-pipe', '-fPIC', '-shared', '-Wl,-z,nodelete', '-x', 'c', '-', '-o', output, '-lm'];
+  const { status, output: said } = await run(path, args, text, compileLimit, signal);
   if (status !== 0) throw compilerError('the C compiler makes a library of the kernels', path, said);
 }
 
@@ -76,9 +77,10 @@ function run(
   args: readonly string[],
   input: string,
   limit: number,
+  signal?: AbortSignal,
 ): Promise<{ status: number | undefined; output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(path, args, { env: { ...process.env, LC_ALL: 'C' } });
+    const child = spawn(path, args, { env: { ...process.env, LC_ALL: 'C' }, killSignal: 'SIGKILL', signal });
     let output = '';
     // The option `timeout` of spawn would keep the process waiting for a program that there is not.
     const timer = setTimeout(() => {

@@ -1,5 +1,5 @@
 import type { MapKernel } from '../../kernels/kernel.js';
-import { type Expression, reachable, variable } from '../../scalar/expression.js';
+import { constant, type Expression, reachable, transform, variable, withOperands } from '../../scalar/expression.js';
 import { CPrinter } from '../../scalar/print-c.js';
 import type { StorageType } from '../device.js';
 import { type ComputeType, lowerToLanes } from '../lanes.js';
@@ -137,10 +137,25 @@ function runRest(name: string, kernel: MapKernel, operands: readonly Operand[], 
   ];
 }
 
+/** Quotients by what is the same for all elements as products, in float64: one more rounding of 2^-53 is not seen. */
+function withReciprocals(outputs: readonly Expression[], varies: ReadonlySet<Expression>): Expression[] {
+  const done = new Map<Expression, Expression>();
+  const isHeld = ({ node, operands: [a, b] }: Expression): boolean => {
+    if (node.kind !== 'apply' || node.primitive !== 'div' || a === undefined || b === undefined) return false;
+    return varies.has(a) && !varies.has(b);
+  };
+  const rebuild = (expression: Expression, operands: readonly Expression[]): Expression => {
+    const [a, b] = operands;
+    const isQuotient = isHeld(expression) && a !== undefined && b !== undefined;
+    return isQuotient ? a.mul(constant(1).div(b)) : withOperands(expression, operands);
+  };
+  return outputs.map((output) => transform(output, rebuild, done));
+}
+
 /** Loads, the expressions, and stores: every load comes before every store, since an output may be an input. */
 function runVectors(
   kernel: MapKernel,
-  outputs: readonly Expression[],
+  lowered: readonly Expression[],
   operands: readonly Operand[],
   printer: CPrinter,
 ): string[] {
@@ -151,6 +166,7 @@ function runVectors(
   kernel.inputs.forEach((name, i) => {
     if (operands[i]?.spread === 'repeated') known.set(variable(name), `x${i}`);
   });
+  const outputs = type === 'doubles' ? withReciprocals(lowered, varying(lowered, known)) : lowered;
   const invariants = invariantsOf(outputs, known);
   const once = printer.evaluate(invariants, known);
   invariants.forEach((expression, i) => {
@@ -183,13 +199,19 @@ function runVectors(
   ];
 }
 
-/** What is the same for all elements of a row and used by what is not, given the variables that are. */
-function invariantsOf(outputs: readonly Expression[], same: ReadonlyMap<Expression, unknown>): Expression[] {
+/** What differs from element to element, given the variables that do not. */
+function varying(outputs: readonly Expression[], same: ReadonlyMap<Expression, unknown>): Set<Expression> {
   const varies = new Set<Expression>();
   for (const expression of reachable(outputs)) {
     const changes = expression.node.kind === 'variable' && !same.has(expression);
     if (changes || expression.operands.some((operand) => varies.has(operand))) varies.add(expression);
   }
+  return varies;
+}
+
+/** What is the same for all elements of a row and used by what is not. */
+function invariantsOf(outputs: readonly Expression[], same: ReadonlyMap<Expression, unknown>): Expression[] {
+  const varies = varying(outputs, same);
   const used = new Set([...outputs, ...[...varies].flatMap(({ operands }) => operands)]);
   return [...used].filter((expression) => expression.node.kind === 'apply' && !varies.has(expression));
 }

@@ -197,6 +197,7 @@ export class NativeRuntime implements Launcher {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue.fail(closedError('native'));
+    this.#kernels.close();
     this.library.poolClose(this.#pool);
     this.arena.close();
   }

@@ -32,11 +32,16 @@
 /*
  * sums[r][v] += sum over i < depth of a[r * line + i * step] * b[i * b_step + v * LANES], in the order of i: the tile
  * stays in registers. Rows and vectors (4 at most) are constants where it is called, and so is one of line and step: 1.
+ * Operands that come from beyond the first-level cache are asked for `ahead` steps early; 0 asks for nothing.
  */
-INLINE void multiply_tile(const int rows, const int vectors, const float *a, int64_t line, int64_t step, const float *b,
-                          int64_t b_step, int64_t depth, floats sums[rows][vectors]) {
+INLINE void multiply_tile(const int rows, const int vectors, const int ahead, const float *a, int64_t line, int64_t step,
+                          const float *b, int64_t b_step, int64_t depth, floats sums[rows][vectors]) {
   for (int64_t i = 0; i < depth; i++) {
     floats right[4];
+    if (ahead > 0) {
+      UNROLL for (int v = 0; v < vectors; v++) __builtin_prefetch(b + (i + ahead) * b_step + v * LANES);
+      if (step != 1) __builtin_prefetch(a + (i + ahead) * step);
+    }
     UNROLL for (int v = 0; v < vectors; v++) right[v] = floats_load(b + i * b_step + v * LANES);
     UNROLL for (int r = 0; r < rows; r++) {
       const floats left = floats_all(a[r * line + i * step]);
