@@ -4,6 +4,7 @@ import { CPrinter } from '../../scalar/print-c.js';
 import type { StorageType } from '../device.js';
 import { type ComputeType, lowerToLanes } from '../lanes.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
+import { copyWords, tiledRows } from './map-tiles.js';
 
 /** How an operand lies along the innermost axis: side by side, all the same one, or a stride apart. */
 export type Spread = 'contiguous' | 'repeated' | 'strided';
@@ -37,25 +38,42 @@ export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
   const operands = layout.slots.map((slot, place): Operand => {
     return { ...slot, place, isOutput: place >= kernel.inputs.length };
   });
+  const isTiled = layout.outer > 0 && operands.every(({ spread }) => spread === 'contiguous');
+  const named = operands.map((operand) => ({ ...operand, ctype: ctypeOf(operand) }));
   return kernelSource('map', (name) =>
     [
+      ...(isTiled ? [copyWords] : []),
       `static __attribute__((noinline, noclone)) void ${name}_run(${parameters(kernel, operands)}) {`,
       ...runVectors(kernel, outputs, operands, new CPrinter(type, 't', 'vector')),
       '}',
       `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
       '(void)scratch;',
       ...readArguments(kernel, layout.outer, operands),
-      'while (begin < end) {',
-      ...enterRow(layout.outer, operands),
-      `const int64_t whole = count - count % ${widthOf(type)};`,
-      `${name}_run(whole${operands.map(argument).join('')}${scalarNames(kernel)});`,
-      ...runRest(name, kernel, operands, widthOf(type)),
-      'begin += count;',
-      '}',
+      ...(isTiled
+        ? tiledRows(name, named, layout.outer, widthOf(type), scalarNames(kernel))
+        : eachRow(name, kernel, layout, operands, widthOf(type))),
       '}',
       '',
     ].join('\n'),
   );
+}
+
+function eachRow(
+  name: string,
+  kernel: MapKernel,
+  { outer }: MapLayout,
+  operands: readonly Operand[],
+  width: string,
+): string[] {
+  return [
+    'while (begin < end) {',
+    ...enterRow(outer, operands),
+    `const int64_t whole = count - count % ${width};`,
+    `${name}_run(whole${operands.map(argument).join('')}${scalarNames(kernel)});`,
+    ...runRest(name, kernel, operands, width),
+    'begin += count;',
+    '}',
+  ];
 }
 
 /** Vectors that a turn of the loop takes: enough to hide how long one operation waits for another. */

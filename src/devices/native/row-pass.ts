@@ -34,7 +34,7 @@ export interface PassParts {
   readonly values: readonly Expression[];
   readonly memory: ReadonlyMap<Expression, Memory>;
   readonly effects: readonly Effect[];
-  /** Rows of floats that are to be in the cache when the pass is done: read or written by what comes next. */
+  /** Rows of floats that memory is to bring while exponentials are computed: read or written by what comes next. */
   readonly ahead?: readonly { readonly name: string; readonly isWritten: boolean }[];
 }
 
@@ -82,7 +82,7 @@ export class Pass {
 
   /** The function `name`. */
   definition(name: string): string[] {
-    const ahead = (this.#parts.ahead ?? []).map((row) => `, const float *${row.name}`);
+    const ahead = this.#ahead.map((row) => `, const float *${row.name}`);
     const parameters = this.#parameters.map(
       ({ name: parameter, ctype, role }) => `, ${role === 'in' ? 'const ' : ''}${ctype} *${parameter}`,
     );
@@ -110,7 +110,7 @@ export class Pass {
   /** Its call over a row of `length`, of which `whole` makes whole vectors; `values` is an array of the row's values. */
   call(name: string, length: string, whole: string, first: string): string[] {
     const rest = `(${length} - ${whole})`;
-    const ahead = (this.#parts.ahead ?? []).map((row) => `, ${row.name}`).join('');
+    const ahead = this.#ahead.map((row) => `, ${row.name}`).join('');
     const names = ahead + this.#parameters.map((parameter) => `, ${parameter.name}`).join('');
     const buffers = ahead + this.#parameters.map((parameter) => `, ${parameter.name}_rest`).join('');
     const bytes = ({ ctype }: Memory): string => `sizeof(${ctype}) * (size_t)${rest}`;
@@ -147,14 +147,22 @@ export class Pass {
     });
   }
 
+  get #ahead(): NonNullable<PassParts['ahead']> {
+    return this.#hasExponential() ? (this.#parts.ahead ?? []) : [];
+  }
+
   /** Worth taking several vectors at a time: one alone waits for its own steps. */
   #hasExponential(): boolean {
-    return [...this.#used].some((expression) => this.#parts.fits.isFloat(expression) && exponentialOf(expression));
+    const { fits, memory, values } = this.#parts;
+    const isComputed = (expression: Expression): boolean => !memory.has(expression) && !values.includes(expression);
+    return [...this.#used].some(
+      (expression) => fits.isFloat(expression) && isComputed(expression) && exponentialOf(expression) !== undefined,
+    );
   }
 
   #loop(copies: number): string[] {
     const names = Array.from({ length: copies }, () => new Map(this.#floatValues));
-    const prefetches = (this.#parts.ahead ?? []).flatMap(({ name, isWritten }) =>
+    const prefetches = this.#ahead.flatMap(({ name, isWritten }) =>
       names.map((_, k) => `__builtin_prefetch(${name} + i + ${k} * FLOATS, ${isWritten ? 1 : 0});`),
     );
     return [
@@ -187,7 +195,7 @@ export class Pass {
       if (exponential === undefined) {
         const { statements, results } = this.#floats.evaluateSide([expression], names);
         lines.push(...statements);
-        names.forEach((known, k) => known.set(expression, results[k]?.[0] ?? ''));
+        for (const [k, known] of names.entries()) known.set(expression, results[k]?.[0] ?? '');
       } else {
         const { results } = this.#floats.evaluateSide([exponential.a, exponential.b], names);
         const name = `e${this.#count++}`;
@@ -197,7 +205,7 @@ export class Pass {
           `floats ${name}[${names.length}];`,
           `floats_${exponential.name}(${names.length}, ${name}, ${name}_a, ${name}_b);`,
         );
-        names.forEach((known, k) => known.set(expression, `${name}[${k}]`));
+        for (const [k, known] of names.entries()) known.set(expression, `${name}[${k}]`);
       }
     }
     return lines;
@@ -222,7 +230,7 @@ export class Pass {
       for (const [leaf, expression] of lowering.leaves) {
         const loaded = this.#leaf(expression, floats, k);
         lines.push(...loaded.lines);
-        halves.forEach((half) => known[half]?.set(leaf, loaded.names[half] ?? ''));
+        for (const half of halves) known[half]?.set(leaf, loaded.names[half] ?? '');
       }
       const { statements, results } = this.#doubles.evaluateSide(lowered, known);
       lines.push(...statements);

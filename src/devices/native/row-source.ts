@@ -162,12 +162,13 @@ class RowWriter {
     return lines;
   }
 
-  /** While a pass computes, memory can bring what the output writes, and what the next row's first pass would wait for. */
+  /** What the next row's first pass would wait for, and what the output writes. */
   #aheadOf(pass: number): PassParts['ahead'] {
-    const read = pass === 0 ? [] : this.#operands.rows;
-    const written = this.#plan.outputs.flatMap((output, o) => (this.#plan.isRow(output) ? [] : [`y${o}`]));
+    if (pass === 0) return [];
+    const isLast = pass === this.#plan.levels.length;
+    const written = this.#plan.outputs.flatMap((output, o) => (isLast || this.#plan.isRow(output) ? [] : [`y${o}`]));
     return [
-      ...read.map((name) => ({ name: `${name}_next`, isWritten: false })),
+      ...this.#operands.rows.map((name) => ({ name: `${name}_next`, isWritten: false })),
       ...written.map((name) => ({ name, isWritten: true })),
     ];
   }
@@ -248,7 +249,8 @@ class RowWriter {
         ctype: 'float',
       };
     });
-    if (pick === undefined) return [...lines, ...this.#pass(effects, names)];
+    const ahead = this.#aheadOf(this.#plan.levels.length);
+    if (pick === undefined) return [...lines, ...this.#pass(effects, names, ahead)];
     // Ahead of the pass, which may write over what is read here.
     const picked = elements.map(({ expression, to }) => ({
       expression: chosen(expression, pick, true),
@@ -263,7 +265,7 @@ class RowWriter {
       ),
     );
     lines.push(...picked.map(({ to }) => `float ${to} = 0;`), ...this.#at(index, picked, names));
-    lines.push(...this.#pass(effects, names));
+    lines.push(...this.#pass(effects, names, ahead));
     lines.push(`if (0 <= ${index}) {`, ...elements.map(({ to }) => `${to}[${index}] = ${to}_picked;`), '}');
     return lines;
   }
