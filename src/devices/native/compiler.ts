@@ -23,7 +23,7 @@ export async function findCompiler(environment = process.env): Promise<Compiler 
   for (const path of given === undefined || given === '' ? names : [given]) {
     const { status, output } = await run(path, ['--version'], '', answerLimit);
     if (status === 0) return { path, version: output.split('\n', 1)[0] ?? '' };
-    if (given) throw wrongCompiler(given, output);
+    if (given) throw wrongCompiler(output);
   }
   return undefined;
 }
@@ -43,31 +43,31 @@ export async function compile(
   const stay = process.platform === 'linux' ? ['-Wl,-z,nodelete'] : [];
   const args = [...flags, '-pipe', '-fPIC', '-shared', ...stay, '-x', 'c', '-', '-o', output, '-lm'];
   const { status, output: said } = await run(path, args, text, compileLimit, signal);
-  if (status !== 0) throw compilerError('the C compiler makes a library of the kernels', path, said);
+  if (status !== 0) throw compilerError(`the C compiler ${path} makes a library of the kernels`, said);
 }
 
 /** What the compiler defines for these flags, one `#define` to a line. */
 export async function predefined({ path }: Compiler, flags: readonly string[]): Promise<string> {
   const { status, output } = await run(path, [...flags, '-dM', '-E', '-x', 'c', '-'], '', answerLimit);
-  if (status !== 0) throw compilerError('the C compiler knows the processor that -march names', path, output);
+  if (status !== 0) throw compilerError(`the C compiler ${path} knows the processor that -march names`, output);
   return output;
 }
 
-function wrongCompiler(given: string, said: string): SluiceError {
+function wrongCompiler(said: string): SluiceError {
   return new SluiceError('argument', {
     rule: 'SLUICE_CC names a C compiler that says its version, or is none',
-    received: `${given}: ${said.split('\n', 1)[0]}`,
+    received: said.split('\n', 1)[0],
     remedy: 'Correct it, or leave it out to have one found.',
   });
 }
 
-function compilerError(rule: string, path: string, said: string): SluiceError {
+function compilerError(rule: string, said: string): SluiceError {
   const line =
     said.split('\n').find((text) => /error|not found|it (said nothing|was ended)/i.test(text)) ??
     said.split('\n', 1)[0];
   return new SluiceError('device', {
     rule,
-    received: `${path}: ${line?.trim()}`,
+    received: line?.trim(),
     remedy: 'Install a C compiler with its headers ("sluice doctor" says how), or use device "wasm".',
     cause: new Error(said),
   });

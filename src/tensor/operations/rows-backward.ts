@@ -89,9 +89,17 @@ export class RowBackward {
     known: ReadonlyMap<string, View>,
     outputs: readonly View[],
   ): RowArguments {
-    const views = (wanted: readonly string[]): View[] => wanted.flatMap((name) => known.get(name) ?? []);
+    const views = (wanted: readonly string[]): View[] => {
+      const found: View[] = [];
+      for (const name of wanted) {
+        const view = known.get(name);
+        if (view !== undefined) found.push(view);
+      }
+      return found;
+    };
+    const { rows, length, scalars } = this.#size;
     return {
-      ...this.#size,
+      ...{ rows, length, scalars },
       elements: views(names.elements),
       columns: views(names.columns),
       perRow: views(names.rows),
