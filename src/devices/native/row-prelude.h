@@ -18,6 +18,7 @@ INLINE char *in_step(char *memory, const void *with) {
   return memory + (((uintptr_t)with - (uintptr_t)memory) & (PAGE - 64));
 }
 
+typedef double double4 __attribute__((vector_size(32)));
 typedef doubles unaligned_doubles __attribute__((aligned(8), may_alias));
 INLINE doubles doubles_get(const double *p) { return *(const unaligned_doubles *)p; }
 INLINE void doubles_put(double *p, doubles x) { *(unaligned_doubles *)p = x; }
@@ -32,23 +33,39 @@ INLINE doubles doubles_from_position(double first) {
  * What collects a reduction has a lane for each element of a vector of floats: element i belongs to lane i modulo FLOATS,
  * and the lanes are joined in a fixed order.
  */
-#define DEFINE_LANES(name, type, identity, combine)                                                                    \
+#define DEFINE_LANES(name, type, identity, combine, total)                                                             \
   INLINE void name##_start(type *lanes) { for (int k = 0; k < FLOATS; k++) lanes[k] = identity; }                      \
   INLINE void name##_merge(type *lanes, const type *others, int64_t n) {                                               \
     for (int64_t k = 0; k < n; k++) lanes[k] = combine(lanes[k], others[k]);                                           \
   }                                                                                                                    \
-  INLINE double name##_end(const type *lanes) {                                                                        \
-    type left[FLOATS];                                                                                                 \
-    memcpy(left, lanes, sizeof left);                                                                                  \
-    for (int n = FLOATS / 2; n > 0; n /= 2)                                                                            \
-      for (int k = 0; k < n; k++) left[k] = combine(left[k], left[k + n]);                                             \
-    return left[0];                                                                                                    \
-  }
+  INLINE double name##_end(const type *lanes) { return total; }
 #define PLUS(a, b) ((a) + (b))
-DEFINE_LANES(sum, double, 0, PLUS)
-DEFINE_LANES(count, float, 0, PLUS) /* of zeros and ones */
-DEFINE_LANES(max, double, -__builtin_inf(), double_max)
-DEFINE_LANES(maxf, float, -__builtin_inff(), float_max)
+#define BY_HALVES(type, combine)                                                                                       \
+  type left[FLOATS];                                                                                                   \
+  memcpy(left, lanes, sizeof left);                                                                                    \
+  for (int n = FLOATS / 2; n > 0; n /= 2)                                                                              \
+    for (int k = 0; k < n; k++) left[k] = combine(left[k], left[k + n]);                                               \
+  return left[0];
+INLINE double float_lanes_sum(const float *lanes) { BY_HALVES(float, PLUS) }
+INLINE double float_lanes_max(const float *lanes) { BY_HALVES(float, float_max) }
+INLINE double double_lanes_max(const double *lanes) { BY_HALVES(double, double_max) }
+/* In registers: short rows wait for it. */
+INLINE double double_lanes_sum(const double *lanes) {
+  const doubles all = doubles_get(lanes) + doubles_get(lanes + DOUBLES);
+#if VECTOR_BYTES == 64
+  const union { doubles whole; double4 half[2]; } eight = {all};
+  const double4 four = eight.half[0] + eight.half[1];
+  return (four[0] + four[2]) + (four[1] + four[3]);
+#elif VECTOR_BYTES == 32
+  return (all[0] + all[2]) + (all[1] + all[3]);
+#else
+  return all[0] + all[1];
+#endif
+}
+DEFINE_LANES(sum, double, 0, PLUS, double_lanes_sum(lanes))
+DEFINE_LANES(count, float, 0, PLUS, float_lanes_sum(lanes)) /* of zeros and ones */
+DEFINE_LANES(max, double, -__builtin_inf(), double_max, double_lanes_max(lanes))
+DEFINE_LANES(maxf, float, -__builtin_inff(), float_max, float_lanes_max(lanes))
 
 /* The sum and the largest of what lies in memory, four vectors side by side. */
 static double sum_floats(const float *x, int64_t n) {
