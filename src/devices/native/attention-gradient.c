@@ -42,14 +42,14 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
     floats_store(&b->delta[q], delta);
   }
   const float *log_sum_exp = log_sum_exp_of(w, batch, head, first);
-  for (int64_t q = 0; q < QUERIES; q++) {
-    const int some = q < count && log_sum_exp[q] != -__builtin_inff();
-    b->log_sum_exp[q] = some ? log_sum_exp[q] * LOG2_E : __builtin_inff(); /* no weights where no key is seen */
-    for (int64_t d = 0; d < D_PAD; d++) {
-      const int inside = q < count && d < HEAD_DIM;
-      b->rows[q][d] = inside ? query[q * w->query.time + d] * w->scale : 0;
-      b->d_rows[q][d] = inside ? d_output[q * w->d_output.time + d] : 0;
-    }
+  memset(b->rows, 0, sizeof b->rows);
+  memset(b->d_rows, 0, sizeof b->d_rows);
+  for (int64_t q = 0; q < QUERIES; q++) b->log_sum_exp[q] = __builtin_inff(); /* no weights where no key is seen */
+  for (int64_t q = 0; q < count; q++) {
+    if (log_sum_exp[q] != -__builtin_inff()) b->log_sum_exp[q] = log_sum_exp[q] * LOG2_E;
+    float *row = b->rows[q], *d_row = b->d_rows[q];
+    for (int d = 0; d < HEAD_DIM; d++) row[d] = query[q * w->query.time + d] * w->scale;
+    memcpy(d_row, d_output + q * w->d_output.time, 4 * HEAD_DIM);
   }
 }
 
@@ -77,7 +77,7 @@ static void NAME(add)(const float *scores, const float *rows, int64_t lane, int6
     floats tile[KEY_ROWS][D_VECTORS];
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
       tile[r][v] = floats_load(sums + r * D_PAD + d + v * LANES);
-    multiply_tile(KEY_ROWS, D_VECTORS, scores + lane, QUERIES, 1, rows + lane * D_PAD + d, D_PAD, end - lane, tile);
+    multiply_tile(KEY_ROWS, D_VECTORS, 0, scores + lane, QUERIES, 1, rows + lane * D_PAD + d, D_PAD, end - lane, tile);
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
       floats_store(sums + r * D_PAD + d + v * LANES, tile[r][v]);
   }

@@ -129,14 +129,18 @@ INLINE void score_rows(const int vectors, const float *lines, int64_t line, cons
   {                                                                                                               \
     floats sums[rows][vectors];                                                                                      \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (floats){0};          \
-    multiply_tile(rows, vectors, lines + j * line, line, 1, columns, QUERIES, depth, sums);                       \
+    multiply_tile(rows, vectors, 0, lines + j * line, line, 1, columns, QUERIES, depth, sums);                       \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
       floats_store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                                  \
   }
-  int64_t j = first;
-  for (; j + TILE_ROWS <= last; j += TILE_ROWS) SCORE_TILE(TILE_ROWS)
-  for (; j + 4 <= last; j += 4) SCORE_TILE(4)
-  for (; j < last; j++) SCORE_TILE(1)
+  for (int64_t j = first; j < last;) {
+    const int64_t rest = last - j;
+    const int eights = TILE_ROWS == 14 && (rest == 16 || rest == 20 || rest == 24); /* else two rows would be left */
+    if (rest >= TILE_ROWS && !eights) { SCORE_TILE(TILE_ROWS) j += TILE_ROWS; }
+    else if (TILE_ROWS > 8 && rest >= 8) { SCORE_TILE(8) j += 8; }
+    else if (rest >= 4) { SCORE_TILE(4) j += 4; }
+    else { SCORE_TILE(1) j++; }
+  }
 #undef SCORE_TILE
 }
 /* sums = correction * sums + lines^T weights, for one pair of vectors of queries; `rows` numbers of each line. */
@@ -145,10 +149,10 @@ INLINE void mix_lines(const int rows, const float *lines, int64_t time, const fl
   floats tile[rows][2];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < 2; v++)
     tile[r][v] = floats_load(sums + r * QUERIES + v * LANES) * correction[v];
-  multiply_tile(rows, 2, lines, 1, time, weights, QUERIES, seen.both, tile);
+  multiply_tile(rows, 2, 0, lines, 1, time, weights, QUERIES, seen.both, tile);
   floats second[rows][1];
   UNROLL for (int r = 0; r < rows; r++) second[r][0] = tile[r][1];
-  multiply_tile(rows, 1, lines + seen.both * time, 1, time, weights + seen.both * QUERIES + LANES, QUERIES,
+  multiply_tile(rows, 1, 0, lines + seen.both * time, 1, time, weights + seen.both * QUERIES + LANES, QUERIES,
                 seen.second - seen.both, second);
   UNROLL for (int r = 0; r < rows; r++) {
     floats_store(sums + r * QUERIES, tile[r][0]);

@@ -14,8 +14,8 @@ struct NAME(tile) {
     floats sums[rows][vectors] = {0};                                                                               \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
       __builtin_prefetch(t->c + r * t->c_row + v * LANES, 1);                                                    \
-    if (t->line == 1) multiply_tile(rows, vectors, t->a, 1, t->step, t->b, t->b_step, t->depth, sums);           \
-    else multiply_tile(rows, vectors, t->a, t->line, 1, t->b, t->b_step, t->depth, sums);                        \
+    if (t->line == 1) multiply_tile(rows, vectors, AHEAD, t->a, 1, t->step, t->b, t->b_step, t->depth, sums);           \
+    else multiply_tile(rows, vectors, AHEAD, t->a, t->line, 1, t->b, t->b_step, t->depth, sums);                        \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) {                             \
       float *c = t->c + r * t->c_row + v * LANES;                                                                \
       floats_store(c, t->add ? floats_load(c) + sums[r][v] : sums[r][v]);                                                      \

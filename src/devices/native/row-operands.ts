@@ -90,6 +90,20 @@ export class RowOperandText {
     });
   }
 
+  /** The pointers x0, … to rows of float32 elements; the next row of each is x0_next, …. */
+  get rows(): readonly string[] {
+    return this.#operands.flatMap(({ kind, ctype, place }) =>
+      kind === 'element' && ctype === 'float' ? [`x${place}`] : [],
+    );
+  }
+
+  /** Behind `enterRow`: where the next row is, or this one if it is the last. */
+  nextRows(): string[] {
+    return this.rows.map(
+      (name) => `const float *const ${name}_next = i + 1 < end ? ${name} + step${name.slice(1)} : ${name};`,
+    );
+  }
+
   /** Statements that load what the targets use of element `index` of the row, at `position` along it. */
   load(targets: readonly Expression[], names: Map<Expression, string>, index: string, position = index): string[] {
     const used = new Set(pending(targets, names));

@@ -34,6 +34,8 @@ export interface PassParts {
   readonly values: readonly Expression[];
   readonly memory: ReadonlyMap<Expression, Memory>;
   readonly effects: readonly Effect[];
+  /** Rows of floats that memory is to bring while exponentials are computed: read or written by what comes next. */
+  readonly ahead?: readonly { readonly name: string; readonly isWritten: boolean }[];
 }
 
 interface Parameter extends Memory {
@@ -41,7 +43,9 @@ interface Parameter extends Memory {
 }
 
 const halves = [0, 1] as const;
-const atHalf = (half: number): string => (half === 0 ? 'i' : 'i + DOUBLES');
+/** Vectors of floats that a turn with exponentials takes: SIDE_BY_SIDE of row-prelude.h. */
+const sideBySide = 4;
+const indexOf = (k: number, half: number): string => `i + ${k} * FLOATS + ${half} * DOUBLES`;
 const position = variable(rowBuiltins.position);
 
 /**
@@ -54,7 +58,8 @@ export class Pass {
   readonly #parameters: readonly Parameter[];
   readonly #floats = new CPrinter('float32', 'f', 'vector');
   readonly #doubles = new CPrinter('float64', 'd', 'vector');
-  readonly #floatNames = new Map<Expression, string>();
+  /** What has one value for the row, as vectors of floats. */
+  readonly #floatValues = new Map<Expression, string>();
   readonly #body: readonly string[];
   #count = 0;
 
@@ -77,11 +82,12 @@ export class Pass {
 
   /** The function `name`. */
   definition(name: string): string[] {
+    const ahead = this.#ahead.map((row) => `, const float *${row.name}`);
     const parameters = this.#parameters.map(
       ({ name: parameter, ctype, role }) => `, ${role === 'in' ? 'const ' : ''}${ctype} *${parameter}`,
     );
     return [
-      `static __attribute__((noinline)) void ${name}(int64_t count, int64_t first, const double *values${parameters.join('')}) {`,
+      `PASS ${name}(int64_t count, int64_t first, const double *values${[...ahead, ...parameters].join('')}) {`,
       ...this.#body,
       '}',
     ];
@@ -94,11 +100,9 @@ export class Pass {
       '(void)first, (void)values;',
       ...this.#splats(),
       ...lanes.map(({ vector, get }) => `${vector} = ${get};`),
-      'for (int64_t i = 0; i < count; i += FLOATS) {',
-      ...this.#loads(),
-      ...this.#floatStatements(),
-      ...this.#doubleStatements(),
-      '}',
+      'int64_t i = 0;',
+      ...(this.#hasExponential() ? this.#loop(sideBySide) : []),
+      ...this.#loop(1),
       ...lanes.map(({ put }) => `${put};`),
     ];
   }
@@ -106,8 +110,9 @@ export class Pass {
   /** Its call over a row of `length`, of which `whole` makes whole vectors; `values` is an array of the row's values. */
   call(name: string, length: string, whole: string, first: string): string[] {
     const rest = `(${length} - ${whole})`;
-    const names = this.#parameters.map((parameter) => `, ${parameter.name}`).join('');
-    const buffers = this.#parameters.map((parameter) => `, ${parameter.name}_rest`).join('');
+    const ahead = this.#ahead.map((row) => `, ${row.name}`).join('');
+    const names = ahead + this.#parameters.map((parameter) => `, ${parameter.name}`).join('');
+    const buffers = ahead + this.#parameters.map((parameter) => `, ${parameter.name}_rest`).join('');
     const bytes = ({ ctype }: Memory): string => `sizeof(${ctype}) * (size_t)${rest}`;
     return [
       `${name}(${whole}, ${first}, values${names});`,
@@ -137,42 +142,80 @@ export class Pass {
     return this.#parts.values.flatMap((expression, k) => {
       const lines = [`const doubles w${k} = doubles_all(values[${k}]);`];
       if (!this.#parts.fits.isFloat(expression)) return lines;
-      this.#floatNames.set(expression, `wf${k}`);
+      this.#floatValues.set(expression, `wf${k}`);
       return [...lines, `const floats wf${k} = floats_all((float)values[${k}]);`];
     });
   }
 
-  #loads(): string[] {
+  get #ahead(): NonNullable<PassParts['ahead']> {
+    return this.#hasExponential() ? (this.#parts.ahead ?? []) : [];
+  }
+
+  /** Worth taking several vectors at a time: one alone waits for its own steps. */
+  #hasExponential(): boolean {
+    const { fits, memory, values } = this.#parts;
+    const isComputed = (expression: Expression): boolean => !memory.has(expression) && !values.includes(expression);
+    return [...this.#used].some(
+      (expression) => fits.isFloat(expression) && isComputed(expression) && exponentialOf(expression) !== undefined,
+    );
+  }
+
+  #loop(copies: number): string[] {
+    const names = Array.from({ length: copies }, () => new Map(this.#floatValues));
+    const prefetches = this.#ahead.flatMap(({ name, isWritten }) =>
+      names.map((_, k) => `__builtin_prefetch(${name} + i + ${k} * FLOATS, ${isWritten ? 1 : 0});`),
+    );
+    return [
+      `for (; i + ${copies} * FLOATS <= count; i += ${copies} * FLOATS) {`,
+      ...prefetches,
+      ...this.#loads(names),
+      ...this.#floatStatements(names),
+      ...this.#doubleStatements(names),
+      '}',
+    ];
+  }
+
+  #loads(names: readonly Map<Expression, string>[]): string[] {
     return [...this.#parts.memory].flatMap(([expression, { name, ctype }]) => {
       if (ctype !== 'float' || !this.#used.has(expression)) return [];
-      this.#floatNames.set(expression, `${name}_at`);
-      return [`const floats ${name}_at = floats_load(${name} + i);`];
+      return names.map((known, k) => {
+        known.set(expression, `${name}_at${k}`);
+        return `const floats ${name}_at${k} = floats_load(${name} + i + ${k} * FLOATS);`;
+      });
     });
   }
 
-  /** Everything that float32 holds, and where it is stored. */
-  #floatStatements(): string[] {
+  /** Everything that float32 holds. */
+  #floatStatements(names: readonly Map<Expression, string>[]): string[] {
     const lines: string[] = [];
     for (const expression of this.#used) {
-      const isKnown = expression.value !== undefined || this.#floatNames.has(expression);
+      const isKnown = expression.value !== undefined || names[0]?.has(expression) === true;
       if (isKnown || !this.#parts.fits.isFloat(expression)) continue;
       const exponential = exponentialOf(expression);
       if (exponential === undefined) {
-        const { statements, results } = this.#floats.evaluate([expression], this.#floatNames);
+        const { statements, results } = this.#floats.evaluateSide([expression], names);
         lines.push(...statements);
-        this.#floatNames.set(expression, results[0] ?? '');
+        for (const [k, known] of names.entries()) known.set(expression, results[k]?.[0] ?? '');
       } else {
-        const operands = this.#floats.evaluate([exponential.a, exponential.b], this.#floatNames).results;
+        const { results } = this.#floats.evaluateSide([exponential.a, exponential.b], names);
         const name = `e${this.#count++}`;
-        lines.push(`const floats ${name} = floats_${exponential.name}(${operands.join(', ')});`);
-        this.#floatNames.set(expression, name);
+        const array = (place: number): string => `{${results.map((operands) => operands[place]).join(', ')}}`;
+        lines.push(
+          `const floats ${name}_a[] = ${array(0)}, ${name}_b[] = ${array(1)};`,
+          `floats ${name}[${names.length}];`,
+          `floats_${exponential.name}(${names.length}, ${name}, ${name}_a, ${name}_b);`,
+        );
+        for (const [k, known] of names.entries()) known.set(expression, `${name}[${k}]`);
       }
     }
     return lines;
   }
 
-  /** What takes float64, in two halves; then the effects: every load comes before every store that may be to an input. */
-  #doubleStatements(): string[] {
+  /**
+   * What takes float64, two halves of a vector side by side; then the effects: every load comes before every store that
+   * may be to an input.
+   */
+  #doubleStatements(names: readonly ReadonlyMap<Expression, string>[]): string[] {
     const { fits, effects, values, memory } = this.#parts;
     const wide = effects.filter((effect) => this.#isWide(effect)).map(({ expression }) => expression);
     const lowering = new Lowering(
@@ -180,25 +223,26 @@ export class Pass {
         expression === position || fits.isFloat(expression) || values.includes(expression) || memory.has(expression),
     );
     const lowered = wide.map((expression) => lowering.lower(expression));
-    const known = halves.map(() => new Map<Expression, string>());
-    const loads: string[] = [];
-    for (const [leaf, expression] of lowering.leaves) {
-      const { lines, names } = this.#leaf(expression);
-      loads.push(...lines);
-      halves.forEach((half) => known[half]?.set(leaf, names[half] ?? ''));
-    }
-    const { statements, results } = this.#doubles.evaluateSide(lowered, known);
-    const resultOf = (expression: Expression, half: number): string => results[half]?.[wide.indexOf(expression)] ?? '';
-    const done = effects.flatMap((effect) =>
-      this.#isWide(effect)
-        ? halves.flatMap((half) => this.#affect(effect, resultOf(effect.expression, half), half))
-        : this.#affect(
-            effect,
-            this.#floats.evaluate([effect.expression], this.#floatNames).results[0] ?? '',
-            undefined,
-          ),
-    );
-    return [...loads, ...statements, ...done];
+    const done: string[] = [];
+    const lines: string[] = [];
+    names.forEach((floats, k) => {
+      const known = halves.map(() => new Map<Expression, string>());
+      for (const [leaf, expression] of lowering.leaves) {
+        const loaded = this.#leaf(expression, floats, k);
+        lines.push(...loaded.lines);
+        for (const half of halves) known[half]?.set(leaf, loaded.names[half] ?? '');
+      }
+      const { statements, results } = this.#doubles.evaluateSide(lowered, known);
+      lines.push(...statements);
+      for (const effect of effects) {
+        const place = wide.indexOf(effect.expression);
+        if (this.#isWide(effect)) {
+          for (const half of halves) done.push(...this.#affect(effect, results[half]?.[place] ?? '', k, half));
+        } else
+          done.push(...this.#affect(effect, this.#floats.evaluate([effect.expression], floats).results[0] ?? '', k));
+      }
+    });
+    return [...lines, ...done];
   }
 
   /** Whether it takes the value as float64. */
@@ -207,35 +251,41 @@ export class Pass {
     return effect.kind === 'collect' && collectors[effect.collector].ctype === 'double';
   }
 
-  /** A value of float64 in both halves. */
-  #leaf(expression: Expression): { lines: string[]; names: string[] } {
+  /** A value of float64 in both halves of vector k. */
+  #leaf(
+    expression: Expression,
+    floats: ReadonlyMap<Expression, string>,
+    k: number,
+  ): { lines: string[]; names: string[] } {
     const value = this.#parts.values.indexOf(expression);
     if (value >= 0) return { lines: [], names: halves.map(() => `w${value}`) };
-    const at = halves.map((half) => `l${this.#count++}_${half}`);
+    const name = `l${this.#count++}`;
     const declare = (text: (half: number) => string) => ({
-      lines: halves.map((half) => `const doubles ${at[half]} = ${text(half)};`),
-      names: at,
+      lines: halves.map((half) => `const doubles ${name}_${half} = ${text(half)};`),
+      names: halves.map((half) => `${name}_${half}`),
     });
-    if (expression === position) return declare((half) => `doubles_from_position((double)(first + ${atHalf(half)}))`);
+    if (expression === position)
+      return declare((half) => `doubles_from_position((double)(first + ${indexOf(k, half)}))`);
     const found = this.#parts.memory.get(expression);
     if (found !== undefined) {
       const load = { float: 'doubles_load', double: 'doubles_get', int32_t: 'doubles_load_int' }[found.ctype];
-      return declare((half) => `${load}(${found.name} + ${atHalf(half)})`);
+      return declare((half) => `${load}(${found.name} + ${indexOf(k, half)})`);
     }
     // By way of memory: taking a vector of floats apart costs more.
-    const buffer = `u${this.#count++}`;
-    const { lines, names } = declare((half) => `doubles_load(${buffer} + ${half} * DOUBLES)`);
-    const store = `floats_store(${buffer}, ${this.#floatNames.get(expression)});`;
-    return { lines: [`float ${buffer}[FLOATS];`, store, ...lines], names };
+    const { lines, names } = declare((half) => `doubles_load(${name}_floats + ${half} * DOUBLES)`);
+    return {
+      lines: [`float ${name}_floats[FLOATS];`, `floats_store(${name}_floats, ${floats.get(expression)});`, ...lines],
+      names,
+    };
   }
 
-  /** `half` is undefined for a vector of floats. */
-  #affect(effect: Effect, value: string, half: number | undefined): string[] {
+  /** A vector of floats, or half of one as doubles. */
+  #affect(effect: Effect, value: string, k: number, half?: number): string[] {
     const { to } = effect;
-    const index = atHalf(half ?? 0);
+    const index = indexOf(k, half ?? 0);
     if (effect.kind === 'add') return [`doubles_put(${to} + ${index}, doubles_get(${to} + ${index}) + ${value});`];
     if (effect.kind === 'store') {
-      if (half === undefined) return [`floats_store(${to} + i, ${value});`];
+      if (half === undefined) return [`floats_store(${to} + ${index}, ${value});`];
       return [`${effect.ctype === 'float' ? 'doubles_store' : 'doubles_put'}(${to} + ${index}, ${value});`];
     }
     const lanes = `${to}_${half ?? 0}`;

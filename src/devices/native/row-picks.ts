@@ -52,12 +52,19 @@ export const chosen = (root: Expression, pick: Pick, isAtTarget: boolean): Expre
     root,
     (expression, operands) => {
       const [distance, bound, then, otherwise] = operandsOf(expression, 'select') === undefined ? [] : operands;
-      if (distance !== pick.distance || bound?.value !== pick.bound) return withOperands(expression, operands);
+      if (distance !== pick.distance || bound?.value !== pick.bound) return withoutZero(expression, operands);
       return (isAtTarget ? then : otherwise) ?? expression;
     },
     new Map(kept.map((reduction) => [reduction, reduction])),
   );
 };
+
+/** Nothing taken away where nothing is selected. */
+function withoutZero(expression: Expression, operands: readonly Expression[]): Expression {
+  const [a, b] = operands;
+  const isSame = operandsOf(expression, 'sub') !== undefined && b?.value === 0;
+  return isSame && a !== undefined ? a : withOperands(expression, operands);
+}
 
 function outsideOfReductions(roots: readonly Expression[]): Expression[] {
   const found = new Set<Expression>();

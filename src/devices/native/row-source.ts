@@ -6,7 +6,7 @@ import { Fits } from './fits.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import { resource } from './resource.js';
 import { RowOperandText } from './row-operands.js';
-import { type Collector, collectors, type Effect, type Memory, Pass } from './row-pass.js';
+import { type Collector, collectors, type Effect, type Memory, Pass, type PassParts } from './row-pass.js';
 import { chosen, type Pick, pickedSum, pickIn, type Selection } from './row-picks.js';
 import { RowPlan } from './row-plan.js';
 import { TypedPrinter } from './typed-printer.js';
@@ -56,12 +56,13 @@ class RowWriter {
   }
 
   readonly scratchBytes = (length: number): number =>
-    [...this.#kept.values()].reduce((sum, memory) => sum + widthOf(memory) * padded(length), 0);
+    [...this.#kept.values()].reduce((sum, memory) => sum + widthOf(memory) * padded(length) + page, 0);
 
   write(): { body: (name: string) => string[]; passes: readonly Pass[] } {
     const names = new Map(this.#operands.constants);
     const row: Line[] = [
       ...this.#operands.enterRow(names),
+      ...this.#operands.nextRows(),
       ...Array.from({ length: this.#outputs }, (_, o) => `float *const y${o} = o${o} + i * ostep${o};`),
       ...this.#plan.levels.flatMap((level, pass) => this.#reduce(level, pass, names)),
       ...this.#output(names),
@@ -71,11 +72,14 @@ class RowWriter {
       'const int64_t whole = length - length % FLOATS;',
       '(void)rows, (void)whole;',
       ...[...this.#kept.values()].flatMap((memory) => [
-        `${memory.ctype} *const ${memory.name} = (${memory.ctype} *)scratch;`,
-        `scratch += ${widthOf(memory)} * ((length + 15) / 16 * 16);`,
+        `char *const ${memory.name}_base = scratch;`,
+        `scratch += ${widthOf(memory)} * ((length + 15) / 16 * 16) + PAGE;`,
       ]),
       '(void)scratch;',
       'for (int64_t i = begin; i < end; i++) {',
+      ...[...this.#kept.values()].map(
+        ({ name: kept, ctype }) => `${ctype} *const ${kept} = (${ctype} *)in_step(${kept}_base, o0 + i * ostep0);`,
+      ),
       ...row.flatMap((line) => (typeof line === 'string' ? [line] : line(name))),
       '}',
     ];
@@ -88,7 +92,7 @@ class RowWriter {
   }
 
   /** A pass over the row with these effects, which has what it needs of the row computed ahead. */
-  #pass(effects: readonly Effect[], names: Map<Expression, string>): Line[] {
+  #pass(effects: readonly Effect[], names: Map<Expression, string>, ahead: PassParts['ahead'] = []): Line[] {
     const values = this.#plan.rowValues(effects.map(({ expression }) => expression));
     const { statements, results } = this.#printer.print(values, names);
     const pass = new Pass({
@@ -96,6 +100,7 @@ class RowWriter {
       values,
       memory: new Map([...this.#operands.memory, ...this.#kept]),
       effects,
+      ahead,
     });
     const place = this.#passes.push(pass) - 1;
     return [
@@ -146,7 +151,7 @@ class RowWriter {
         ctype: ctype === 'float' ? 'float' : 'double',
       }),
     );
-    lines.push(...this.#pass([...effects, ...keeps], names));
+    lines.push(...this.#pass([...effects, ...keeps], names, this.#aheadOf(pass)));
     for (const [expression, memory] of stores) this.#kept.set(expression, memory);
     effects.forEach((effect, k) => {
       const { reduction, name } = collected[k] ?? {};
@@ -155,6 +160,17 @@ class RowWriter {
       names.set(reduction, `${name}_all`);
     });
     return lines;
+  }
+
+  /** What the next row's first pass would wait for, and what the output writes. */
+  #aheadOf(pass: number): PassParts['ahead'] {
+    if (pass === 0) return [];
+    const isLast = pass === this.#plan.levels.length;
+    const written = this.#plan.outputs.flatMap((output, o) => (isLast || this.#plan.isRow(output) ? [] : [`y${o}`]));
+    return [
+      ...this.#operands.rows.map((name) => ({ name: `${name}_next`, isWritten: false })),
+      ...written.map((name) => ({ name, isWritten: true })),
+    ];
   }
 
   /** Reductions of nothing but what lies in memory. */
@@ -233,7 +249,8 @@ class RowWriter {
         ctype: 'float',
       };
     });
-    if (pick === undefined) return [...lines, ...this.#pass(effects, names)];
+    const ahead = this.#aheadOf(this.#plan.levels.length);
+    if (pick === undefined) return [...lines, ...this.#pass(effects, names, ahead)];
     // Ahead of the pass, which may write over what is read here.
     const picked = elements.map(({ expression, to }) => ({
       expression: chosen(expression, pick, true),
@@ -248,7 +265,7 @@ class RowWriter {
       ),
     );
     lines.push(...picked.map(({ to }) => `float ${to} = 0;`), ...this.#at(index, picked, names));
-    lines.push(...this.#pass(effects, names));
+    lines.push(...this.#pass(effects, names, ahead));
     lines.push(`if (0 <= ${index}) {`, ...elements.map(({ to }) => `${to}[${index}] = ${to}_picked;`), '}');
     return lines;
   }
@@ -261,6 +278,8 @@ function collectorOf(reduction: 'sum' | 'maximum', operand: Expression, fits: Fi
   return isCount && fits.isFloat(operand) ? 'count' : 'sum';
 }
 
+/** PAGE of row-prelude.h. */
+const page = 4096;
 const widthOf = ({ ctype }: Memory): number => (ctype === 'double' ? 8 : 4);
 /** Whole vectors, so that what lies behind is aligned as well. */
 const padded = (length: number): number => 16 * Math.ceil(length / 16);

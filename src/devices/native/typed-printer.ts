@@ -74,7 +74,7 @@ export class TypedPrinter {
       if (exponential !== undefined) {
         const operands = this.#float.evaluate([exponential.a, exponential.b], names).results;
         const name = `e${this.#count++}`;
-        statements.push(`const float ${name} = float_${exponential.name}(${operands.join(', ')});`);
+        statements.push(`const float ${name} = float_exp_difference(${operands.join(', ')});`);
         names.set(expression, name);
         continue;
       }

@@ -32,11 +32,17 @@
 /*
  * sums[r][v] += sum over i < depth of a[r * line + i * step] * b[i * b_step + v * LANES], in the order of i: the tile
  * stays in registers. Rows and vectors (4 at most) are constants where it is called, and so is one of line and step: 1.
+ * Operands that come from beyond the first-level cache are asked for `ahead` steps early; 0 asks for nothing.
  */
-INLINE void multiply_tile(const int rows, const int vectors, const float *a, int64_t line, int64_t step, const float *b,
-                          int64_t b_step, int64_t depth, floats sums[rows][vectors]) {
+INLINE void multiply_tile(const int rows, const int vectors, const int ahead, const float *a, int64_t line, int64_t step,
+                          const float *b, int64_t b_step, int64_t depth, floats sums[rows][vectors]) {
   for (int64_t i = 0; i < depth; i++) {
     floats right[4];
+    if (ahead > 0) {
+      UNROLL for (int v = 0; v < vectors; v++)
+        if (v * LANES % 16 == 0) __builtin_prefetch(b + (i + ahead) * b_step + v * LANES);
+      if (step != 1 && LANES >= 16) __builtin_prefetch(a + (i + ahead) * step);
+    }
     UNROLL for (int v = 0; v < vectors; v++) right[v] = floats_load(b + i * b_step + v * LANES);
     UNROLL for (int r = 0; r < rows; r++) {
       const floats left = floats_all(a[r * line + i * step]);
@@ -94,10 +100,13 @@ INLINE void pack_lines(const float *lines, int64_t line, int64_t step, int count
         UNROLL for (int r = 0; r < LANES; r++)
           rows[r] = first + r < count ? floats_load(lines + (first + r) * line + i) : (floats){0};
         transpose(rows);
-        UNROLL for (int r = 0; r < LANES - 1; r++) floats_store(packed + (i + r) * panel + first, rows[r]);
-        float *last = packed + (i + LANES - 1) * panel + first;
-        if (first + LANES <= panel || i + LANES < depth) floats_store(last, rows[LANES - 1]);
-        else memcpy(last, &rows[LANES - 1], 4 * (size_t)(panel - first)); /* what comes next may be another thread's */
+        /* Past the end of the row comes its next one, written later, unless this is the last of all or not its first vector. */
+        const int whole = first + LANES <= panel, reaches = first == 0;
+        UNROLL for (int r = 0; r < LANES; r++) {
+          float *row = packed + (i + r) * panel + first;
+          if (whole || (reaches && i + r < depth - 1)) floats_store(row, rows[r]);
+          else memcpy(row, &rows[r], 4 * (size_t)(panel - first));
+        }
       }
     }
     return;
