@@ -33,7 +33,7 @@ export function summarize(config: LlamaConfig, context = config.maxPositionEmbed
   };
 }
 
-/** Memory that kernels work in, whatever the model. */
+/** The most memory that products pack their operands into. */
 const workspaceBytes = 16 * 2 ** 20;
 
 /**
@@ -49,5 +49,6 @@ export function trainingBytes(config: LlamaConfig, batch: number, context: numbe
   const dropped = dropout > 0 ? 2 * hiddenSize : 0;
   const layer = 4 * hiddenSize + projected + queries + block + config.numAttentionHeads + 2 + 2 * dropped;
   const token = numHiddenLayers * layer + 4 * hiddenSize + dropped + projected + vocabSize;
-  return 4 * (4 * summarize(config).parameters + batch * context * token) + workspaceBytes;
+  const activations = 4 * batch * context * token;
+  return 16 * summarize(config).parameters + activations + Math.min(activations, workspaceBytes);
 }
