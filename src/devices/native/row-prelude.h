@@ -32,23 +32,63 @@ INLINE doubles doubles_from_position(double first) {
  * What collects a reduction has a lane for each element of a vector of floats: element i belongs to lane i modulo FLOATS,
  * and the lanes are joined in a fixed order.
  */
-#define DEFINE_LANES(name, type, identity, combine)                                                                    \
+#define DEFINE_LANES(name, type, identity, combine, total)                                                             \
   INLINE void name##_start(type *lanes) { for (int k = 0; k < FLOATS; k++) lanes[k] = identity; }                      \
   INLINE void name##_merge(type *lanes, const type *others, int64_t n) {                                               \
     for (int64_t k = 0; k < n; k++) lanes[k] = combine(lanes[k], others[k]);                                           \
   }                                                                                                                    \
-  INLINE double name##_end(const type *lanes) {                                                                        \
-    type left[FLOATS];                                                                                                 \
-    memcpy(left, lanes, sizeof left);                                                                                  \
-    for (int n = FLOATS / 2; n > 0; n /= 2)                                                                            \
-      for (int k = 0; k < n; k++) left[k] = combine(left[k], left[k + n]);                                             \
-    return left[0];                                                                                                    \
-  }
+  INLINE double name##_end(const type *lanes) { return total; }
 #define PLUS(a, b) ((a) + (b))
-DEFINE_LANES(sum, double, 0, PLUS)
-DEFINE_LANES(count, float, 0, PLUS) /* of zeros and ones */
-DEFINE_LANES(max, double, -__builtin_inf(), double_max)
-DEFINE_LANES(maxf, float, -__builtin_inff(), float_max)
+/* All lanes as one, in registers since short rows wait for it: halves of vectors, then halves of four. */
+typedef float float4 __attribute__((vector_size(16)));
+typedef double double4 __attribute__((vector_size(32)));
+typedef int32_t int4 __attribute__((vector_size(16)));
+#define PLUS_LANES(type, bits, a, b) ((a) + (b))
+#define LARGER_LANES(type, bits, a, b)                                                                                 \
+  ((type)((((b) < (a)) | ((a) != (a))) & (bits)(a) | ~(((b) < (a)) | ((a) != (a))) & (bits)(b)))
+#if VECTOR_BYTES == 64
+typedef float float8 __attribute__((vector_size(32)));
+typedef int32_t int8 __attribute__((vector_size(32)));
+#define FOUR_FLOATS(lanes, COMBINE)                                                                                    \
+  const union { floats whole; float8 half[2]; } all = {floats_load(lanes)};                                            \
+  const union { float8 whole; float4 half[2]; } eight = {COMBINE(float8, int8, all.half[0], all.half[1])};             \
+  const float4 four = COMBINE(float4, int4, eight.half[0], eight.half[1])
+#elif VECTOR_BYTES == 32
+#define FOUR_FLOATS(lanes, COMBINE)                                                                                    \
+  const union { floats whole; float4 half[2]; } all = {floats_load(lanes)};                                            \
+  const float4 four = COMBINE(float4, int4, all.half[0], all.half[1])
+#else
+#define FOUR_FLOATS(lanes, COMBINE) const float4 four = floats_load(lanes)
+#endif
+INLINE double float_lanes_sum(const float *lanes) {
+  FOUR_FLOATS(lanes, PLUS_LANES);
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+INLINE double float_lanes_max(const float *lanes) {
+  FOUR_FLOATS(lanes, LARGER_LANES);
+  return float_max(float_max(four[0], four[2]), float_max(four[1], four[3]));
+}
+INLINE double double_lanes_sum(const double *lanes) {
+  const doubles all = doubles_get(lanes) + doubles_get(lanes + DOUBLES);
+#if VECTOR_BYTES == 64
+  const union { doubles whole; double4 half[2]; } eight = {all};
+  const double4 four = eight.half[0] + eight.half[1];
+  return (four[0] + four[2]) + (four[1] + four[3]);
+#elif VECTOR_BYTES == 32
+  return (all[0] + all[2]) + (all[1] + all[3]);
+#else
+  return all[0] + all[1];
+#endif
+}
+INLINE double double_lanes_max(const double *lanes) {
+  double largest = lanes[0];
+  for (int k = 1; k < FLOATS; k++) largest = double_max(largest, lanes[k]);
+  return largest;
+}
+DEFINE_LANES(sum, double, 0, PLUS, double_lanes_sum(lanes))
+DEFINE_LANES(count, float, 0, PLUS, float_lanes_sum(lanes)) /* of zeros and ones */
+DEFINE_LANES(max, double, -__builtin_inf(), double_max, double_lanes_max(lanes))
+DEFINE_LANES(maxf, float, -__builtin_inff(), float_max, float_lanes_max(lanes))
 
 /* The sum and the largest of what lies in memory, four vectors side by side. */
 static double sum_floats(const float *x, int64_t n) {
