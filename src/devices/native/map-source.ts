@@ -4,6 +4,7 @@ import { CPrinter } from '../../scalar/print-c.js';
 import type { StorageType } from '../device.js';
 import { lowerToLanes } from '../lanes.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
+import { copyWords, tiledRows } from './map-tiles.js';
 
 /** How an operand lies along the innermost axis: side by side, all the same one, or a stride apart. */
 export type Spread = 'contiguous' | 'repeated' | 'strided';
@@ -39,28 +40,40 @@ export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
   const { type, outputs } = lowerToLanes(kernel.outputs, types, kernel.weights);
   const operands = slots.map((slot, place): Operand => ({ ...slot, place, isOutput: place >= kernel.inputs.length }));
   const turn = `(${vectors} * ${type === 'float32' ? 'FLOATS' : 'DOUBLES'})`;
+  const isTiled = outer > 0 && operands.every(({ spread }) => spread === 'contiguous');
+  const named = operands.map((operand) => ({ ...operand, ctype: ctypeOf(operand) }));
   return kernelSource('map', (name) =>
     [
+      ...(isTiled ? [copyWords] : []),
       `static __attribute__((noinline, noclone)) void ${name}_run(${parameters(kernel, operands)}) {`,
       ...runVectors(kernel, outputs, operands, new CPrinter(type, 't', 'vector'), vectors),
       '}',
       `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
       '(void)scratch;',
       ...readArguments(kernel, outer, operands),
-      ...firstRow(outer),
-      'while (begin < end) {',
-      'const int64_t count = length - first < end - begin ? length - first : end - begin;',
-      ...operands.map((operand) => startOf(operand, outer)),
-      `const int64_t whole = count - count % ${turn};`,
-      `${name}_run(whole${operands.map(argument).join('')}${scalarNames(kernel)});`,
-      ...runRest(name, kernel, operands, turn),
-      'begin += count;',
-      ...nextRow(outer),
-      '}',
+      ...(isTiled
+        ? tiledRows(name, named, outer, turn, scalarNames(kernel))
+        : eachRow(name, kernel, outer, operands, turn)),
       '}',
       '',
     ].join('\n'),
   );
+}
+
+/** Row by row: whole turns, then what is left. */
+function eachRow(name: string, kernel: MapKernel, outer: number, operands: readonly Operand[], turn: string): string[] {
+  return [
+    ...firstRow(outer),
+    'while (begin < end) {',
+    'const int64_t count = length - first < end - begin ? length - first : end - begin;',
+    ...operands.map((operand) => startOf(operand, outer)),
+    `const int64_t whole = count - count % ${turn};`,
+    `${name}_run(whole${operands.map(argument).join('')}${scalarNames(kernel)});`,
+    ...runRest(name, kernel, operands, turn),
+    'begin += count;',
+    ...nextRow(outer),
+    '}',
+  ];
 }
 
 const ctypeOf = ({ type }: Slot): 'float' | 'int32_t' => (type === 'float32' ? 'float' : 'int32_t');

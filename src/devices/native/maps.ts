@@ -66,10 +66,11 @@ const slotOf = (view: View): Slot => ({ type: view.buffer.type, spread: spreadOf
 /** Rows that a turn of four vectors leaves much of; a vector has 16 elements at most. */
 const isShort = (length: number): boolean => length < 512 && length % 64 !== 0;
 
-/** The outer axes, and the vectors of a turn. */
-function turnsOf([view]: readonly View[]): readonly [number, 1 | 4] {
-  const { shape = [] } = view ?? {};
-  return [shape.length - 1, shape.length > 1 && isShort(shape.at(-1) ?? 1) ? 1 : 4];
+/** The outer axes, and the vectors of a turn; rows that lie side by side in all operands are computed together. */
+function turnsOf(views: readonly View[]): readonly [number, 1 | 4] {
+  const shape = views[0]?.shape ?? [];
+  const isApart = shape.length > 1 && views.some((view) => spreadOf(view) !== 'contiguous');
+  return [shape.length - 1, isApart && isShort(shape.at(-1) ?? 1) ? 1 : 4];
 }
 
 /** What of a layout the code depends on, in few characters: it is asked for with every launch. */

@@ -18,7 +18,6 @@ INLINE char *in_step(char *memory, const void *with) {
   return memory + (((uintptr_t)with - (uintptr_t)memory) & (PAGE - 64));
 }
 
-typedef double double4 __attribute__((vector_size(32)));
 typedef doubles unaligned_doubles __attribute__((aligned(8), may_alias));
 INLINE doubles doubles_get(const double *p) { return *(const unaligned_doubles *)p; }
 INLINE void doubles_put(double *p, doubles x) { *(unaligned_doubles *)p = x; }
@@ -40,16 +39,35 @@ INLINE doubles doubles_from_position(double first) {
   }                                                                                                                    \
   INLINE double name##_end(const type *lanes) { return total; }
 #define PLUS(a, b) ((a) + (b))
-#define BY_HALVES(type, combine)                                                                                       \
-  type left[FLOATS];                                                                                                   \
-  memcpy(left, lanes, sizeof left);                                                                                    \
-  for (int n = FLOATS / 2; n > 0; n /= 2)                                                                              \
-    for (int k = 0; k < n; k++) left[k] = combine(left[k], left[k + n]);                                               \
-  return left[0];
-INLINE double float_lanes_sum(const float *lanes) { BY_HALVES(float, PLUS) }
-INLINE double float_lanes_max(const float *lanes) { BY_HALVES(float, float_max) }
-INLINE double double_lanes_max(const double *lanes) { BY_HALVES(double, double_max) }
-/* In registers: short rows wait for it. */
+/* All lanes as one, in registers since short rows wait for it: halves of vectors, then halves of four. */
+typedef float float4 __attribute__((vector_size(16)));
+typedef double double4 __attribute__((vector_size(32)));
+typedef int32_t int4 __attribute__((vector_size(16)));
+#define PLUS_LANES(type, bits, a, b) ((a) + (b))
+#define LARGER_LANES(type, bits, a, b)                                                                                 \
+  ((type)((((b) < (a)) | ((a) != (a))) & (bits)(a) | ~(((b) < (a)) | ((a) != (a))) & (bits)(b)))
+#if VECTOR_BYTES == 64
+typedef float float8 __attribute__((vector_size(32)));
+typedef int32_t int8 __attribute__((vector_size(32)));
+#define FOUR_FLOATS(lanes, COMBINE)                                                                                    \
+  const union { floats whole; float8 half[2]; } all = {floats_load(lanes)};                                            \
+  const union { float8 whole; float4 half[2]; } eight = {COMBINE(float8, int8, all.half[0], all.half[1])};             \
+  const float4 four = COMBINE(float4, int4, eight.half[0], eight.half[1])
+#elif VECTOR_BYTES == 32
+#define FOUR_FLOATS(lanes, COMBINE)                                                                                    \
+  const union { floats whole; float4 half[2]; } all = {floats_load(lanes)};                                            \
+  const float4 four = COMBINE(float4, int4, all.half[0], all.half[1])
+#else
+#define FOUR_FLOATS(lanes, COMBINE) const float4 four = floats_load(lanes)
+#endif
+INLINE double float_lanes_sum(const float *lanes) {
+  FOUR_FLOATS(lanes, PLUS_LANES);
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+INLINE double float_lanes_max(const float *lanes) {
+  FOUR_FLOATS(lanes, LARGER_LANES);
+  return float_max(float_max(four[0], four[2]), float_max(four[1], four[3]));
+}
 INLINE double double_lanes_sum(const double *lanes) {
   const doubles all = doubles_get(lanes) + doubles_get(lanes + DOUBLES);
 #if VECTOR_BYTES == 64
@@ -61,6 +79,11 @@ INLINE double double_lanes_sum(const double *lanes) {
 #else
   return all[0] + all[1];
 #endif
+}
+INLINE double double_lanes_max(const double *lanes) {
+  double largest = lanes[0];
+  for (int k = 1; k < FLOATS; k++) largest = double_max(largest, lanes[k]);
+  return largest;
 }
 DEFINE_LANES(sum, double, 0, PLUS, double_lanes_sum(lanes))
 DEFINE_LANES(count, float, 0, PLUS, float_lanes_sum(lanes)) /* of zeros and ones */
