@@ -106,7 +106,7 @@ class RowWriter {
     return [
       ...statements,
       '{',
-      `const double values[] = {${['0', ...results].slice(results.length > 0 ? 1 : 0).join(', ')}};`,
+      Pass.values(results),
       (kernel) => pass.call(`${kernel}_pass${place}`, 'length', 'whole', '0'),
       '}',
     ];
@@ -130,29 +130,16 @@ class RowWriter {
     const kept = this.#plan.kept[pass] ?? [];
     const direct = kept.length === 0 ? this.#reduceMemory(collected, names) : undefined;
     if (direct !== undefined) return [...lines, ...direct];
-    const stores = kept.map((expression): [Expression, Memory] => {
-      return [
-        expression,
-        { name: `b${this.#kept.size + kept.indexOf(expression)}`, ctype: this.#fits.ctype(expression) },
-      ];
+    const keeps = kept.map((expression, k) => {
+      return { kind: 'store', expression, to: `b${this.#kept.size + k}`, ctype: this.#fits.ctype(expression) } as const;
     });
     for (const effect of effects) {
-      if (effect.kind === 'collect')
-        lines.push(
-          `${collectors[effect.collector].ctype} ${effect.to}[FLOATS];`,
-          `${effect.collector}_start(${effect.to});`,
-        );
+      if (effect.kind !== 'collect') continue;
+      const { ctype } = collectors[effect.collector];
+      lines.push(`${ctype} ${effect.to}[FLOATS];`, `${effect.collector}_start(${effect.to});`);
     }
-    const keeps = stores.map(
-      ([expression, { name, ctype }]): Effect => ({
-        kind: 'store',
-        expression,
-        to: name,
-        ctype: ctype === 'float' ? 'float' : 'double',
-      }),
-    );
     lines.push(...this.#pass([...effects, ...keeps], names, this.#aheadOf(pass)));
-    for (const [expression, memory] of stores) this.#kept.set(expression, memory);
+    for (const { expression, to: name, ctype } of keeps) this.#kept.set(expression, { name, ctype });
     effects.forEach((effect, k) => {
       const { reduction, name } = collected[k] ?? {};
       if (effect.kind !== 'collect' || reduction === undefined || name === undefined) return;
