@@ -52,7 +52,7 @@ export interface StartOptions {
   readonly out?: string;
   /** Ends the run after its step: a checkpoint is saved, and `interrupted` told. Before it has started the reason is thrown. */
   readonly signal?: AbortSignal;
-  /** Measures where the time of ten early steps goes, told as `profiled`; a path is the trace's, true puts it into the run. */
+  /** Measures where the time of ten steps goes, told as `profiled`; a path is the trace's, true puts it into the run. */
   readonly profile?: boolean | string;
 }
 

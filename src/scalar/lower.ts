@@ -81,23 +81,27 @@ export function expand(expression: Expression, type: keyof typeof expanded = 'fl
   // From the top down: an expansion is made for the ranges of its operands as they were.
   const { node } = expression;
   const lanes = node.kind === 'apply' ? primitives[node.primitive].lanes : undefined;
-  const made =
-    lanes !== undefined && 'expand' in lanes
-      ? expand((type === 'float32' ? (lanes.short ?? lanes) : lanes).expand(...expression.operands), type)
-      : withOperands(
-          byRatio(expression, type),
-          expression.operands.map((operand) => expand(operand, type)),
-        );
+  const hasExpansion = lanes !== undefined && 'expand' in lanes;
+  const made = hasExpansion
+    ? expand((type === 'float32' ? (lanes.short ?? lanes) : lanes).expand(...expression.operands), type)
+    : expandOperands(byRatio(expression, type), type);
   expanded[type].set(expression, made);
   return made;
 }
 
-/** A quotient whose divisor is neither small nor large needs no division. */
+const expandOperands = (expression: Expression, type: keyof typeof expanded): Expression =>
+  withOperands(
+    expression,
+    expression.operands.map((operand) => expand(operand, type)),
+  );
+
+/** In float64, a quotient whose divisor is neither small nor large needs no division. */
 function byRatio(expression: Expression, type: keyof typeof expanded): Expression {
   const [a, b] = expression.operands;
   const { node } = expression;
-  const isRatio = type === 'float64' && node.kind === 'apply' && node.primitive === 'div';
-  return isRatio && a !== undefined && b !== undefined && isSafeDivisor(b) ? apply('ratio', a, b) : expression;
+  const isQuotient = node.kind === 'apply' && node.primitive === 'div' && type === 'float64';
+  if (!isQuotient || a === undefined || b === undefined || !isSafeDivisor(b)) return expression;
+  return b.value === undefined ? apply('ratio', a, b) : a.mul(1 / b.value);
 }
 
 export interface Cost {

@@ -29,9 +29,9 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
                           int64_t count) {
   const float *query = vector_of(w->query, batch, first, head);
   const float *d_output = vector_of(w->d_output, batch, first, head);
-  pack_lines(query, w->query.time, 1, (int)count, QUERIES, HEAD_DIM, b->columns[0]);
-  pack_lines(d_output, w->d_output.time, 1, (int)count, QUERIES, HEAD_DIM, b->d_columns[0]);
-  pack_lines(vector_of(w->output, batch, first, head), w->output.time, 1, (int)count, QUERIES, HEAD_DIM, b->sums[0]);
+  pack_lines(query, w->query.time, 1, count, QUERIES, HEAD_DIM, b->columns[0]);
+  pack_lines(d_output, w->d_output.time, 1, count, QUERIES, HEAD_DIM, b->d_columns[0]);
+  pack_lines(vector_of(w->output, batch, first, head), w->output.time, 1, count, QUERIES, HEAD_DIM, b->sums[0]);
   for (int q = 0; q < QUERIES; q += LANES) {
     floats delta = {0};
     for (int d = 0; d < HEAD_DIM; d++) {
@@ -42,19 +42,19 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
     floats_store(&b->delta[q], delta);
   }
   const float *log_sum_exp = log_sum_exp_of(w, batch, head, first);
-  for (int64_t q = 0; q < QUERIES; q++) {
-    const int some = q < count && log_sum_exp[q] != -__builtin_inff();
-    b->log_sum_exp[q] = some ? log_sum_exp[q] * LOG2_E : __builtin_inff(); /* no weights where no key is seen */
-    for (int64_t d = 0; d < D_PAD; d++) {
-      const int inside = q < count && d < HEAD_DIM;
-      b->rows[q][d] = inside ? query[q * w->query.time + d] * w->scale : 0;
-      b->d_rows[q][d] = inside ? d_output[q * w->d_output.time + d] : 0;
-    }
+  memset(b->rows, 0, sizeof b->rows);
+  memset(b->d_rows, 0, sizeof b->d_rows);
+  for (int64_t q = 0; q < QUERIES; q++) b->log_sum_exp[q] = __builtin_inff(); /* no weights where no key is seen */
+  for (int64_t q = 0; q < count; q++) {
+    if (log_sum_exp[q] != -__builtin_inff()) b->log_sum_exp[q] = log_sum_exp[q] * LOG2_E;
+    float *row = b->rows[q], *d_row = b->d_rows[q];
+    for (int d = 0; d < HEAD_DIM; d++) row[d] = query[q * w->query.time + d] * w->scale;
+    memcpy(d_row, d_output + q * w->d_output.time, 4 * HEAD_DIM);
   }
 }
 
 /* One vector of queries: P^T and dS^T from S^T and dP^T; zeros up to the end of the last tile of keys. */
-INLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t seen, floats reach) {
+static NOINLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t seen, floats reach) {
   const floats log_sum_exp = floats_load(&b->log_sum_exp[lane]), delta = floats_load(&b->delta[lane]);
   int64_t j = 0;
   for (; j < whole; j++) {
@@ -72,12 +72,12 @@ INLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t 
 }
 
 /* sums[j] += scores[j][q] rows[q] for one tile of keys and the queries from `lane` to `end`. */
-static void NAME(add)(const float *scores, const float *rows, int64_t lane, int64_t end, float *sums) {
+static NOINLINE void NAME(add)(const float *scores, const float *rows, int64_t lane, int64_t end, float *sums) {
   for (int d = 0; d < D_PAD; d += D_VECTORS * LANES) {
     floats tile[KEY_ROWS][D_VECTORS];
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
       tile[r][v] = floats_load(sums + r * D_PAD + d + v * LANES);
-    multiply_tile(KEY_ROWS, D_VECTORS, scores + lane, QUERIES, 1, rows + lane * D_PAD + d, D_PAD, end - lane, tile);
+    multiply_tile(KEY_ROWS, D_VECTORS, 0, scores + lane, QUERIES, 1, rows + lane * D_PAD + d, D_PAD, end - lane, tile);
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
       floats_store(sums + r * D_PAD + d + v * LANES, tile[r][v]);
   }
@@ -96,16 +96,16 @@ static void NAME(keys)(struct NAME(block) *b, const struct attention *w, const f
       const float *lines = pass == 0 ? keys : values, *columns = pass == 0 ? b->columns[0] : b->d_columns[0];
       const int64_t line = pass == 0 ? w->key.time : w->value.time;
       float *scores = pass == 0 ? b->weights[0] : b->slopes[0];
-      score_rows(2, lines, line, columns + lane, HEAD_DIM, 0, seen.both, scores + lane);
-      score_rows(1, lines, line, columns + lane + LANES, HEAD_DIM, seen.both, seen.second, scores + lane + LANES);
+      score_pair(lines, line, columns + lane, HEAD_DIM, 0, seen.both, scores + lane);
+      score_one(lines, line, columns + lane + LANES, HEAD_DIM, seen.both, seen.second, scores + lane + LANES);
     }
     const floats reach = lane_numbers(first + lane + w->reach - key);
     NAME(weigh)(b, lane, seen.whole < seen.both ? seen.whole : seen.both, seen.both, reach);
     NAME(weigh)(b, lane + LANES, seen.whole, seen.second, reach + floats_all(LANES));
-    for (int tile = 0; tile < D_TILES - 1; tile++)
+    for (int tile = 0; tile < D_EQUAL; tile++)
       mix_lines(D_TILE, keys + tile * D_TILE, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[tile * D_TILE][lane]);
-    const int rest = (D_TILES - 1) * D_TILE;
-    mix_lines(D_REST, keys + rest, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[rest][lane]);
+    const int rest = D_EQUAL * D_TILE;
+    if (rest < HEAD_DIM) mix_lines(D_REST, keys + rest, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[rest][lane]);
   }
   const int64_t end = (count + PAIR - 1) / PAIR * PAIR;
   for (int64_t j = 0, lane = 0; j < length; j += KEY_ROWS) {

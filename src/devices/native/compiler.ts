@@ -39,7 +39,9 @@ export async function compile(
   output: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const args = [...flags, '-pipe', '-fPIC', '-shared', '-Wl,-z,nodelete', '-x', 'c', '-', '-o', output, '-lm'];
+  // Unloading code that threads are in would end the process; on macOS libraries with threads of their own stay anyway.
+  const stay = process.platform === 'linux' ? ['-Wl,-z,nodelete'] : [];
+  const args = [...flags, '-pipe', '-fPIC', '-shared', ...stay, '-x', 'c', '-', '-o', output, '-lm'];
   const { status, output: said } = await run(path, args, text, compileLimit, signal);
   if (status !== 0) throw compilerError('the C compiler makes a library of the kernels', path, said);
 }

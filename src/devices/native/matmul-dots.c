@@ -27,6 +27,7 @@ INLINE void multiply_dots(const int rows, const struct matmul *w, const float *a
   int64_t i = 0;
   for (; i + DOT_LANES <= w->k; i += DOT_LANES)
     UNROLL for (int v = 0; v < DOT_VECTORS; v++) UNROLL for (int j = 0; j < DOT_COLUMNS; j++) {
+      if (v == 0) __builtin_prefetch(right[j] + i + DOT_COLUMNS * w->b_column); /* the next columns lie behind */
       const floats x = floats_load(right[j] + i + v * LANES);
       UNROLL for (int r = 0; r < rows; r++)
         sums[r][j][v] = multiply_add(floats_load(a + r * w->a_row + i + v * LANES), x, sums[r][j][v]);

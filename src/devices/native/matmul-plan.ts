@@ -19,8 +19,8 @@ export const groupRows = 84;
 export const mostTileRows = 14;
 export const mostPanel = 32;
 
-const mostDepth = 384; // a panel of A, 14 wide, stays in a first-level cache of 32 KB
-const blockRows = 224; // with mostDepth, 344 KB of A: it stays in a second-level cache
+const mostDepth = 512;
+const blockNumbers = 131_072; // of A, packed: they stay in a second-level cache of 1 MB
 const fewestBlockRows = 56;
 const fewColumns = 384; // fewer repeat each number of A too seldom to pay for its packing
 const smallBytes = 32_768; // a B that stays in the first-level cache
@@ -32,7 +32,8 @@ const itemsPerThread = 4;
 export function planMatmul({ m, n, k, a, b }: BlasProduct, threads: number): MatmulPlan {
   const depth = evenly(k, mostDepth);
   const bytes = 4 * k * n;
-  const byRows = a.columnStride === 1 && n < fewColumns;
+  const byRows = a.columnStride === 1 && n < fewColumns && a.rowStride % 512 !== 0;
+  const blockRows = Math.max(56, Math.min(448, blockNumbers / depth));
   if (bytes > smallBytes && (m <= fewestBlockRows || (m <= fewRows && n >= 2 * m && bytes >= largeBytes))) {
     const wanted = Math.min(itemsPerThread * threads, Math.ceil(n / (4 * mostPanel)));
     const columnBlocks = Math.max(Math.ceil(n / groupColumns), wanted);

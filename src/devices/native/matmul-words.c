@@ -2,6 +2,7 @@
 #ifndef SLUICE_MATMUL
 #define SLUICE_MATMUL
 #define PANEL (2 * LANES)    /* columns of a tile */
+enum { AHEAD = 16 }; /* steps of k */
 enum { GROUP_COLUMNS = 256, GROUP_ROWS = 84 }; /* packed together: whole panels, however wide the processor's are */
 
 /* How an operand is read: where it lies, packed beforehand, or packed by each work item for itself. */

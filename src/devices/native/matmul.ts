@@ -1,4 +1,5 @@
 import type { BlasMatrix, BlasProduct } from './blas.js';
+import { processorFeatures } from './flags.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import {
   groupColumns,
@@ -34,22 +35,39 @@ export function matmul(launcher: Launcher, product: BlasProduct): void {
   else multiplyTiles(launcher, folded);
 }
 
-/** Whether ours beats a BLAS. */
-export const prefersOwn = (_product: BlasProduct, _threads: number): boolean => true;
+const hugeSide = 1536;
+const smallFlops = 2e7;
+
+/**
+ * Whether ours is the faster one, by the table of docs/log.md: with vectors of 512 bits up to all but the largest
+ * products, with shorter ones where a BLAS spends its time on packing.
+ */
+export function prefersOwn({ batch, m, n, k }: BlasProduct, _threads: number): boolean {
+  if (m <= fewRows || n === 1) return true;
+  isWide ??= processorFeatures().includes('avx512f');
+  return isWide ? Math.min(m, n, k) < hugeSide : 2 * batch * m * n * k < smallFlops;
+}
+
+let isWide: boolean | undefined;
 
 const writer = /* @__PURE__ */ new ArgumentWriter();
 
 /** The words of matmul-words.c. */
 function wordsOf(product: BlasProduct, plan: MatmulPlan, packed = { a: 0, b: 0 }): Float64Array {
   const { batch, m, n, k, a, b, c, accumulate } = product;
-  const strides = (x: BlasMatrix): readonly number[] => [batch === 1 ? 0 : x.batchStride, x.rowStride, x.columnStride];
-  writer.start();
-  const { depth, rowBlocks, columnBlocks, readA, readB } = plan;
-  for (const word of [m, n, k, ...strides(a), ...strides(b), ...strides(c).slice(0, 2), accumulate ? 1 : 0])
-    writer.number(word);
-  for (const word of [depth, rowBlocks, columnBlocks, readA, readB]) writer.number(word);
-  for (const word of [a.address, b.address, c.address, packed.a, packed.b]) writer.number(word);
-  return writer.words;
+  const isOne = batch === 1;
+  writer.start().number(m).number(n).number(k);
+  for (const x of [a, b, c]) {
+    writer.number(isOne ? 0 : x.batchStride).number(x.rowStride);
+    if (x !== c) writer.number(x.columnStride);
+  }
+  writer
+    .number(accumulate ? 1 : 0)
+    .number(plan.depth)
+    .number(plan.rowBlocks)
+    .number(plan.columnBlocks);
+  writer.number(plan.readA).number(plan.readB);
+  return writer.number(a.address).number(b.address).number(c.address).number(packed.a).number(packed.b).words;
 }
 
 function multiplyTiles(launcher: Launcher, product: BlasProduct): void {

@@ -222,7 +222,8 @@ INLINE floats floats_scale(floats x, floats n) {
 INLINE doubles doubles_ratio(doubles a, doubles b) { return a / b; }
 #endif
 INLINE doubles doubles_exponent(doubles x) {
-  return (doubles)(((doubles_bits)x >> 52) | 0x4330000000000000) - 0x1.00000000003ffp52;
+  typedef uint64_t unsigned_bits __attribute__((vector_size(VECTOR_BYTES)));
+  return (doubles)(((unsigned_bits)x >> 52) | 0x4330000000000000) - 0x1.00000000003ffp52;
 }
 INLINE doubles doubles_mantissa(doubles x) {
   return (doubles)(((doubles_bits)x & 0x000fffffffffffff) | 0x3ff0000000000000);

@@ -13,7 +13,7 @@ import { TaskQueue } from './queue.js';
 export { ArgumentWriter } from './arguments.js';
 export type { KernelSource } from './kernel-source.js';
 export type { NativeKernel } from './kernels.js';
-export { addressOf, NativeBuffer } from './memory.js';
+export { addressOf } from './memory.js';
 
 export interface NativeOptions {
   /** Threads that compute, the calling one included; by default one for each the machine runs at once. */
