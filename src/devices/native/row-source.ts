@@ -67,6 +67,10 @@ class RowWriter {
       ...this.#plan.levels.flatMap((level, pass) => this.#reduce(level, pass, names)),
       ...this.#output(names),
     ];
+    const written = Math.max(
+      0,
+      this.#plan.outputs.findIndex((output) => !this.#plan.isRow(output)),
+    );
     const body = (name: string): string[] => [
       ...this.#operands.arguments,
       'const int64_t whole = length - length % FLOATS;',
@@ -78,7 +82,8 @@ class RowWriter {
       '(void)scratch;',
       'for (int64_t i = begin; i < end; i++) {',
       ...[...this.#kept.values()].map(
-        ({ name: kept, ctype }) => `${ctype} *const ${kept} = (${ctype} *)in_step(${kept}_base, o0 + i * ostep0);`,
+        ({ name: kept, ctype }) =>
+          `${ctype} *const ${kept} = (${ctype} *)in_step(${kept}_base, o${written} + i * ostep${written});`,
       ),
       ...row.flatMap((line) => (typeof line === 'string' ? [line] : line(name))),
       '}',
