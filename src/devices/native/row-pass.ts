@@ -13,10 +13,10 @@ export interface Memory {
 
 /** What collects a reduction, by the lanes of row-prelude.h. */
 export const collectors = {
-  sum: { ctype: 'double', combine: 'PLUS' },
-  count: { ctype: 'float', combine: 'PLUS' },
-  max: { ctype: 'double', combine: 'double_max' },
-  maxf: { ctype: 'float', combine: 'float_max' },
+  sum: { ctype: 'double' },
+  count: { ctype: 'float' },
+  max: { ctype: 'double' },
+  maxf: { ctype: 'float' },
 } as const;
 export type Collector = keyof typeof collectors;
 
@@ -105,6 +105,11 @@ export class Pass {
       ...this.#loop(1),
       ...lanes.map(({ put }) => `${put};`),
     ];
+  }
+
+  /** The array `values` of a call, given what holds each. */
+  static values(results: readonly string[]): string {
+    return `const double values[] = {${results.length > 0 ? results.join(', ') : '0'}};`;
   }
 
   /** Its call over a row of `length`, of which `whole` makes whole vectors; `values` is an array of the row's values. */
