@@ -81,16 +81,19 @@ export function expand(expression: Expression, type: keyof typeof expanded = 'fl
   // From the top down: an expansion is made for the ranges of its operands as they were.
   const { node } = expression;
   const lanes = node.kind === 'apply' ? primitives[node.primitive].lanes : undefined;
-  const made =
-    lanes !== undefined && 'expand' in lanes
-      ? expand((type === 'float32' ? (lanes.short ?? lanes) : lanes).expand(...expression.operands), type)
-      : withOperands(
-          byRatio(expression, type),
-          expression.operands.map((operand) => expand(operand, type)),
-        );
+  const hasExpansion = lanes !== undefined && 'expand' in lanes;
+  const made = hasExpansion
+    ? expand((type === 'float32' ? (lanes.short ?? lanes) : lanes).expand(...expression.operands), type)
+    : expandOperands(byRatio(expression, type), type);
   expanded[type].set(expression, made);
   return made;
 }
+
+const expandOperands = (expression: Expression, type: keyof typeof expanded): Expression =>
+  withOperands(
+    expression,
+    expression.operands.map((operand) => expand(operand, type)),
+  );
 
 /** In float64, a quotient whose divisor is neither small nor large needs no division. */
 function byRatio(expression: Expression, type: keyof typeof expanded): Expression {

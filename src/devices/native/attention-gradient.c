@@ -29,9 +29,9 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
                           int64_t count) {
   const float *query = vector_of(w->query, batch, first, head);
   const float *d_output = vector_of(w->d_output, batch, first, head);
-  pack_lines(query, w->query.time, 1, (int)count, QUERIES, HEAD_DIM, b->columns[0]);
-  pack_lines(d_output, w->d_output.time, 1, (int)count, QUERIES, HEAD_DIM, b->d_columns[0]);
-  pack_lines(vector_of(w->output, batch, first, head), w->output.time, 1, (int)count, QUERIES, HEAD_DIM, b->sums[0]);
+  pack_lines(query, w->query.time, 1, count, QUERIES, HEAD_DIM, b->columns[0]);
+  pack_lines(d_output, w->d_output.time, 1, count, QUERIES, HEAD_DIM, b->d_columns[0]);
+  pack_lines(vector_of(w->output, batch, first, head), w->output.time, 1, count, QUERIES, HEAD_DIM, b->sums[0]);
   for (int q = 0; q < QUERIES; q += LANES) {
     floats delta = {0};
     for (int d = 0; d < HEAD_DIM; d++) {
@@ -54,7 +54,7 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
 }
 
 /* One vector of queries: P^T and dS^T from S^T and dP^T; zeros up to the end of the last tile of keys. */
-INLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t seen, floats reach) {
+static NOINLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t seen, floats reach) {
   const floats log_sum_exp = floats_load(&b->log_sum_exp[lane]), delta = floats_load(&b->delta[lane]);
   int64_t j = 0;
   for (; j < whole; j++) {
@@ -72,7 +72,7 @@ INLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t 
 }
 
 /* sums[j] += scores[j][q] rows[q] for one tile of keys and the queries from `lane` to `end`. */
-static void NAME(add)(const float *scores, const float *rows, int64_t lane, int64_t end, float *sums) {
+static NOINLINE void NAME(add)(const float *scores, const float *rows, int64_t lane, int64_t end, float *sums) {
   for (int d = 0; d < D_PAD; d += D_VECTORS * LANES) {
     floats tile[KEY_ROWS][D_VECTORS];
     UNROLL for (int r = 0; r < KEY_ROWS; r++) UNROLL for (int v = 0; v < D_VECTORS; v++)
@@ -96,16 +96,16 @@ static void NAME(keys)(struct NAME(block) *b, const struct attention *w, const f
       const float *lines = pass == 0 ? keys : values, *columns = pass == 0 ? b->columns[0] : b->d_columns[0];
       const int64_t line = pass == 0 ? w->key.time : w->value.time;
       float *scores = pass == 0 ? b->weights[0] : b->slopes[0];
-      score_rows(2, lines, line, columns + lane, HEAD_DIM, 0, seen.both, scores + lane);
-      score_rows(1, lines, line, columns + lane + LANES, HEAD_DIM, seen.both, seen.second, scores + lane + LANES);
+      score_pair(lines, line, columns + lane, HEAD_DIM, 0, seen.both, scores + lane);
+      score_one(lines, line, columns + lane + LANES, HEAD_DIM, seen.both, seen.second, scores + lane + LANES);
     }
     const floats reach = lane_numbers(first + lane + w->reach - key);
     NAME(weigh)(b, lane, seen.whole < seen.both ? seen.whole : seen.both, seen.both, reach);
     NAME(weigh)(b, lane + LANES, seen.whole, seen.second, reach + floats_all(LANES));
-    for (int tile = 0; tile < D_TILES - 1; tile++)
+    for (int tile = 0; tile < D_EQUAL; tile++)
       mix_lines(D_TILE, keys + tile * D_TILE, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[tile * D_TILE][lane]);
-    const int rest = (D_TILES - 1) * D_TILE;
-    mix_lines(D_REST, keys + rest, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[rest][lane]);
+    const int rest = D_EQUAL * D_TILE;
+    if (rest < HEAD_DIM) mix_lines(D_REST, keys + rest, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[rest][lane]);
   }
   const int64_t end = (count + PAIR - 1) / PAIR * PAIR;
   for (int64_t j = 0, lane = 0; j < length; j += KEY_ROWS) {

@@ -104,45 +104,52 @@ static inline struct reach reach_of(const struct attention *w, int64_t first, in
   return (struct reach){seen[0], seen[1], seen[2]};
 }
 
-/* target[q * time + d] = factors[q] * from[d * QUERIES + q] for d < width, q < count. */
-static inline void transpose_out(const float *from, const float *factors, int width, int64_t count, float *target,
-                                 int64_t time) {
+/* target[q * time + d] = factors[q] * from[d * QUERIES + q] for d < width, q < count; `from` is spent. */
+static NOINLINE void transpose_out(float *from, const float *factors, int64_t width, int64_t count, float *target,
+                                   int64_t time) {
+  for (int64_t d = 0; d < width; d++)
+    for (int64_t q = 0; q < QUERIES; q++) from[d * QUERIES + q] *= factors[q];
   for (int64_t q = 0; q < QUERIES && q < count; q += LANES) {
-    const floats factor = floats_load(factors + q);
-    int64_t d = 0;
-    for (; d + LANES <= width; d += LANES) {
-      floats rows[LANES];
-      UNROLL for (int i = 0; i < LANES; i++) rows[i] = floats_load(from + (d + i) * QUERIES + q) * factor;
-      transpose(rows);
-      UNROLL for (int i = 0; i < LANES; i++) if (q + i < count) floats_store(target + (q + i) * time + d, rows[i]);
+    float rows[LANES * LANES];
+    const int64_t some = count - q < LANES ? count - q : LANES;
+    for (int64_t d = 0; d < width; d += LANES) {
+      const int64_t rest = width - d < LANES ? width - d : LANES;
+      transpose_block(from + d * QUERIES + q, QUERIES, rest, rows, LANES, LANES, LANES);
+      for (int64_t i = 0; i < some; i++) memcpy(target + (q + i) * time + d, rows + i * LANES, 4 * (size_t)rest);
     }
-    for (; d < width; d++)
-      for (int i = 0; i < LANES && q + i < count; i++)
-        target[(q + i) * time + d] = from[d * QUERIES + q + i] * factors[q + i];
   }
 }
 
-/* scores[j][q] = lines[j] . columns[:, q] for `count` keys and one or two vectors of queries. */
-INLINE void score_rows(const int vectors, const float *lines, int64_t line, const float *columns, const int depth,
-                       int64_t first, int64_t last, float *scores) {
-#define SCORE_TILE(rows)                                                                                          \
+/* scores[j][q] = lines[j] . columns[:, q] for the keys from first to last, and one or two vectors of queries. */
+#define SCORE_TILE(rows, vectors)                                                                                 \
   {                                                                                                               \
-    floats sums[rows][vectors];                                                                                      \
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (floats){0};          \
-    multiply_tile(rows, vectors, 0, lines + j * line, line, 1, columns, QUERIES, depth, sums);                       \
+    floats sums[rows][vectors];                                                                                   \
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (floats){0};       \
+    multiply_tile(rows, vectors, 0, lines + j * line, line, 1, columns, QUERIES, depth, sums);                    \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
-      floats_store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                                  \
+      floats_store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                           \
+    j += rows;                                                                                                    \
   }
+static NOINLINE void score_pair(const float *lines, int64_t line, const float *columns, int64_t depth, int64_t first,
+                                int64_t last, float *scores) {
   for (int64_t j = first; j < last;) {
     const int64_t rest = last - j;
     const int eights = TILE_ROWS == 14 && (rest == 16 || rest == 20 || rest == 24); /* else two rows would be left */
-    if (rest >= TILE_ROWS && !eights) { SCORE_TILE(TILE_ROWS) j += TILE_ROWS; }
-    else if (TILE_ROWS > 8 && rest >= 8) { SCORE_TILE(8) j += 8; }
-    else if (rest >= 4) { SCORE_TILE(4) j += 4; }
-    else { SCORE_TILE(1) j++; }
+    if (rest >= TILE_ROWS && !eights) SCORE_TILE(TILE_ROWS, 2)
+    else if (TILE_ROWS > 8 && rest >= 8) SCORE_TILE(8, 2)
+    else if (rest >= 4) SCORE_TILE(4, 2)
+    else SCORE_TILE(1, 2)
   }
-#undef SCORE_TILE
 }
+
+static NOINLINE void score_one(const float *lines, int64_t line, const float *columns, int64_t depth, int64_t first,
+                               int64_t last, float *scores) {
+  for (int64_t j = first; j < last;) {
+    if (last - j >= 8) SCORE_TILE(8, 1)
+    else SCORE_TILE(1, 1)
+  }
+}
+
 /* sums = correction * sums + lines^T weights, for one pair of vectors of queries; `rows` numbers of each line. */
 INLINE void mix_lines(const int rows, const float *lines, int64_t time, const float *weights, struct reach seen,
                       const floats *correction, float *sums) {
@@ -171,6 +178,8 @@ static inline void prefetch_lines(const float *lines, int64_t line, int64_t widt
 #undef D_TILES
 #undef D_TILE
 #undef D_REST
+#undef D_EQUAL
 #define D_TILES ((HEAD_DIM + TILE_ROWS - 1) / TILE_ROWS)
 #define D_TILE ((HEAD_DIM + D_TILES - 1) / D_TILES)
 #define D_REST (HEAD_DIM - (D_TILES - 1) * D_TILE)
+#define D_EQUAL (D_TILES - (D_REST != D_TILE))

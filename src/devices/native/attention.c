@@ -11,7 +11,7 @@ struct NAME(block) {
 };
 
 /* Turns one vector's scores into weights; returns what the sums so far are to be multiplied by. */
-INLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats reach, floats *largest, floats *total) {
+static NOINLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats reach, floats *largest, floats *total) {
   for (int64_t j = whole; j < seen; j++) {
     float *score = scores + j * QUERIES;
     floats_store(score, floats_choose(floats_all((float)j) < reach, floats_load(score), floats_all(-__builtin_inff())));
@@ -34,7 +34,7 @@ INLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats rea
   return correction;
 }
 
-static __attribute__((noinline)) void NAME(keys)(struct NAME(block) *block, const struct attention *w, const float *keys, const float *values,
+static void NAME(keys)(struct NAME(block) *block, const struct attention *w, const float *keys, const float *values,
                        int64_t first, int64_t count, int64_t key, int64_t length) {
   prefetch_lines(values, w->value.time, HEAD_DIM, length);
   prefetch_lines(keys + KEYS * w->key.time, w->key.time, HEAD_DIM, length);
@@ -44,8 +44,8 @@ static __attribute__((noinline)) void NAME(keys)(struct NAME(block) *block, cons
     if (seen.second == 0) continue;
     float *scores = (float *)&block->scores[0][pair];
     const float *columns = (const float *)&block->columns[0][pair];
-    score_rows(2, keys, w->key.time, columns, HEAD_DIM, 0, seen.both, scores);
-    score_rows(1, keys, w->key.time, columns + LANES, HEAD_DIM, seen.both, seen.second, scores + LANES);
+    score_pair(keys, w->key.time, columns, HEAD_DIM, 0, seen.both, scores);
+    score_one(keys, w->key.time, columns + LANES, HEAD_DIM, seen.both, seen.second, scores + LANES);
     const floats reach = lane_numbers(first + lane + w->reach - key);
     const floats correction[] = {
         NAME(weigh)(scores, seen.whole, seen.both, reach, &block->largest[pair], &block->totals[pair]),
@@ -53,10 +53,10 @@ static __attribute__((noinline)) void NAME(keys)(struct NAME(block) *block, cons
                     &block->totals[pair + 1]),
     };
     float *sums = (float *)&block->sums[0][pair];
-    for (int tile = 0; tile < D_TILES - 1; tile++)
+    for (int tile = 0; tile < D_EQUAL; tile++)
       mix_lines(D_TILE, values + tile * D_TILE, w->value.time, scores, seen, correction, sums + tile * D_TILE * QUERIES);
-    const int rest = (D_TILES - 1) * D_TILE;
-    mix_lines(D_REST, values + rest, w->value.time, scores, seen, correction, sums + rest * QUERIES);
+    const int rest = D_EQUAL * D_TILE;
+    if (rest < HEAD_DIM) mix_lines(D_REST, values + rest, w->value.time, scores, seen, correction, sums + rest * QUERIES);
   }
 }
 
@@ -69,7 +69,7 @@ static void NAME(finish)(struct NAME(block) *block, int64_t count, float *log_su
     floats_store(factors + v * LANES, floats_choose(total == floats_all(0), floats_all(0), floats_all(1) / total));
   }
   memcpy(log_sum_exp, logs, 4 * (size_t)count);
-  transpose_out((const float *)block->sums, factors, HEAD_DIM, count, output, time);
+  transpose_out((float *)block->sums, factors, HEAD_DIM, count, output, time);
 }
 
 void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
@@ -80,7 +80,7 @@ void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
     const int64_t head = sequence % w.heads, batch = sequence / w.heads, key_head = head / w.group;
     const int64_t count = w.query_length - first < QUERIES ? w.query_length - first : QUERIES;
     const int64_t seen = keys_seen(&w, first + count - 1);
-    pack_lines(vector_of(w.query, batch, first, head), w.query.time, 1, (int)count, QUERIES, HEAD_DIM,
+    pack_lines(vector_of(w.query, batch, first, head), w.query.time, 1, count, QUERIES, HEAD_DIM,
                (float *)block->columns);
     for (int d = 0; d < HEAD_DIM; d++)
       for (int v = 0; v < QUERIES / LANES; v++) {

@@ -10,7 +10,7 @@ struct NAME(tile) {
 
 /* A tile whose A goes by rows (step is 1) or by columns (line is 1). */
 #define TILE(rows, vectors)                                                                                      \
-  static __attribute__((noinline)) void NAME(tile_##rows##_##vectors)(const struct NAME(tile) *t) {                \
+  static NOINLINE void NAME(tile_##rows##_##vectors)(const struct NAME(tile) *t) {                \
     floats sums[rows][vectors] = {0};                                                                               \
     UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
       __builtin_prefetch(t->c + r * t->c_row + v * LANES, 1);                                                    \
@@ -21,55 +21,49 @@ struct NAME(tile) {
       floats_store(c, t->add ? floats_load(c) + sums[r][v] : sums[r][v]);                                                      \
     }                                                                                                            \
   }
-#define TILES(rows) TILE(rows, 1) TILE(rows, 2)
 #if TILE_ROWS == 14
-TILES(14)
+TILE(14, 2) TILE(14, 1)
 #elif TILE_ROWS == 12
-TILES(12)
+TILE(12, 2) TILE(12, 1)
 #else
-TILES(6)
+TILE(6, 2) TILE(6, 1)
 #endif
 #if TILE_ROWS > 8
-TILES(8)
+TILE(8, 2)
 #endif
-TILES(4)
-TILES(2)
-TILES(1)
+TILE(4, 2) TILE(4, 1) TILE(1, 2) TILE(1, 1)
 
 typedef void NAME(tile_function)(const struct NAME(tile) *);
-#define TILES_OF(rows) {NAME(tile_##rows##_1), NAME(tile_##rows##_2)}
-static const int NAME(heights)[] = {TILE_ROWS,
-#if TILE_ROWS > 8
-  8,
-#endif
-  4, 2, 1};
-static NAME(tile_function) *const NAME(tiles)[][2] = {
+static const struct {
+  int rows;
+  NAME(tile_function) *tile;
+} NAME(heights)[2][4] = {
 #if TILE_ROWS == 14
-  TILES_OF(14),
+  {{14, NAME(tile_14_1)}, {4, NAME(tile_4_1)}, {1, NAME(tile_1_1)}},
+  {{14, NAME(tile_14_2)}, {8, NAME(tile_8_2)}, {4, NAME(tile_4_2)}, {1, NAME(tile_1_2)}},
 #elif TILE_ROWS == 12
-  TILES_OF(12),
+  {{12, NAME(tile_12_1)}, {4, NAME(tile_4_1)}, {1, NAME(tile_1_1)}},
+  {{12, NAME(tile_12_2)}, {8, NAME(tile_8_2)}, {4, NAME(tile_4_2)}, {1, NAME(tile_1_2)}},
 #else
-  TILES_OF(6),
+  {{6, NAME(tile_6_1)}, {4, NAME(tile_4_1)}, {1, NAME(tile_1_1)}},
+  {{6, NAME(tile_6_2)}, {4, NAME(tile_4_2)}, {1, NAME(tile_1_2)}},
 #endif
-#if TILE_ROWS > 8
-  TILES_OF(8),
-#endif
-  TILES_OF(4), TILES_OF(2), TILES_OF(1)};
+};
 
 /* One panel of C: tiles of the greatest height that fits, one below the other. Columns past `width` go nowhere. */
 static void NAME(panel)(struct NAME(tile) t, int64_t a_panel, int64_t rows, int64_t width) {
   const int vectors = width > LANES ? 2 : 1;
   const float *a = t.a;
   for (int64_t row = 0, kind = 0; row < rows;) {
-    const int height = NAME(heights)[kind];
+    const int height = NAME(heights)[vectors - 1][kind].rows;
     if (row + height > rows) { kind++; continue; }
     t.a = a + row / TILE_ROWS * a_panel + row % TILE_ROWS * t.line; /* a panel that is not full has tiles below tiles */
-    if (width == vectors * LANES) NAME(tiles)[kind][vectors - 1](&t);
+    if (width == vectors * LANES) NAME(heights)[vectors - 1][kind].tile(&t);
     else {
       _Alignas(64) float edge[TILE_ROWS * PANEL];
       struct NAME(tile) e = t;
       e.c = edge, e.c_row = PANEL, e.add = 0;
-      NAME(tiles)[kind][vectors - 1](&e);
+      NAME(heights)[vectors - 1][kind].tile(&e);
       for (int r = 0; r < height; r++)
         for (int64_t j = 0; j < width; j++) {
           float *c = t.c + r * t.c_row + j;
@@ -116,7 +110,7 @@ static void NAME(place_b)(const struct matmul *w, const struct NAME(part) *p, in
     t->b = packed + place * t->depth;
   } else if (columns >= PANEL) t->b = b, t->b_step = w->b_row;
   else { /* a tile reads whole vectors, which would reach past the end */
-    pack_lines(b, w->b_column, w->b_row, (int)columns, PANEL, t->depth, packed);
+    pack_lines(b, w->b_column, w->b_row, columns, PANEL, t->depth, packed);
     t->b = packed;
   }
 }

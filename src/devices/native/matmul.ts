@@ -1,4 +1,5 @@
 import type { BlasMatrix, BlasProduct } from './blas.js';
+import { processorFeatures } from './flags.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import {
   groupColumns,
@@ -34,8 +35,20 @@ export function matmul(launcher: Launcher, product: BlasProduct): void {
   else multiplyTiles(launcher, folded);
 }
 
-/** Whether ours beats a BLAS. */
-export const prefersOwn = (_product: BlasProduct, _threads: number): boolean => true;
+const hugeSide = 1536;
+const smallFlops = 2e7;
+
+/**
+ * Whether ours is the faster one, by the table of docs/log.md: with vectors of 512 bits up to all but the largest
+ * products, with shorter ones where a BLAS spends its time on packing.
+ */
+export function prefersOwn({ batch, m, n, k }: BlasProduct, _threads: number): boolean {
+  if (m <= fewRows || n === 1) return true;
+  isWide ??= processorFeatures().includes('avx512f');
+  return isWide ? Math.min(m, n, k) < hugeSide : 2 * batch * m * n * k < smallFlops;
+}
+
+let isWide: boolean | undefined;
 
 const writer = /* @__PURE__ */ new ArgumentWriter();
 

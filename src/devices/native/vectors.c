@@ -28,6 +28,12 @@
 #endif
 
 #define UNROLL _Pragma("GCC unroll 16")
+/* Compiled once, whatever its arguments: compilers are waited for. */
+#if defined(__clang__)
+#define NOINLINE __attribute__((noinline))
+#else
+#define NOINLINE __attribute__((noinline, noclone))
+#endif
 
 /*
  * sums[r][v] += sum over i < depth of a[r * line + i * step] * b[i * b_step + v * LANES], in the order of i: the tile
@@ -87,47 +93,54 @@ INLINE void transpose(floats rows[LANES]) {
 }
 
 /*
- * packed[i * panel + r] = lines[r * line + i * step] for r < count, 0 up to panel; i < depth. Written in the order of
- * i, since whole vectors of a row reach into the next one.
+ * rows[i * row + r] = lines[r * line + i] for i < LANES and r < width, 0 from r = count on. The first `whole` rows are
+ * written as whole vectors, which may reach into the next row.
  */
-INLINE void pack_lines(const float *lines, int64_t line, int64_t step, int count, const int panel, int64_t depth,
-                       float *packed) {
+static NOINLINE void transpose_block(const float *lines, int64_t line, int64_t count, float *rows, int64_t row,
+                                     int64_t width, int64_t whole) {
+  floats block[LANES];
+  UNROLL for (int r = 0; r < LANES; r++) block[r] = r < count ? floats_load(lines + r * line) : (floats){0};
+  transpose(block);
+  UNROLL for (int i = 0; i < LANES; i++) {
+    if (i < whole) floats_store(rows + i * row, block[i]);
+    else memcpy(rows + i * row, &block[i], 4 * (size_t)width);
+  }
+}
+
+/* packed[i * panel + r] = lines[r * line + i * step] for r < count, 0 up to panel; i < depth. */
+static NOINLINE void pack_lines(const float *lines, int64_t line, int64_t step, int64_t count, int64_t panel, int64_t depth,
+                                float *packed) {
   if (step == 1 && depth >= LANES) {
     for (int64_t start = 0; start < depth; start += LANES) {
       const int64_t i = start + LANES <= depth ? start : depth - LANES; /* the last vectors overlap those before */
-      for (int first = 0; first < panel; first += LANES) {
-        floats rows[LANES];
-        UNROLL for (int r = 0; r < LANES; r++)
-          rows[r] = first + r < count ? floats_load(lines + (first + r) * line + i) : (floats){0};
-        transpose(rows);
-        /* Past the end of the row comes its next one, written later, unless this is the last of all or not its first vector. */
-        const int whole = first + LANES <= panel, reaches = first == 0;
-        UNROLL for (int r = 0; r < LANES; r++) {
-          float *row = packed + (i + r) * panel + first;
-          if (whole || (reaches && i + r < depth - 1)) floats_store(row, rows[r]);
-          else memcpy(row, &rows[r], 4 * (size_t)(panel - first));
-        }
+      for (int64_t first = 0; first < panel; first += LANES) {
+        const int64_t width = panel - first < LANES ? panel - first : LANES;
+        /* A row's only vector may reach into the next, which is written later. */
+        const int64_t whole = width == LANES ? LANES : first > 0 ? 0 : depth - 1 - i;
+        transpose_block(lines + first * line + i, line, count - first, packed + i * panel + first, panel, width, whole);
       }
     }
     return;
   }
-  if (line == 1 && count == panel) {
-    for (int64_t i = 0; i < depth; i++) memcpy(packed + i * panel, lines + i * step, 4 * panel);
+  if (line == 1 && count == panel && step >= LANES && depth > 0) { /* whole vectors, but for the last row */
+    for (int64_t i = 0; i < depth - 1; i++)
+      for (int64_t r = 0; r < panel; r += LANES) floats_store(packed + i * panel + r, floats_load(lines + i * step + r));
+    memcpy(packed + (depth - 1) * panel, lines + (depth - 1) * step, 4 * (size_t)panel);
     return;
   }
   for (int64_t i = 0; i < depth; i++)
-    for (int r = 0; r < panel; r++) packed[i * panel + r] = r < count ? lines[r * line + i * step] : 0;
+    for (int64_t r = 0; r < panel; r++) packed[i * panel + r] = r < count ? lines[r * line + i * step] : 0;
 }
 
 enum { PACK_DEPTH = 16 };
 
 /* Panels of `panel` lines each, one after the other; where lines are neighbours, memory is read in long pieces. */
-INLINE void pack_panels(const float *lines, int64_t line, int64_t step, int64_t count, const int panel, int64_t depth,
+static void pack_panels(const float *lines, int64_t line, int64_t step, int64_t count, int64_t panel, int64_t depth,
                         float *packed, int64_t packed_depth) {
   const int64_t most = line == 1 ? PACK_DEPTH : depth;
   for (int64_t i = 0; i < depth; i += most)
     for (int64_t first = 0; first < count; first += panel)
-      pack_lines(lines + first * line + i * step, line, step, count - first < panel ? (int)(count - first) : panel,
-                 panel, depth - i < most ? depth - i : most, packed + first * packed_depth + i * panel);
+      pack_lines(lines + first * line + i * step, line, step, count - first < panel ? count - first : panel, panel,
+                 depth - i < most ? depth - i : most, packed + first * packed_depth + i * panel);
 }
 #endif
