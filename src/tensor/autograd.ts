@@ -1,7 +1,7 @@
 import { SluiceError, show } from '../base/errors.js';
 import type { View } from '../devices/device.js';
 import { packedStrides, type Shape } from './shape.js';
-import type { Release, Storage } from './storage.js';
+import type { Observer, Release, Storage } from './storage.js';
 
 /**
  * Where gradients gather: one for each tensor that an operation made while gradients were wanted, and one for each
@@ -70,9 +70,11 @@ export class GraphNode {
   readonly #outputs: Source[] = [];
   #backward: Backward | undefined;
   #holders = 0;
+  readonly #observe: Observer | undefined;
 
   constructor(operation: string, inputs: readonly Recordable[]) {
     this.operation = operation;
+    this.#observe = inputs[0]?.storage.tracker.observe;
     const parents: Source[] = [];
     for (const { source } of inputs) if (source !== undefined) parents.push(source);
     this.#parents = parents;
@@ -94,7 +96,7 @@ export class GraphNode {
     for (const storage of saved) storage.hold();
     this.#saved = saved.map((storage) => ({ storage, version: storage.version }));
     for (const { node } of this.#parents) node?.hold();
-    this.#backward = backward;
+    this.#backward = this.#observe === undefined ? backward : this.#observe(backward);
   }
 
   /** Held by the tensors it made and the nodes that go through it; without any of them it has no use. */

@@ -10,6 +10,9 @@ export interface Release {
   readonly remedy: string;
 }
 
+/** Gives what is to be called instead of a function. */
+export type Observer = <A extends readonly unknown[]>(call: (...args: A) => void) => (...args: A) => void;
+
 /** The memory of one device: what is live, and the number of the current step. */
 export class Tracker {
   readonly device: Device;
@@ -17,6 +20,8 @@ export class Tracker {
   step = 0;
   /** Whether to note where each tensor is made. */
   traces = false;
+  /** Stands around what an operation does in backward(); called when the operation is recorded. */
+  observe: Observer | undefined;
 
   constructor(device: Device) {
     this.device = device;

@@ -118,6 +118,7 @@ export class AdamW implements Disposable {
         [tensor, first, second],
         { weight: tensor, gradient: tensor.grad, first, second, coefficient, correction1, correction2 },
         { lr: learningRate, beta1, beta2, epsilon, decay: decay ? weightDecay : 0 },
+        'AdamW',
       );
     }
     endStep(this.#device);

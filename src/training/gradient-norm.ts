@@ -1,10 +1,11 @@
 import type { Device, View } from '../devices/device.js';
 import { rowKernel } from '../kernels/kernel.js';
+import { named } from '../kernels/names.js';
 import { constant, type Expression, variable, variables } from '../scalar/expression.js';
 import { type Tensor, zeros } from '../tensor/index.js';
 
 const x = variable('x');
-const squares = rowKernel({ elements: ['x'], outputs: [x.mul(x).sum()] });
+const squares = named(rowKernel({ elements: ['x'], outputs: [x.mul(x).sum()] }), 'sum of squares');
 
 const [loss, applied, clip, beta1, beta2] = variables('loss', 'applied', 'clip', 'beta1', 'beta2');
 
@@ -16,12 +17,15 @@ const whenFinite = (then: Expression, otherwise: Expression | number): Expressio
 const correction = (beta: Expression, steps: Expression): Expression => beta.log().mul(steps).expm1().neg();
 const share = clip.whereLess(norm, clip.div(norm.add(1e-6)), 1);
 const nextApplied = applied.add(whenFinite(one, 0));
-const summary = rowKernel({
-  elements: ['x'],
-  rows: ['loss', 'applied'],
-  scalars: ['clip', 'beta1', 'beta2'],
-  outputs: [norm, whenFinite(share, -1), nextApplied, correction(beta1, nextApplied), correction(beta2, nextApplied)],
-});
+const summary = named(
+  rowKernel({
+    elements: ['x'],
+    rows: ['loss', 'applied'],
+    scalars: ['clip', 'beta1', 'beta2'],
+    outputs: [norm, whenFinite(share, -1), nextApplied, correction(beta1, nextApplied), correction(beta2, nextApplied)],
+  }),
+  'norm and clip',
+);
 
 /** Rows that a tensor is summed in: enough for the threads, whatever their number, so that the sum is always the same. */
 const mostRows = 64;

@@ -45,11 +45,12 @@ export function mapTensors<const Outputs extends readonly Expression[]>(
   options: MapOptions = {},
 ): Mapped<Outputs> {
   const { operation, extended } = completeOptions('mapTensors', options, mapDefaults);
-  const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
+  const program = programOf(operation, outputs, Object.keys(inputs), Object.keys(scalars), extended);
   return runMap(program, Object.values(inputs), Object.values(scalars), operation) as Mapped<Outputs>;
 }
 
 function programOf(
+  operation: string,
   outputs: readonly Expression[],
   inputs: readonly string[],
   scalars: readonly string[],
@@ -58,7 +59,7 @@ function programOf(
   return caches[extended ? 'extended' : 'plain'].find(
     outputs,
     (known) => sameItems(known.inputs, inputs) && sameItems(known.scalars, scalars),
-    () => new MapProgram(outputs, inputs, scalars, extended),
+    () => new MapProgram(operation, outputs, inputs, scalars, extended),
   );
 }
 
@@ -97,7 +98,7 @@ export function mapInto(
     });
   }
   first.device.map(
-    programOf(outputs, Object.keys(inputs), Object.keys(scalars), false).kernel,
+    programOf(operation, outputs, Object.keys(inputs), Object.keys(scalars), false).kernel,
     tensors.map((tensor) => viewOf(tensor.strided(), expandLayout(tensor, shape))),
     Object.values(scalars),
     into.map((tensor) => tensor.strided()),
@@ -114,7 +115,7 @@ export function mapJoined(
   options: MapOptions = {},
 ): Tensor {
   const { operation, extended } = completeOptions('mapJoined', options, mapDefaults);
-  const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
+  const program = programOf(operation, outputs, Object.keys(inputs), Object.keys(scalars), extended);
   const { first, tensors, shape, views } = place(operation, Object.values(inputs));
   const along = toAxis(operation, axis, shape.length);
   const size = shape[along] ?? 1;

@@ -51,7 +51,7 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
     sameItems(known.columns, names.columns) &&
     sameItems(known.rows, names.rows) &&
     sameItems(known.scalars, names.scalars);
-  const program = cache.find(outputs, matches, () => new RowProgram(outputs, names));
+  const program = cache.find(outputs, matches, () => new RowProgram(operation, outputs, names));
   const operands = {
     elements: Object.values(elements),
     columns: Object.values(columns),
