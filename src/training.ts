@@ -1,7 +1,17 @@
 /** `sluice/training`: the loop and its parts. */
 export { AdamW, type AdamWOptions } from './training/adamw.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.js';
-export { crossEntropy } from './training/losses.js';
+export {
+  binaryCrossEntropy,
+  type CrossEntropyOptions,
+  crossEntropy,
+  type ElementwiseLossOptions,
+  type HuberOptions,
+  huber,
+  type LossOptions,
+  meanSquaredError,
+  type Reduction,
+} from './training/losses.js';
 export { learningRate, type ScheduleName, type ScheduleOptions, scheduleNames } from './training/schedules.js';
 export { type TrainOptions, train } from './training/train.js';
 export { batchLoss, type StepRecord, Trainer, type TrainerOptions } from './training/trainer.js';
