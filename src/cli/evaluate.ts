@@ -27,26 +27,18 @@ export const registerEvaluate: Register = (program, context) => {
 };
 
 async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ openRun }, { evaluate }, { closeText, openRunText }, { tokenByteLengths }] = await Promise.all([
-    import('../runs/open-run.js'),
-    import('../training/evaluate.js'),
-    import('../runs/prepare.js'),
-    import('../data/tokenizer.js'),
+  const [{ readRecord }, { taskNamed }] = await Promise.all([
+    import('../runs/run-folder.js'),
+    import('../runs/tasks.js'),
   ]);
   return withDevice(flags, async (device) => {
-    const { folder, config, model, tokenizer } = await openRun(run, device);
-    const source = await openRunText(folder, tokenizer, flags.data, (note) => output.progress(note));
-    const options = { batch: flags.batch, context: config.maxPositionEmbeddings, signal };
-    const result = await evaluate(device, model, source, tokenByteLengths(tokenizer), options).finally(() =>
-      closeText(source),
-    );
-    output.panel([
-      ['loss', `${result.loss.toFixed(4)} nats per token`],
-      ['perplexity', result.perplexity.toFixed(2)],
-      ['bits per byte', result.bitsPerByte.toFixed(4)],
-      ['tokens', String(result.tokens)],
-    ]);
-    output.result(result);
+    const record = await readRecord(run);
+    const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
+    const { data, batch } = flags;
+    const tell = (note: string): void => output.progress(note);
+    const judged = await judge.judge({ data, batch, signal, tell }).finally(() => judge.close());
+    output.panel(judged.facts);
+    output.result(judged.details);
     return 0;
   });
 }

@@ -8,8 +8,9 @@ import { Initializer } from '../layers/initialization.js';
 import { Mode } from '../layers/mode.js';
 import { Llama } from '../models/llama.js';
 import { summarize } from '../models/summary.js';
+import { complete } from '../runs/complete.js';
 import { configOf } from '../runs/model.js';
-import { complete, presetNamed } from '../runs/presets.js';
+import { presetNamed } from '../runs/presets.js';
 import { rand, scope, type Tensor } from '../tensor/index.js';
 import { Trainer } from '../training/trainer.js';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
+import { complete } from '../../src/runs/complete.js';
 import { configOf, feedForwardOf } from '../../src/runs/model.js';
 import { checkMemory, plan } from '../../src/runs/plan.js';
-import { complete } from '../../src/runs/presets.js';
 import type { PartialSettings } from '../../src/runs/settings.js';
 
 const device = await openReference();

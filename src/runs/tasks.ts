@@ -1,0 +1,33 @@
+import { extname } from 'node:path';
+import { SluiceError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest.js';
+import type { PartialSettings } from './settings.js';
+import type { Task } from './task.js';
+import { causal } from './tasks/causal.js';
+
+const tasks: readonly Task[] = [causal];
+
+export const taskNames = tasks.map(({ name }) => name);
+
+/** @throws SluiceError `name` that suggests the nearest task. */
+export function taskNamed(name: string): Task {
+  const found = tasks.find((task) => task.name === name);
+  if (found !== undefined) return found;
+  throw new SluiceError('name', {
+    rule: `a task is one of ${taskNames.join(', ')}, or a table's file`,
+    received: name,
+    remedy: didYouMean(name, taskNames, 'Tables end in .csv or .tsv.'),
+  });
+}
+
+/** A file in place of a task is a table of that name. */
+export function taskAndData(given: PartialSettings): PartialSettings {
+  const { task = '', data } = given;
+  if (!/^\.[ct]sv$/i.test(extname(task))) return given;
+  if (data === undefined) return { ...given, task: 'table', data: task };
+  throw new SluiceError('argument', {
+    rule: 'a table is named once, by --task or by --data',
+    received: [task, data],
+    remedy: 'Use --task table --data FILE.csv.',
+  });
+}
