@@ -25,8 +25,9 @@ export function checkpointParts(trainer: Learner, state: RunState): CheckpointPa
 const stateOf = ({ optimizer }: Learner): Map<string, Tensor> => optimizer?.state() ?? new Map();
 
 /** Writes a model's weights into its run's folder. */
-export const saveWeights = (folder: string, model: Layer): Promise<unknown> =>
-  writeFileAtomically(join(folder, runFiles.weights), (sink) => writeSafetensors(sink, weightEntries(model)));
+export async function saveWeights(folder: string, model: Layer): Promise<void> {
+  await writeFileAtomically(join(folder, runFiles.weights), (sink) => writeSafetensors(sink, weightEntries(model)));
+}
 
 /** Reads a checkpoint's tensors into a trainer. @throws SluiceError `checkpoint` for tensors that are not the model's. */
 export async function restoreTrainer(trainer: Learner, checkpoint: Checkpoint): Promise<void> {

@@ -20,10 +20,10 @@ export function complete(given: PartialSettings): Settings {
     });
   }
   const settings = task.complete(said);
-  const stray = (Object.keys(said) as SettingName[]).find((name) => !task.settings.includes(name));
+  const stray = (Object.keys(said) as SettingName[]).find((name) => !task.settings(settings).includes(name));
   if (stray !== undefined) {
     throw new SluiceError('argument', {
-      rule: `${stray} is a setting of the task ${task.name}`,
+      rule: `${settings.model} for ${task.name} has a use for ${stray}`,
       received: said[stray],
       remedy: 'Leave it out.',
     });

@@ -140,12 +140,15 @@ export async function writeRecord(
   await writeFileAtomically(join(folder, runFiles.record), `${encodeJson(record, 2)}\n`);
 }
 
+/** Settings without a default that a model of examples has no use for, and no run.json of one. */
+const unused = { hidden: 1, kvHeads: 1 } as const;
+
 const recordSchema = v.object({
   formatVersion: v.literal(1),
   // A run of an older version lacks what has been added since.
   settings: v.pipe(
     v.record(v.string(), v.unknown()),
-    v.transform((settings) => ({ ...defaults, ...settings })),
+    v.transform((settings) => ({ ...defaults, ...unused, ...settings })),
     settingsSchema,
   ),
   feedForward: v.object({

@@ -88,7 +88,7 @@ async function* runIn(
     // Last: a folder without it is no run.
     await writeRecord(folder, {
       formatVersion: 1,
-      settings: Object.fromEntries(task.settings.map((name) => [name, decided[name]])),
+      settings: Object.fromEntries(task.settings(decided).map((name) => [name, decided[name]])),
       feedForward: own.formula.toJSON(),
       versions: { sluice: packageVersion(), node: process.version },
     });

@@ -1,6 +1,7 @@
 import type { Formula } from '../activations/kinds.js';
 import type { Device } from '../devices/device.js';
 import type { Learner } from '../training/learner.js';
+import type { ClassScores } from '../training/metrics.js';
 import type { Baselines } from './baselines.js';
 import type { Preparation } from './prepare.js';
 import type { RunRecord } from './run-folder.js';
@@ -94,10 +95,18 @@ export interface JudgeOptions {
   readonly tell?: (note: string) => void;
 }
 
-/** A picture, as the text of an SVG file. */
-export interface Picture {
-  readonly name: string;
-  readonly svg: string;
+/** Which class a model of two inputs takes each point of a grid for, and the examples over it. */
+export interface Boundary {
+  readonly inputs: readonly [x: string, y: string];
+  readonly classes: readonly string[];
+  /** The grid's first and last x and y. */
+  readonly x: readonly [number, number];
+  readonly y: readonly [number, number];
+  /** Points along an axis. */
+  readonly size: number;
+  /** [classes][size * size], row by row from the first y: by how much a class is ahead of the best other one. */
+  readonly leads: readonly Float64Array[];
+  readonly points: readonly { readonly x: number; readonly y: number; readonly label: number }[];
 }
 
 /** A trained model that can be judged. */
@@ -106,14 +115,20 @@ export interface Judge {
   close(): Promise<void>;
 }
 
+/** What was found, for a person, for a script and for a picture. */
 export interface Judged {
-  /** Every figure, for a person. */
   readonly facts: Facts;
-  /** A table for a person, the first row its head; the classes' figures, for one. */
-  readonly tables: readonly (readonly (readonly string[])[])[];
   readonly details: Readonly<Record<string, unknown>>;
-  /** Pictures of what was found. */
-  pictures(): Promise<readonly Picture[]>;
+  /** Of classes. */
+  readonly scores?: ClassScores;
+  /** Of values: those foretold and those that are. */
+  readonly values?: {
+    readonly name: string;
+    readonly predicted: ArrayLike<number>;
+    readonly actual: ArrayLike<number>;
+  };
+  /** Of classes told from two inputs. */
+  readonly boundary?: Boundary;
 }
 
 /**
@@ -124,8 +139,8 @@ export interface Task {
   /** As --task and run.json have it. */
   readonly name: string;
   readonly description: string;
-  /** The settings that it has a use for; others are refused. */
-  readonly settings: readonly SettingName[];
+  /** The settings that it, and its model type, have a use for; others are refused. */
+  settings(settings: Pick<Settings, 'model'>): readonly SettingName[];
   /** Fills in what was left open. @throws SluiceError `argument` for settings that contradict each other. */
   complete(given: PartialSettings): Settings;
   /** Refuses all that can be before anything is made. */

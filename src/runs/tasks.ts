@@ -1,11 +1,31 @@
 import { extname } from 'node:path';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import { toyTaskNames, toyTasks } from '../data/toy-tasks.js';
 import type { PartialSettings } from './settings.js';
 import type { Task } from './task.js';
 import { causal } from './tasks/causal.js';
+import { digitData, drawnData, tableData } from './tasks/example-data.js';
+import { exampleTask } from './tasks/examples.js';
 
-const tasks: readonly Task[] = [causal];
+/** A task that is not causal is one of these sources of examples. */
+const tasks: readonly Task[] = [
+  causal,
+  ...toyTaskNames.map((name) =>
+    exampleTask({
+      ...{ name, description: toyTasks[name].description, isRead: false, settings: ['examples'], defaults: {} },
+      read: (settings) => drawnData(toyTasks[name], settings),
+    }),
+  ),
+  exampleTask({
+    ...{ name: 'mnist', description: 'tell handwritten digits', isRead: false, settings: [], read: digitData },
+    defaults: { hidden: 256, batch: 128, lr: 2e-3, steps: 1000 },
+  }),
+  exampleTask({
+    ...{ name: 'table', description: 'tell a column of a table from the others', isRead: true, read: tableData },
+    ...{ settings: ['target', 'inputs', 'missing'], defaults: {} },
+  }),
+];
 
 export const taskNames = tasks.map(({ name }) => name);
 

@@ -64,7 +64,7 @@ const foreign: readonly SettingName[] = [
 export const causal: Task = {
   name: 'causal',
   description: 'predict the next token of a text',
-  settings: settingNames.filter((name) => !foreign.includes(name)),
+  settings: () => settingNames.filter((name) => !foreign.includes(name)),
   complete: completeCausal,
   open: openDraft,
   async resume({ folder, record, device, settings, done }) {
@@ -272,8 +272,6 @@ async function judgeOn(
       ['bits per byte', result.bitsPerByte.toFixed(4)],
       ['tokens', String(result.tokens)],
     ],
-    tables: [],
     details: { ...result },
-    pictures: async () => [],
   };
 }
