@@ -4,23 +4,41 @@ import { type RandomKey, randomInteger } from '../base/random.js';
 /** Examples in memory: rows of numbers, each with what is to be said of it. */
 export interface Examples {
   readonly count: number;
-  /** Numbers of an example. */
+  /** Numbers of an example; 1 where they are sequences of tokens. */
   readonly width: number;
-  /** [count, width], row by row. */
+  /** [count, width], row by row; of sequences their tokens, one after the other. */
   readonly inputs: Float32Array;
+  /** Of sequences: where each begins, and at last where the last one ends; count + 1 places. */
+  readonly offsets?: Int32Array;
   /** The class of each example as an Int32Array, or its value. */
   readonly targets: Int32Array | Float32Array;
 }
 
+/** The numbers of one example. */
+export function exampleAt({ width, inputs, offsets }: Examples, index: number): Float32Array {
+  const place = (i: number): number => offsets?.[i] ?? i * width;
+  return inputs.subarray(place(index), place(index + 1));
+}
+
+/** How long each sequence is. */
+export const lengthsOf = ({ count, offsets = Int32Array.of() }: Examples): Int32Array =>
+  Int32Array.from({ length: count }, (_, i) => (offsets[i + 1] ?? 0) - (offsets[i] ?? 0));
+
 /** The examples of these indices, in their order. */
-export function selectExamples({ width, inputs, targets }: Examples, indices: Int32Array): Examples {
-  const chosen = new Float32Array(indices.length * width);
+export function selectExamples(examples: Examples, indices: Int32Array): Examples {
+  const { width, offsets, targets } = examples;
+  const rows = Array.from(indices, (index) => exampleAt(examples, index));
+  const inputs = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
+  const places = new Int32Array(indices.length + 1);
+  rows.forEach((row, i) => {
+    inputs.set(row, places[i]);
+    places[i + 1] = (places[i] ?? 0) + row.length;
+  });
   const own = targets instanceof Int32Array ? new Int32Array(indices.length) : new Float32Array(indices.length);
   indices.forEach((index, row) => {
-    chosen.set(inputs.subarray(index * width, (index + 1) * width), row * width);
     own[row] = targets[index] ?? 0;
   });
-  return { count: indices.length, width, inputs: chosen, targets: own };
+  return { count: indices.length, width, inputs, targets: own, ...(offsets === undefined ? {} : { offsets: places }) };
 }
 
 /** The numbers below `count` in an order that the key alone decides. Source: Fisher and Yates. */

@@ -19,6 +19,13 @@ export interface WordColumn {
   readonly words: readonly string[];
 }
 
+/** A column of text, given to a model as tokens. */
+export interface TextColumn {
+  readonly kind: 'text';
+  readonly name: string;
+  readonly vocabularySize: number;
+}
+
 export type Column = NumberColumn | WordColumn;
 
 /** What becomes of a missing value: an error, the column's mean (of words: none of them), or the row is left out. */
@@ -27,7 +34,8 @@ export type MissingPolicy = (typeof missingPolicies)[number];
 
 /** How the rows of a table become examples; found from the rows that are learned from. */
 export interface TableEncoding {
-  readonly inputs: readonly Column[];
+  /** Numbers and words, or one column of text. */
+  readonly inputs: readonly (Column | TextColumn)[];
   /** Words are the classes of a classification, a number the value of a regression. */
   readonly target: Column;
   readonly missing: MissingPolicy;
@@ -39,9 +47,9 @@ const mostWords = 100;
 const mostNumberClasses = 20;
 
 export interface TableChoice {
-  /** The column to foretell; the last by default. */
+  /** The column to predict; the last by default. */
   readonly target?: string | undefined;
-  /** The columns to foretell it from; all others by default. */
+  /** The columns to predict it from; all others by default. */
   readonly inputs?: readonly string[] | undefined;
   readonly missing: MissingPolicy;
   /** Whether the target is a class or a value; by default a class where it is words or few whole numbers. */
@@ -63,7 +71,7 @@ export function completeRows(
     const [column, i] = hole;
     const remedy =
       missing === 'mean'
-        ? 'What is to be foretold cannot be filled in: use --missing drop to leave such rows out.'
+        ? 'What is to be predicted cannot be filled in: use --missing drop to leave such rows out.'
         : 'Use --missing mean to fill it in, or --missing drop to leave such rows out.';
     throw cellError({ path: table.path, line, column }, 'has a value', cells[i] ?? '', remedy);
   });
@@ -84,7 +92,7 @@ export function chooseColumns(whole: Table, choice: TableChoice): ChosenTable {
   const inputs = choice.inputs ?? whole.columns.filter((name) => name !== target);
   if (inputs.length === 0 || inputs.includes(target)) {
     throw new SluiceError('data', {
-      rule: `${whole.path} has columns to foretell ${target} from`,
+      rule: `${whole.path} has columns to predict ${target} from`,
       received: inputs,
       remedy: 'Name other columns with --inputs.',
     });
@@ -158,7 +166,8 @@ function inputColumn(table: Table, name: string, training: readonly TableRow[]):
   return wordColumn(name, words);
 }
 
-function wordsOf(table: Table, name: string): string[] {
+/** The words of a column in their order: by number, or by the alphabet. */
+export function wordsOf(table: Table, name: string): string[] {
   const at = columnOf(table, name);
   const words = new Set(table.rows.map(({ cells }) => (cells[at] ?? '').trim()).filter((word) => !isMissing(word)));
   const all = [...words];
@@ -189,7 +198,7 @@ function requireNumber(path: string, line: number, column: string, cell: string)
   );
 }
 
-const widthOf = (column: Column): number => (column.kind === 'number' ? 1 : column.words.length);
+const widthOf = (column: Column | TextColumn): number => (column.kind === 'words' ? column.words.length : 1);
 
 /** How many numbers an example has. */
 export const encodedWidth = ({ inputs }: TableEncoding): number =>
@@ -208,7 +217,9 @@ export function encodeTable(whole: Table, encoding: TableEncoding): Examples {
     const received = `${plural(whole.rows.length, 'row')}, each with a missing value`;
     throw new SluiceError('data', { rule: `${whole.path} has a whole row`, received, remedy: 'Use --missing mean.' });
   }
-  const columns = inputs.map((column) => ({ column, at: columnOf(whole, column.name) }));
+  const columns = inputs.flatMap((column) =>
+    column.kind === 'text' ? [] : [{ column, at: columnOf(whole, column.name) }],
+  );
   const targetAt = columnOf(whole, target.name);
   const width = encodedWidth(encoding);
   const values = new Float32Array(rows.length * width);
@@ -234,7 +245,7 @@ export function encodeTable(whole: Table, encoding: TableEncoding): Examples {
   return { count: rows.length, width, inputs: values, targets };
 }
 
-function wordIndex(path: string, line: number, { name, words }: WordColumn, cell: string): number {
+export function wordIndex(path: string, line: number, { name, words }: WordColumn, cell: string): number {
   const index = words.indexOf(cell.trim());
   if (index >= 0) return index;
   const remedy = didYouMean(cell, words, 'Leave the row out, or train anew with examples of it.');

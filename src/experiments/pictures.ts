@@ -33,16 +33,14 @@ export async function picturesOf(
   const pictures = [draw('loss', 'Loss while training', lossChart(metrics), lossSize)];
   if (scores !== undefined) {
     const size = confusionSize(scores);
-    pictures.push(
-      draw('confusion', 'What the examples of each class were taken for', confusionChart(scores, size), size),
-    );
+    pictures.push(draw('confusion', 'Confusion matrix', confusionChart(scores, size), size));
   }
   if (boundary !== undefined) {
     const title = `What each point is taken for, and the examples: ${boundary.classes.join(', ')}`;
     pictures.push(draw('boundary', title, boundaryChart(boundary), boundarySize));
   }
   if (values !== undefined) {
-    pictures.push(draw('values', `${values.name}: foretold and true`, valuesChart(values), boundarySize));
+    pictures.push(draw('values', `${values.name}: predicted and true`, valuesChart(values), boundarySize));
   }
   return pictures;
 }
@@ -70,11 +68,13 @@ function lossChart(metrics: readonly JsonLine[]): Chart {
     { label: 'training', points: means(training, width), color: colorOf(0) },
     { label: 'held out', points: validation, color: colorOf(1) },
   ].filter(({ points }) => points.length > 0);
+  const smooth = lines.flatMap(({ points }) => points.map(([, value]) => value));
+  const isWide = Math.min(...smooth) > 0 && Math.max(...smooth) > 30 * Math.min(...smooth);
   return (plot, document) =>
     plot.plot({
       ...{ document, ...lossSize, marginLeft: 55, marginRight: 80 },
       x: { label: 'step' },
-      y: { label: 'loss', grid: true, zero: true },
+      y: { label: 'loss', grid: true, ...(isWide ? { type: 'log' } : { zero: true }) },
       marks: [
         plot.line(training, { stroke: colorOf(0), strokeOpacity: 0.25, strokeWidth: 1 }),
         ...lines.map(({ points, color }) => plot.line(points, { stroke: color, strokeWidth: 2 })),
@@ -163,7 +163,7 @@ function valuesChart({ predicted, actual }: NonNullable<Judged['values']>): Char
     plot.plot({
       ...{ document, ...boundarySize, marginLeft: 65, marginRight: 20 },
       x: { label: 'true', grid: true },
-      y: { label: 'foretold', grid: true },
+      y: { label: 'predicted', grid: true },
       marks: [
         plot.line(
           [

@@ -15,7 +15,7 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.maxValue(most, `is at most ${most}`),
   );
 /** The model types of all tasks. */
-const modelNames = ['llama', 'arcee', 'mlp', 'perceptron'] as const;
+const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag'] as const;
 /** The losses of examples: two of classes, two of values. */
 export const lossNames = ['cross-entropy', 'binary-cross-entropy', 'mse', 'huber'] as const;
 export type LossName = (typeof lossNames)[number];
@@ -37,13 +37,16 @@ export const settingsSchema = v.strictObject({
     text,
     'what to learn from: a text (a file, a folder of .txt, a .jsonl with {"text"}, or "demo", Moby Dick), or a table',
   ),
-  task: about(text, 'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, or FILE.csv'),
+  task: about(
+    text,
+    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, FILE.csv, FILE.jsonl',
+  ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron',
+    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens)',
   ),
-  target: about(v.optional(text), 'column of the table to foretell; the last by default'),
-  inputs: about(v.optional(text), 'columns to foretell it from, with commas between; all others by default'),
+  target: about(v.optional(text), 'column of the table to predict; the last by default'),
+  inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
   missing: about(
     v.picklist(missingPolicies, `is one of ${missingPolicies.join(', ')}`),
     'what becomes of missing values: refuse, mean (fill in), or drop (leave the row out)',

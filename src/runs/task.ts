@@ -121,7 +121,7 @@ export interface Judged {
   readonly details: Readonly<Record<string, unknown>>;
   /** Of classes. */
   readonly scores?: ClassScores;
-  /** Of values: those foretold and those that are. */
+  /** Of values: those predicted and those that are. */
   readonly values?: {
     readonly name: string;
     readonly predicted: ArrayLike<number>;

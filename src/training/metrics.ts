@@ -57,7 +57,7 @@ export function classScores(
   return { examples: actual.length, accuracy: right / actual.length, macroF1, classes, confusion };
 }
 
-/** How well values were foretold. */
+/** How well values were predicted. */
 export interface ValueScores {
   readonly examples: number;
   readonly meanSquaredError: number;

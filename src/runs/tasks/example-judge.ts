@@ -7,7 +7,7 @@ import { judgeExamples } from '../../training/judge-examples.js';
 import { runFiles } from '../run-folder.js';
 import type { Boundary, Judge, Judged, JudgeOptions } from '../task.js';
 import { loadExamples, readExamples } from './example-data.js';
-import type { ExampleModel } from './example-models.js';
+import type { ExampleModel } from './example-model.js';
 import { factsOf, scored } from './example-scores.js';
 
 export interface JudgedModel {
@@ -35,7 +35,7 @@ async function judge({ folder, device, encoding, built }: JudgedModel, options: 
   const examples =
     data === undefined
       ? await loadExamples(folder, 'validationExamples', encoding)
-      : await readExamples(data, encoding);
+      : await readExamples(data, encoding, folder);
   const judged = await judgeExamples(device, built.predict, examples, { batch, signal });
   const result = scored(encoding, built.head, examples, judged);
   const facts = factsOf(result, built.head.loss);

@@ -4,7 +4,7 @@ import { SluiceError } from '../../base/errors.js';
 import { didYouMean } from '../../base/nearest.js';
 import { plural } from '../../base/plural.js';
 import { count, counted } from '../../base/units.js';
-import { encodedWidth, type TableEncoding } from '../../data/table-encoding.js';
+import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
 import { judgeExamples } from '../../training/judge-examples.js';
 import type { Learner } from '../../training/learner.js';
@@ -16,14 +16,16 @@ import { defaults, type PartialSettings, type SettingName, type Settings } from 
 import type { Costs, Draft, Facts, Judgement, MeasureOptions, PrepareEvent, Task, TaskRun } from '../task.js';
 import { type ExampleData, loadEncoding, loadExamples, type ReadData, saveData } from './example-data.js';
 import { openJudge } from './example-judge.js';
-import { type ExampleModel, type ExampleModelType, exampleModels } from './example-models.js';
+import type { ExampleModel, ExampleModelType } from './example-model.js';
+import { type ExampleModelName, exampleModels } from './example-models.js';
 import { judgementOf, scored } from './example-scores.js';
-import { headOf } from './heads.js';
 
 /** Where the examples of a task come from. */
 export interface ExampleSource {
   readonly name: string;
   readonly description: string;
+  /** The model types that learn from such examples; the first is the usual one. */
+  readonly models: readonly [ExampleModelName, ...ExampleModelName[]];
   /** The settings that it has a use for beside those of every run of examples. */
   readonly settings: readonly SettingName[];
   /** What of a model type's defaults does not suit these examples. */
@@ -65,7 +67,8 @@ export const exampleTask = (source: ExampleSource): Task => ({
     const training = await loadExamples(folder, 'trainingExamples', encoding);
     const validation = await loadExamples(folder, 'validationExamples', encoding);
     const formula = formulaOf(record);
-    return ExampleRun.make({ folder, device, settings, formula, data: { encoding, training, validation } }, done);
+    const type = typeNamed(source, settings.model);
+    return ExampleRun.make({ folder, device, settings, type, formula, data: { encoding, training, validation } }, done);
   },
   async judge({ folder, record, device }) {
     const encoding = await loadEncoding(folder);
@@ -76,14 +79,13 @@ export const exampleTask = (source: ExampleSource): Task => ({
   },
 });
 
-function typeNamed({ name }: ExampleSource, model: string): ExampleModelType {
-  const found = exampleModels[model];
-  if (found !== undefined) return found;
-  const known = Object.keys(exampleModels);
+function typeNamed({ name, models }: ExampleSource, model: string): ExampleModelType {
+  const found = models.find((known) => known === model);
+  if (found !== undefined) return exampleModels[found];
   throw new SluiceError('argument', {
-    rule: `${name} is learned by ${known.join(' or ')}`,
+    rule: `${name} is learned by ${models.join(' or ')}`,
     received: `--model ${model}`,
-    remedy: didYouMean(model, known, 'Leave it out for an MLP.'),
+    remedy: didYouMean(model, models, `Leave it out for ${models[0]}.`),
   });
 }
 
@@ -98,7 +100,7 @@ const formulaOf = ({ feedForward }: RunRecord): Activation => {
 };
 
 function completeExamples(source: ExampleSource, given: PartialSettings): Settings {
-  const model = given.model ?? 'mlp';
+  const model = given.model ?? source.models[0];
   const type = typeNamed(source, model);
   const data = source.isRead ? given.data : source.name;
   if (data === undefined || (!source.isRead && given.data !== undefined)) {
@@ -125,15 +127,14 @@ async function openDraft(source: ExampleSource, settings: Settings): Promise<Dra
     note: notes.length === 0 ? undefined : notes.join('\n'),
     name: `${source.name}-${settings.model}`,
     async *prepare(device) {
-      checkMemory(device, settings, data.encoding);
-      return (folder) => begin({ folder, device, settings, formula, data });
+      checkMemory(type, device, settings, data.encoding);
+      return (folder) => begin({ folder, device, settings, type, formula, data });
     },
   };
 }
 
-function checkMemory(device: Device, settings: Settings, encoding: TableEncoding): number {
-  const { memoryBytes } = exampleModels[settings.model] ?? {};
-  const bytes = memoryBytes?.(settings, encodedWidth(encoding), headOf(encoding, settings.loss).outputs) ?? 0;
+function checkMemory(type: ExampleModelType, device: Device, settings: Settings, encoding: TableEncoding): number {
+  const bytes = type.memoryBytes(settings, encoding);
   return requireMemory(device, bytes, () => 'Lower --hidden or --layers first, then --batch.');
 }
 
@@ -144,6 +145,7 @@ async function* begin(parts: ExampleParts): AsyncGenerator<PrepareEvent, TaskRun
 }
 
 interface ExampleParts {
+  readonly type: ExampleModelType;
   readonly folder: string;
   readonly device: Device;
   readonly settings: Settings;
@@ -167,20 +169,18 @@ class ExampleRun implements TaskRun {
   }
 
   static async make(parts: ExampleParts, done: number): Promise<ExampleRun> {
-    const { device, settings, formula, data } = parts;
-    const built = exampleModels[settings.model]?.build({ device, settings, formula, encoding: data.encoding });
-    if (built === undefined)
-      throw new SluiceError('internal', { rule: 'a model type is known', received: settings.model });
+    const { device, settings, type, formula, data } = parts;
+    const built = type.build({ device, settings, formula, encoding: data.encoding });
     const trainer = built.learner(data.training, done);
     await trainer.rehearse(); // compiles
     return new ExampleRun(parts, built, trainer, await trainer.rehearse());
   }
 
   get costs(): Costs {
-    const { device, settings, data } = this.#parts;
+    const { type, device, settings, data } = this.#parts;
     return {
       parameters: this.#built.model.parameterCount,
-      memoryBytes: checkMemory(device, settings, data.encoding),
+      memoryBytes: checkMemory(type, device, settings, data.encoding),
       estimatedSecondsPerStep: this.#secondsPerStep,
     };
   }
@@ -205,7 +205,7 @@ class ExampleRun implements TaskRun {
         'data',
         `${settings.data}: ${counted(data.training.count, 'example')} to learn from, ${count(data.validation.count)} held out`,
       ],
-      ['foretells', `${said}, from ${plural(inputs.length, 'column')}`],
+      ['predicts', `${said}, from ${plural(inputs.length, 'column')}`],
     ];
   }
 
