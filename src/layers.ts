@@ -28,4 +28,5 @@ export { Linear, type LinearOptions } from './layers/linear.js';
 export { Mode } from './layers/mode.js';
 export { LayerNorm, RmsNorm } from './layers/normalization.js';
 export { RotaryEmbedding } from './layers/rope.js';
+export { StraightThrough } from './layers/straight-through.js';
 export { type GatedWidthOptions, gatedWidth } from './layers/widths.js';

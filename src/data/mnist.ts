@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
+import { type RandomKey, randomInteger } from '../base/random.js';
 import type { Examples } from './examples.js';
 
 const side = 28;
@@ -31,6 +32,25 @@ export async function mnist(): Promise<Examples> {
     at += own;
   });
   return { count, width: pixels, inputs, targets };
+}
+
+/**
+ * The same images, each moved by up to `most` pixels across and down: what a digit is does not depend on where it is.
+ * @param paper what fills the pixels that come into view
+ */
+export function shifted(images: Examples, most: number, paper: number, key: RandomKey): Examples {
+  const inputs = new Float32Array(images.inputs.length).fill(paper);
+  for (let image = 0; image < images.count; image++) {
+    const [right, down] = [0, 1].map((axis) => randomInteger(key, 2 * image + axis, 2 * most + 1) - most);
+    for (let y = 0; y < side; y++) {
+      const from = y - (down ?? 0);
+      if (from < 0 || from >= side) continue;
+      const row = image * pixels + from * side;
+      const [first, last] = [Math.max(0, -(right ?? 0)), side - Math.max(0, right ?? 0)];
+      inputs.set(images.inputs.subarray(row + first, row + last), image * pixels + y * side + first + (right ?? 0));
+    }
+  }
+  return { ...images, inputs };
 }
 
 /** The package's folder, seen from this package or from the folder the user works in. */

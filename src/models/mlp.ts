@@ -20,6 +20,7 @@ import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
 import { requireWidth } from '../layers/shapes.js';
+import { StraightThrough } from '../layers/straight-through.js';
 import { internal, type Tensor } from '../tensor/index.js';
 
 export interface MlpOptions {
@@ -31,19 +32,22 @@ export interface MlpOptions {
   readonly outputs: number;
   /** `relu` by default. */
   readonly activation?: Activation;
+  /** An activation whose derivative stands in for that of `activation`: a straight-through estimator. None by default. */
+  readonly surrogate?: Activation | undefined;
   /** The scheme of the initial weights; the one that suits the activation by default. */
   readonly initialization?: SchemeName;
   /** The probability that a hidden unit is left out of a training step; 0 by default. */
   readonly dropout?: number;
 }
 
-export type MlpConfig = { readonly [K in keyof MlpOptions]-?: NonNullable<MlpOptions[K]> };
+export type MlpConfig = Required<MlpOptions>;
 
 const mlpDefaults = {
   inputs: undefined,
   hidden: [32, 32],
   outputs: undefined,
   activation: relu,
+  surrogate: undefined,
   initialization: undefined,
   dropout: 0,
 } satisfies OptionTable<MlpOptions>;
@@ -66,18 +70,20 @@ export function mlpConfig(options: MlpOptions): MlpConfig {
 export class Mlp extends Layer {
   readonly layers: readonly Linear[];
   /** Behind each layer but the last, with its learned parameters where it has some. */
-  readonly activations: readonly FormulaLayer[];
+  readonly activations: readonly (FormulaLayer | StraightThrough)[];
   readonly #config: MlpConfig;
 
   constructor(init: Initializer, config: MlpConfig) {
     super();
     this.#config = config;
-    const { inputs, hidden, outputs, activation, initialization } = config;
+    const { inputs, hidden, outputs, activation, surrogate, initialization } = config;
     this.layers = [...hidden, outputs].map((units, i) => {
       const fan = { inputs: hidden[i - 1] ?? inputs, outputs: units, behind: i === 0 ? undefined : activation };
       return new Linear(init, fan.inputs, units, { bias: true, deviation: deviationOf(initialization, fan) });
     });
-    this.activations = hidden.map(() => new FormulaLayer(init, activation));
+    this.activations = hidden.map(() =>
+      surrogate === undefined ? new FormulaLayer(init, activation) : new StraightThrough(activation, surrogate),
+    );
   }
 
   /** [..., inputs] to [..., outputs]. */

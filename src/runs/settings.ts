@@ -60,7 +60,12 @@ export const settingsSchema = v.strictObject({
     v.optional(v.picklist(schemeNames, `is one of ${schemeNames.join(', ')}`)),
     `initial weights of an MLP: ${schemeNames.join(', ')}; what suits the activation by default`,
   ),
+  surrogate: about(
+    v.optional(text),
+    'activation whose derivative stands in for that of --activation, as hardTanh for step: a straight-through estimator',
+  ),
   outputs: about(v.picklist(['0/1', '-1/1'], 'is 0/1 or -1/1'), "a perceptron's outputs: 0/1 or -1/1"),
+  shift: about(whole(0, 8), 'pixels by which an image that is learned from is moved at most, another way each time'),
   examples: about(whole(8, 2 ** 20), 'points to draw where the task draws them'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
   dim: about(size, 'width of the residual stream'),
@@ -113,7 +118,16 @@ export type SettingName = keyof Settings;
 const partialSchema = v.partial(settingsSchema);
 export type PartialSettings = v.InferOutput<typeof partialSchema>;
 
-type Open = 'activation' | 'epochs' | 'time' | 'threads' | 'target' | 'inputs' | 'loss' | 'initialization';
+type Open =
+  | 'activation'
+  | 'epochs'
+  | 'time'
+  | 'threads'
+  | 'target'
+  | 'inputs'
+  | 'loss'
+  | 'initialization'
+  | 'surrogate';
 type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
@@ -124,6 +138,7 @@ export const defaults: Defaults = {
   labelSmoothing: 0,
   outputs: '0/1',
   examples: 1000,
+  shift: 1,
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
@@ -158,6 +173,7 @@ const examples: Omit<Settings, keyof Defaults> = {
   inputs: 'x,y',
   loss: 'mse',
   initialization: 'he',
+  surrogate: 'hardTanh',
   activation: 'gelu',
   epochs: 1,
   time: 600,

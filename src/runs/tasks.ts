@@ -5,7 +5,7 @@ import { toyTaskNames, toyTasks } from '../data/toy-tasks.js';
 import type { PartialSettings } from './settings.js';
 import type { Task } from './task.js';
 import { causal } from './tasks/causal.js';
-import { digitData, drawnData, tableData, textData } from './tasks/example-data.js';
+import { digitData, drawnData, shiftedDigits, tableData, textData } from './tasks/example-data.js';
 import { exampleTask } from './tasks/examples.js';
 
 /** A task that is not causal is one of these sources of examples. */
@@ -19,7 +19,8 @@ const tasks: readonly Task[] = [
     }),
   ),
   exampleTask({
-    ...{ name: 'mnist', description: 'tell handwritten digits', isRead: false, settings: [], read: digitData },
+    ...{ name: 'mnist', description: 'tell handwritten digits', isRead: false, settings: ['shift'], read: digitData },
+    vary: shiftedDigits,
     models: ['mlp'],
     defaults: { hidden: 256, batch: 128, lr: 2e-3, steps: 1000 },
   }),

@@ -58,6 +58,8 @@ const foreign: readonly SettingName[] = [
   'initialization',
   'outputs',
   'examples',
+  'shift',
+  'surrogate',
 ];
 
 /** To predict the next token of a text. */

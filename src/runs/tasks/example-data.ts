@@ -6,7 +6,7 @@ import { plural } from '../../base/plural.js';
 import { type RandomKey, randomKey } from '../../base/random.js';
 import { type Examples, selectExamples, stratifiedSplit } from '../../data/examples.js';
 import { loadTokenizer, saveTokenizer } from '../../data/load-tokenizer.js';
-import { mnist } from '../../data/mnist.js';
+import { mnist, shifted } from '../../data/mnist.js';
 import { piecesOf } from '../../data/pieces.js';
 import { columnOf, isMissing, type Table } from '../../data/table.js';
 import {
@@ -82,6 +82,10 @@ export async function digitData(settings: Settings): Promise<ReadData> {
   const inputs = digits.inputs.map((value) => (value - ink.mean) / ink.deviation);
   return parted({ ...digits, inputs }, encodingOf(pixels, ink, 'label', words), settings);
 }
+
+/** Digits to learn from, each moved by a pixel or two, another way each time. */
+export const shiftedDigits = (digits: Examples, { shift }: Settings, key: RandomKey): Examples =>
+  shift === 0 ? digits : shifted(digits, shift, -ink.mean / ink.deviation, key);
 
 /** Rows of a table. @throws SluiceError `data` with file and line. */
 export async function tableData(settings: Settings): Promise<ReadData> {

@@ -1,5 +1,6 @@
 import type { Activation } from '../../activations/kinds.js';
 import { plural } from '../../base/plural.js';
+import type { RandomKey } from '../../base/random.js';
 import { type Examples, lengthsOf, selectExamples } from '../../data/examples.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
@@ -21,6 +22,8 @@ export interface ModelParts {
   /** The run's own, which may be one that this source does not know. */
   readonly formula: Activation;
   readonly encoding: TableEncoding;
+  /** Varies examples that are learned from, in a way that does not change what is to be said of them. */
+  vary?(examples: Examples, key: RandomKey): Examples;
 }
 
 /** A model of examples that was made, with what it takes to train and to ask it. */
@@ -46,7 +49,7 @@ export interface ExampleModelType {
   readonly defaults: PartialSettings;
   formulaOf(settings: Settings): Activation;
   /** What a person should know before it trains. */
-  warn?(formula: Activation): string | undefined;
+  warn?(formula: Activation, settings: Settings): string | undefined;
   /** Bytes that a training step holds. */
   memoryBytes(settings: Settings, encoding: TableEncoding): number;
   build(parts: ModelParts): ExampleModel;
@@ -74,7 +77,7 @@ export interface Differentiable {
 
 /** A model that learns by the gradients of its head's loss and AdamW. */
 export function trainedByGradients(
-  { device, settings, encoding }: ModelParts,
+  { device, settings, encoding, vary = (examples) => examples }: ModelParts,
   { model, description, forward }: Differentiable,
 ): ExampleModel {
   const head = headOf(encoding, settings.loss);
@@ -94,7 +97,8 @@ export function trainedByGradients(
       const objective: Objective = {
         model,
         count: training.count,
-        loss: (indices, mode) => ask(selectExamples(training, indices), mode, labelSmoothing).loss,
+        loss: (indices, mode) =>
+          ask(vary(selectExamples(training, indices), mode.nextKey()), mode, labelSmoothing).loss,
         ...(training.offsets === undefined ? {} : { lengths: lengthsOf(training) }),
       };
       const options = { batch, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };

@@ -3,7 +3,9 @@ import type { Activation } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
 import { didYouMean } from '../../base/nearest.js';
 import { plural } from '../../base/plural.js';
+import type { RandomKey } from '../../base/random.js';
 import { count, counted } from '../../base/units.js';
+import type { Examples } from '../../data/examples.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
 import { judgeExamples } from '../../training/judge-examples.js';
@@ -33,6 +35,8 @@ export interface ExampleSource {
   /** Whether it reads --data, or makes its examples itself. */
   readonly isRead: boolean;
   read(settings: Settings): ReadData | Promise<ReadData>;
+  /** Varies examples that are learned from, in a way that does not change what is to be said of them. */
+  vary?(examples: Examples, settings: Settings, key: RandomKey): Examples;
 }
 
 /** Examples judged at a time while training goes on. */
@@ -68,7 +72,10 @@ export const exampleTask = (source: ExampleSource): Task => ({
     const validation = await loadExamples(folder, 'validationExamples', encoding);
     const formula = formulaOf(record);
     const type = typeNamed(source, settings.model);
-    return ExampleRun.make({ folder, device, settings, type, formula, data: { encoding, training, validation } }, done);
+    return ExampleRun.make(
+      { source, folder, device, settings, type, formula, data: { encoding, training, validation } },
+      done,
+    );
   },
   async judge({ folder, record, device }) {
     const encoding = await loadEncoding(folder);
@@ -122,13 +129,13 @@ async function openDraft(source: ExampleSource, settings: Settings): Promise<Dra
   const type = typeNamed(source, settings.model);
   const formula = type.formulaOf(settings);
   const data = await source.read(settings);
-  const notes = [data.note, type.warn?.(formula)].filter((note) => note !== undefined);
+  const notes = [data.note, type.warn?.(formula, settings)].filter((note) => note !== undefined);
   return {
     note: notes.length === 0 ? undefined : notes.join('\n'),
     name: `${source.name}-${settings.model}`,
     async *prepare(device) {
       checkMemory(type, device, settings, data.encoding);
-      return (folder) => begin({ folder, device, settings, type, formula, data });
+      return (folder) => begin({ source, folder, device, settings, type, formula, data });
     },
   };
 }
@@ -145,6 +152,7 @@ async function* begin(parts: ExampleParts): AsyncGenerator<PrepareEvent, TaskRun
 }
 
 interface ExampleParts {
+  readonly source: ExampleSource;
   readonly type: ExampleModelType;
   readonly folder: string;
   readonly device: Device;
@@ -169,8 +177,9 @@ class ExampleRun implements TaskRun {
   }
 
   static async make(parts: ExampleParts, done: number): Promise<ExampleRun> {
-    const { device, settings, type, formula, data } = parts;
-    const built = type.build({ device, settings, formula, encoding: data.encoding });
+    const { source, device, settings, type, formula, data } = parts;
+    const vary = (examples: Examples, key: RandomKey): Examples => source.vary?.(examples, settings, key) ?? examples;
+    const built = type.build({ device, settings, formula, encoding: data.encoding, vary });
     const trainer = built.learner(data.training, done);
     await trainer.rehearse(); // compiles
     return new ExampleRun(parts, built, trainer, await trainer.rehearse());

@@ -16,12 +16,22 @@ import {
 import { headOf } from './heads.js';
 
 /** What says how an MLP is made. */
-export const shapeSettings: readonly SettingName[] = ['initialization', 'layers', 'hidden', 'activation', 'dropout'];
+export const shapeSettings: readonly SettingName[] = [
+  'initialization',
+  'layers',
+  'hidden',
+  'activation',
+  'surrogate',
+  'dropout',
+];
 
 /** An MLP of the settings' shape. */
 export function shapeOf(settings: Settings, activation: Activation, inputs: number, outputs: number): MlpConfig {
   const { layers, hidden, dropout, initialization } = settings;
-  const chosen = initialization === undefined ? {} : { initialization };
+  const chosen = {
+    ...(initialization === undefined ? {} : { initialization }),
+    ...(settings.surrogate === undefined ? {} : { surrogate: resolveActivation(settings.surrogate) }),
+  };
   return mlpConfig({
     inputs,
     hidden: Array.from({ length: layers }, () => hidden),
@@ -33,8 +43,8 @@ export function shapeOf(settings: Settings, activation: Activation, inputs: numb
 }
 
 /** For a person: 2 > 32 > 32 > 2, relu, he weights. */
-export const describeShape = ({ inputs, hidden, outputs, activation, initialization }: MlpConfig): string =>
-  `${[inputs, ...hidden, outputs].join(' > ')}, ${activation.name}, ${initialization} weights`;
+export const describeShape = ({ inputs, hidden, outputs, activation, surrogate, initialization }: MlpConfig): string =>
+  `${[inputs, ...hidden, outputs].join(' > ')}, ${activation.name}${surrogate === undefined ? '' : ` with the derivative of ${surrogate.name}`}, ${initialization} weights`;
 
 /** Bytes that a step of an MLP holds. */
 export function mlpBytes({ layers, hidden, batch }: Settings, inputs: number, outputs: number): number {
@@ -45,9 +55,9 @@ export function mlpBytes({ layers, hidden, batch }: Settings, inputs: number, ou
 }
 
 /** A warning of hidden units that no gradient comes through. */
-export const warnOfSteps = (formula: Activation): string | undefined =>
-  stopsGradients(formula)
-    ? `the derivative of ${formula.name} is 0 everywhere: no gradient comes through it, and only the last layer learns`
+export const warnOfSteps = (formula: Activation, { surrogate }: Settings): string | undefined =>
+  surrogate === undefined && stopsGradients(formula)
+    ? `the derivative of ${formula.name} is 0 everywhere: no gradient comes through it, and only the last layer learns; --surrogate hardTanh lets one through`
     : undefined;
 
 export const mlpType: ExampleModelType = {
