@@ -15,6 +15,8 @@ export type { ProfileReport, ProfileRow } from './runs/profile-report.js';
 export type { RunRecord } from './runs/run-folder.js';
 export { checkSettings, type PartialSettings, type Settings } from './runs/settings.js';
 export { type ResumeOptions, resumeRun, type StartOptions, startRun } from './runs/start-run.js';
+export type { Judgement, TaskRun } from './runs/task.js';
+export { taskNames } from './runs/tasks.js';
 export type { ActiveRun, RunEvent } from './runs/train-run.js';
 export {
   type CheckpointPart,
