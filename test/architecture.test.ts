@@ -22,7 +22,10 @@ const rooms = [
 ] as const;
 
 /** The core imports no npm package but these. */
-const corePackages: Readonly<Record<string, readonly string[]>> = { data: ['@huggingface/tokenizers'] };
+const corePackages: Readonly<Record<string, readonly string[]>> = {
+  data: ['@huggingface/tokenizers'],
+  devices: ['koffi'],
+};
 const lastCoreRoom = rooms.indexOf('training');
 
 const source = resolve(import.meta.dirname, '../src');
@@ -65,7 +68,7 @@ test('each room imports only rooms before it', () => {
   expect(wrong.map(place)).toEqual([]);
 });
 
-test('the core imports no npm package but the tokenizers', () => {
+test('the core imports no npm package but the tokenizers and koffi', () => {
   const wrong = imports.filter(({ from, to }) => {
     const room = roomOf(from);
     if (to.startsWith('.') || to.startsWith('node:') || to.startsWith('#')) return false;

@@ -1,23 +1,32 @@
 import { plural } from '../base/plural.js';
 import type { Register } from './command.js';
 import { type CommonOptions, common } from './options.js';
-import { Output } from './output.js';
+import { Output, quoted } from './output.js';
+
+interface DoctorFlags extends CommonOptions {
+  readonly clearCache?: boolean;
+}
 
 /** `sluice doctor`: what this machine has, what is missing, and what to do. */
 export const registerDoctor: Register = (program, context) => {
   common(
-    program.command('doctor').description('What this machine has for Sluice, what is missing and what to do.'),
-  ).action(async (options: CommonOptions) => {
+    program
+      .command('doctor')
+      .description('What this machine has for Sluice, what is missing and what to do.')
+      .option('--clear-cache', 'remove the compiled kernels of the native device'),
+  ).action(async (options: DoctorFlags) => {
     const output = new Output(context.terminal, options);
+    if (options.clearCache === true) return clear(output);
     const { inspectMachine } = await import('../experiments/machine.js');
     const report = await inspectMachine();
-    const { wasm, memory, devices, advice } = report;
+    const { native, wasm, memory, devices, advice } = report;
     const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
     const has = (it: boolean): string => (it ? output.style('green', 'yes') : output.style('yellow', 'no'));
     output.panel([
       ['Node', `${report.node}, ${report.platform}`],
       ['processor', `${report.processor}, ${plural(report.threads, 'thread')}`],
       ['memory', `${gigabytes(memory.total)}, ${gigabytes(memory.free)} free`],
+      ...native.map(({ part, description }) => [part === 'compiler' ? 'C compiler' : part, description] as const),
       ['WebAssembly SIMD', has(wasm.simd)],
       ['relaxed SIMD', has(wasm.relaxedSimd)],
       ['shared memory', has(wasm.sharedMemory)],
@@ -35,3 +44,11 @@ export const registerDoctor: Register = (program, context) => {
     output.result(report);
   });
 };
+
+async function clear(output: Output): Promise<void> {
+  const { clearCache } = await import('../devices/native/inspect.js');
+  const cleared = clearCache();
+  const size = `${plural(cleared.files, 'compiled file')}, ${(cleared.bytes / 2 ** 20).toFixed(1)} MiB`;
+  output.lines(`Removed ${size}: ${quoted(cleared.folder)}`);
+  output.result(cleared);
+}

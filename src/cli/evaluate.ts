@@ -44,7 +44,7 @@ async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, si
     import('../runs/run-folder.js'),
     import('../runs/tasks.js'),
   ]);
-  return withDevice(flags, async (device) => {
+  return withDevice(output, flags, async (device) => {
     const record = await readRecord(run);
     const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
     const { data, batch } = flags;

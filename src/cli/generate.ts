@@ -49,7 +49,7 @@ async function generateFrom(run: string, flags: GenerateFlags, output: Output, s
   ]);
   const settings = settingsOf(flags);
   asUsage(() => checkSampling(settings));
-  return withDevice(flags, async (device) => {
+  return withDevice(output, flags, async (device) => {
     const { model, tokenizer } = await openRun(run, device);
     const prompt = flags.prompt === '' ? asUsage(() => beginning(tokenizer)) : flags.prompt;
     const write = (text: string): void => {

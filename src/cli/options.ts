@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { openableDevices } from '../devices/open.js';
-import { quoted } from './output.js';
+import { type Output, quoted } from './output.js';
 import { asUsageAsync, UsageError } from './usage.js';
 
 /** Options that a command takes beside `--json` and `--debug`, which all take. */
@@ -99,13 +99,15 @@ export const repeatable = (flags: string, description: string): Option =>
 
 /** Opens the device that the options ask for, hands it to `use`, and closes it whatever happens. */
 export async function withDevice<T>(
+  output: Output,
   { device, threads }: CommonOptions,
   use: (device: Device) => Promise<T>,
   { deterministic = false } = {},
 ): Promise<T> {
   const { openDevice } = await import('../devices/open.js');
+  const onNotice = (line: string): void => output.progress(line);
   const opened = await asUsageAsync(() =>
-    openDevice(device, { ...(threads === undefined ? {} : { threads }), deterministic }),
+    openDevice(device, { ...(threads === undefined ? {} : { threads }), deterministic, onNotice }),
   );
   try {
     return await use(opened);

@@ -6,6 +6,7 @@ import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
 import { registerGenerate } from './generate.js';
+import { registerKernels } from './kernels.js';
 import { jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
@@ -18,6 +19,7 @@ const commands: readonly Register[] = [
   registerActivations,
   registerBench,
   registerDoctor,
+  registerKernels,
 ];
 
 function programFor(context: Context, version: string): Command {

@@ -2,7 +2,7 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { checkOptions, type OptionTable } from '../base/options.js';
 import type { Device } from './device.js';
-import { deviceNames, deviceRow, knownDevices, type OpenOptions } from './registry.js';
+import { deviceNames, deviceRow, isNode, knownDevices, type OpenOptions } from './registry.js';
 
 /** The names that `openDevice` accepts here. */
 export const openableDevices: readonly string[] = ['auto', ...deviceNames];
@@ -38,7 +38,11 @@ export async function openDevice(name = 'auto', options: OpenOptions = {}): Prom
   return row.open(options);
 }
 
-const openOptions = { threads: undefined, deterministic: false } satisfies OptionTable<OpenOptions>;
+const openOptions = {
+  threads: undefined,
+  deterministic: false,
+  onNotice: undefined,
+} satisfies OptionTable<OpenOptions>;
 
 /** The first that works, fastest first; where none does, the error of the last. */
 async function openFastest(options: OpenOptions): Promise<Device> {
@@ -49,7 +53,12 @@ async function openFastest(options: OpenOptions): Promise<Device> {
     } catch (error) {
       if (!(error instanceof SluiceError && error.code === 'device')) throw error;
       failure = error;
+      if (name === 'native' && isNode()) options.onNotice?.(`Not native: ${reasonOf(error)}`);
     }
   }
   throw failure;
 }
+
+/** What is wrong, without what to do about it: the next device works. */
+const reasonOf = ({ message, remedy = '' }: SluiceError): string =>
+  message.slice(0, message.length - remedy.length).trim();

@@ -8,8 +8,11 @@ import type { AdamW } from '../training/adamw.js';
 import type { Learner } from '../training/learner.js';
 import { chromeTrace, type Place, type ProfileReport, report, type Span, tell } from './profile-report.js';
 
-/** Steps that are left out: kernels are compiled in the first, and memory is found in the second. */
-const warmUp = 2;
+/**
+ * Steps that are left out: kernels are compiled in the first and memory is found in the second, and engines go on
+ * compiling JavaScript for some seconds or hundreds of calls.
+ */
+const warmUp = { least: 2, most: 100, milliseconds: 3000 };
 /** Steps that are measured. */
 const measured = 10;
 
@@ -24,6 +27,7 @@ export class Profile {
   readonly #layers: Span[] = [];
   readonly #path: string | undefined;
   #seen = 0;
+  #began = 0;
   #left = measured;
   readonly #undo: (() => void)[] = [];
 
@@ -72,7 +76,7 @@ export class Profile {
 
   /** Takes one of `left` steps of training, and measures it when it is its turn. */
   async measure<T>(left: number, step: () => Promise<T>): Promise<T> {
-    if (this.#left === 0 || (++this.#seen <= warmUp && left > 1)) return step();
+    if (this.#left === 0 || !this.#isWarm(left)) return step();
     this.#profiled.launches = this.#launches;
     const began = performance.now();
     try {
@@ -82,6 +86,14 @@ export class Profile {
       this.#profiled.launches = undefined;
       this.#left = left === 1 ? 0 : this.#left - 1;
     }
+  }
+
+  #isWarm(left: number): boolean {
+    const now = performance.now();
+    if (this.#seen++ === 0) this.#began = now;
+    if (left === 1 || this.#steps.length > 0) return true;
+    const isLong = this.#seen > warmUp.most || now - this.#began > warmUp.milliseconds;
+    return this.#seen > warmUp.least && (isLong || left <= measured);
   }
 
   /** Whether the last of the steps has been measured, and nobody has taken what was found. */

@@ -32,7 +32,7 @@ export interface StartOptions {
   readonly out?: string;
   /** Ends the run after its step: a checkpoint is saved, and `interrupted` told. Before it has started the reason is thrown. */
   readonly signal?: AbortSignal;
-  /** Measures where the time of ten early steps goes, told as `profiled`; a path is the trace's, true puts it into the run. */
+  /** Measures where the time of ten steps goes, told as `profiled`; a path is the trace's, true puts it into the run. */
   readonly profile?: boolean | string;
 }
 
@@ -50,8 +50,10 @@ export async function* startRun(
   await checkRunFolder(out);
   const draft = await task.open(settings);
   if (draft.note !== undefined) yield { kind: 'note', message: draft.note };
-  const opened = await openFor(settings, wanted);
+  const notices: string[] = [];
+  const opened = await openFor(settings, wanted ?? false, notices);
   try {
+    for (const message of notices) yield { kind: 'note', message };
     const prepared = yield* draft.prepare(opened.device, signal);
     const folder = await createRunFolder(out, draft.name);
     yield* runIn(folder, opened, task, prepared, settings, signal);
@@ -160,10 +162,12 @@ export async function* resumeRun(
   const latest = await latestCheckpoint(folder);
   const settings = { ...record.settings, ...changes } as Settings;
   const task = taskNamed(settings.task);
-  const { device, profile } = await openFor(settings, wanted);
+  const notices: string[] = [];
+  const { device, profile } = await openFor(settings, wanted ?? false, notices);
   let own: TaskRun | undefined;
   try {
-    for (const warning of warningsOf(latest, device)) yield { kind: 'warning', message: warning };
+    for (const message of notices) yield { kind: 'note', message };
+    for (const message of warningsOf(latest, device)) yield { kind: 'warning', message };
     const state = await stateOf(folder, latest, settings);
     const steps = changes.steps ?? state.steps;
     if (steps < state.step) {
@@ -225,9 +229,14 @@ interface Opened {
 
 async function openFor(
   { device: name, threads, deterministic }: Settings,
-  wanted: boolean | string = false,
+  wanted: boolean | string,
+  notices: string[],
 ): Promise<Opened> {
-  const device = await openDevice(name, { deterministic, ...(threads === undefined ? {} : { threads }) });
+  const device = await openDevice(name, {
+    deterministic,
+    ...(threads === undefined ? {} : { threads }),
+    onNotice: (line) => notices.push(line),
+  });
   if (wanted === false) return { device, profile: undefined };
   const profile = new Profile(device, wanted === true ? undefined : wanted);
   return { device: profile.device, profile };

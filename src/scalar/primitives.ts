@@ -5,45 +5,10 @@
 import * as expansions from './expansions.js';
 import * as short from './expansions32.js';
 import { constant, type Expression } from './expression.js';
-import { call, cases, fraction, infix, type Notation, power, prefix, wrap } from './notation.js';
+import { laneRows } from './lane-rows.js';
+import { call, cases, fraction, infix, power, prefix, wrap } from './notation.js';
+import type { Row } from './row.js';
 import * as special from './special.js';
-
-/** One step of a stack program on SIMD lanes: an operand by position, an instruction, or a constant. */
-export type LaneStep =
-  | number
-  | string
-  | { readonly float: number }
-  | { readonly bits: bigint }
-  | { readonly shift: number };
-
-/** What takes the place of a function in float64 lanes and, for an exact argument, in float32 lanes. */
-export interface Expansion {
-  readonly expand: (...operands: Expression[]) => Expression;
-  readonly short?: {
-    readonly expand: (...operands: Expression[]) => Expression;
-    /** The largest error in ULP, over all float32. */
-    readonly ulp: number;
-    /** Bounds of the result that the analysis of rounding errors uses. */
-    readonly range: 'unit' | 'signedUnit' | 'positive' | 'any';
-  };
-}
-
-export interface Row {
-  /** The value in float64. */
-  readonly evaluate: (...values: number[]) => number;
-  /** The partial derivatives, one per operand, closed and free of cancellation. */
-  readonly derivative: (operands: readonly Expression[], self: Expression) => readonly (Expression | number)[];
-  readonly notation: Notation;
-  /**
-   * How texts write it: by an operator or `where`; as a function; as a function that only `derived` forms hold (the
-   * stable ones, what a kernel adds), which is read but not offered; not at all where it is a step of `lanes`.
-   */
-  readonly written: 'operator' | 'function' | 'derived' | 'lanes';
-  /** Lane instructions where SIMD hardware has it, else the expression that takes its place. */
-  readonly lanes: { readonly steps: readonly LaneStep[] } | Expansion;
-  /** Arithmetic operations, or one special function, per element. */
-  readonly cost: 'free' | 'operation' | 'special';
-}
 
 const zero = constant(0);
 const one = constant(1);
@@ -65,7 +30,7 @@ const arithmetic = {
     derivative: binary(() => [1, 1]),
     notation: infix('+', 1),
     written: 'operator',
-    lanes: { steps: [0, 1, 'add'] },
+    lanes: { steps: [0, 1, 'add'], c: (_, a, b) => `${a} + ${b}` },
     cost: 'operation',
   },
   sub: {
@@ -73,7 +38,7 @@ const arithmetic = {
     derivative: binary(() => [1, -1]),
     notation: infix('-', 1),
     written: 'operator',
-    lanes: { steps: [0, 1, 'sub'] },
+    lanes: { steps: [0, 1, 'sub'], c: (_, a, b) => `${a} - ${b}` },
     cost: 'operation',
   },
   mul: {
@@ -81,7 +46,7 @@ const arithmetic = {
     derivative: binary((a, b) => [b, a]),
     notation: infix('*', 2, ' \\cdot '),
     written: 'operator',
-    lanes: { steps: [0, 1, 'mul'] },
+    lanes: { steps: [0, 1, 'mul'], c: (_, a, b) => `${a} * ${b}` },
     cost: 'operation',
   },
   div: {
@@ -89,7 +54,7 @@ const arithmetic = {
     derivative: binary((a, b) => [one.div(b), a.neg().div(b.mul(b))]),
     notation: fraction,
     written: 'operator',
-    lanes: { steps: [0, 1, 'div'] },
+    lanes: { steps: [0, 1, 'div'], c: (_, a, b) => `${a} / ${b}` },
     cost: 'operation',
   },
   neg: {
@@ -97,7 +62,7 @@ const arithmetic = {
     derivative: unary(() => -1),
     notation: prefix('-'),
     written: 'operator',
-    lanes: { steps: [0, 'neg'] },
+    lanes: { steps: [0, 'neg'], c: (_, x) => `-${x}` },
     cost: 'operation',
   },
   abs: {
@@ -105,7 +70,7 @@ const arithmetic = {
     derivative: unary((x) => x.sign()),
     notation: wrap('abs', '\\left|', '\\right|'),
     written: 'function',
-    lanes: { steps: [0, 'abs'] },
+    lanes: { steps: [0, 'abs'], c: (call, x) => call('abs', x) },
     cost: 'operation',
   },
   signum: {
@@ -121,7 +86,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(a, b), a.whereLess(b, 0, 1)]),
     notation: call('min', '\\min'),
     written: 'function',
-    lanes: { steps: [0, 1, 'min'] },
+    lanes: { steps: [0, 1, 'min'], c: (call, a, b) => call('min', a, b) },
     cost: 'operation',
   },
   max: {
@@ -129,7 +94,7 @@ const arithmetic = {
     derivative: binary((a, b) => [indicator(b, a), b.whereLess(a, 0, 1)]),
     notation: call('max', '\\max'),
     written: 'function',
-    lanes: { steps: [0, 1, 'max'] },
+    lanes: { steps: [0, 1, 'max'], c: (call, a, b) => call('max', a, b) },
     cost: 'operation',
   },
   sqrt: {
@@ -137,7 +102,7 @@ const arithmetic = {
     derivative: unary((_, self) => constant(0.5).div(self)),
     notation: wrap('sqrt', '\\sqrt{', '}'),
     written: 'function',
-    lanes: { steps: [0, 'sqrt'] },
+    lanes: { steps: [0, 'sqrt'], c: (call, x) => call('sqrt', x) },
     cost: 'special',
   },
   floor: {
@@ -145,7 +110,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: wrap('floor', '\\lfloor ', ' \\rfloor'),
     written: 'function',
-    lanes: { steps: [0, 'floor'] },
+    lanes: { steps: [0, 'floor'], c: (call, x) => call('floor', x) },
     cost: 'operation',
   },
   round: {
@@ -153,7 +118,7 @@ const arithmetic = {
     derivative: unary(() => 0),
     notation: call('round', '\\operatorname{round}'),
     written: 'function',
-    lanes: { steps: [0, 'nearest'] },
+    lanes: { steps: [0, 'nearest'], c: (call, x) => call('rint', x) },
     cost: 'operation',
   },
   /** The third operand where the first is less than the second, else the fourth. */
@@ -162,7 +127,10 @@ const arithmetic = {
     derivative: ([a, b]) => (a === undefined || b === undefined ? [] : [0, 0, indicator(a, b), a.whereLess(b, 0, 1)]),
     notation: cases,
     written: 'operator',
-    lanes: { steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'] },
+    lanes: {
+      steps: [2, 3, 0, 1, 'lt', 'v128.bitselect'],
+      c: (call, ...operands) => call('less', ...operands),
+    },
     cost: 'operation',
   },
   /** The second operand, or NaN where the first is NaN: selections must not swallow one. */
@@ -171,58 +139,8 @@ const arithmetic = {
     derivative: () => [0, 1],
     notation: call('carryNan', '\\operatorname{carryNan}'),
     written: 'derived',
-    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'] },
+    lanes: { steps: [1, 0, 0, 0, 'eq', 'v128.bitselect'], c: (call, x, y) => call('unordered', x, x, y) },
     cost: 'free',
-  },
-} as const satisfies Record<string, Row>;
-
-/** The bits of a float64, for the expansions alone; they have no derivative. */
-const bits = {
-  /** x 2^n for integral n, both results normal. */
-  scale: {
-    evaluate: (x = 0, n = 0) => x * 2 ** n,
-    derivative: () => [0, 0],
-    notation: call('scale', '\\operatorname{scale}'),
-    written: 'lanes',
-    lanes: { steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'] },
-    cost: 'operation',
-  },
-  /** As `scale`, in float32. */
-  scale32: {
-    evaluate: (x = 0, n = 0) => x * 2 ** n,
-    derivative: () => [0, 0],
-    notation: call('scale32', '\\operatorname{scale}'),
-    written: 'lanes',
-    lanes: { steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'] },
-    cost: 'operation',
-  },
-  /** floor(log2(x)) of a positive, normal x. */
-  exponent: {
-    evaluate: (x = 0) => special.exponent(x),
-    derivative: () => [0],
-    notation: call('exponent', '\\operatorname{exponent}'),
-    written: 'lanes',
-    lanes: {
-      steps: [
-        0,
-        { shift: 52 },
-        'i64x2.shr_u',
-        { bits: 0x4330000000000000n },
-        'v128.or',
-        { float: 2 ** 52 + 1023 },
-        'sub',
-      ],
-    },
-    cost: 'operation',
-  },
-  /** x / 2^exponent(x), in [1, 2). */
-  mantissa: {
-    evaluate: (x = 0) => x / 2 ** special.exponent(x),
-    derivative: () => [0],
-    notation: call('mantissa', '\\operatorname{mantissa}'),
-    written: 'lanes',
-    lanes: { steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'] },
-    cost: 'operation',
   },
 } as const satisfies Record<string, Row>;
 
@@ -355,7 +273,7 @@ const functions = {
   },
 } as const satisfies Record<string, Row>;
 
-const rows = { ...arithmetic, ...bits, ...functions };
+const rows = { ...arithmetic, ...laneRows, ...functions };
 export type Primitive = keyof typeof rows;
 export const primitives: { readonly [P in Primitive]: Row } = rows;
 

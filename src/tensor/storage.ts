@@ -69,6 +69,8 @@ export class Storage {
   /** Rises with each change in place, so that backward() can refuse values that are no longer those of forward. */
   version = 0;
   lastStep: number;
+  /** Whether it surely holds the number 1 alone: the gradient of a loss by itself. */
+  isOne = false;
   /** @internal Where the tracker has it. */
   place = 0;
   #holders = 0;
@@ -99,6 +101,10 @@ export class Storage {
 
   stopKeeping(): void {
     this.#keeps--;
+  }
+
+  get holders(): number {
+    return this.#holders;
   }
 
   /** Whether nobody else would see a change. */

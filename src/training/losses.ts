@@ -3,7 +3,9 @@ import { SluiceError } from '../base/errors.js';
 import { checkChoice, completeOptions, type OptionTable } from '../base/options.js';
 import { atPosition, constant, type Expression, substitute, variables } from '../scalar/expression.js';
 import { internal, mapTensors, rowTensors, type Tensor } from '../tensor/index.js';
+import { isOwnResult, sumWithGradient } from '../tensor/operations/eager-gradient.js';
 import { checkWhole } from '../tensor/operations/operands.js';
+import { sameShape } from '../tensor/shape.js';
 
 /** What becomes of the single losses: each for itself, their sum, or the mean of those that count. */
 export const reductionNames = ['none', 'sum', 'mean'] as const;
@@ -71,6 +73,21 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
   });
 }
 
+const crossEntropyLoss = {
+  ...{ name: 'crossEntropy', expression: hard, elements: 'logits', perRow: 'targets' },
+};
+
+/**
+ * `scale` times the sum of `crossEntropy`, as a scalar. Logits that nobody else looks at make room for their gradient,
+ * which is taken in the same pass: nobody may read them afterwards.
+ */
+export function scaledCrossEntropy(logits: Tensor, targets: Tensor, scale: number): Tensor {
+  checkWhole('crossEntropy', 'targets', targets);
+  const isPlain = isOwnResult(logits) && sameShape(logits.shape.slice(0, -1), targets.shape);
+  if (!isPlain) return crossEntropy(logits, targets).sum().mul(scale);
+  return sumWithGradient(crossEntropyLoss, logits, targets, scale);
+}
+
 const [prediction, target, mask, delta] = variables('prediction', 'target', 'mask', 'delta');
 const error = prediction.sub(target);
 const size = error.abs();
@@ -118,9 +135,7 @@ function elementwise(
   scalars: Readonly<Record<string, number>> = {},
 ): Tensor {
   const { mask, reduction } = completeOptions(operation, options, elementwiseDefaults);
-  const fits =
-    prediction.shape.length === target.shape.length && prediction.shape.every((n, i) => n === target.shape[i]);
-  if (!fits) {
+  if (!sameShape(prediction.shape, target.shape)) {
     throw new SluiceError('shape', {
       rule: `${operation} takes targets of the predictions' shape ${JSON.stringify(prediction.shape)}`,
       received: target.shape,

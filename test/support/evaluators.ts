@@ -1,10 +1,12 @@
 import { afterAll } from 'vitest';
 import type { Device, View } from '../../src/devices/device.js';
+import { openNative } from '../../src/devices/native/device.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
 import { mapKernel } from '../../src/kernels/kernel.js';
 import type { Expression } from '../../src/scalar/expression.js';
 import { interpreter } from '../../src/scalar/interpret.js';
 import { expand } from '../../src/scalar/lower.js';
+import { hasCompiler } from './devices.js';
 
 /** Evaluates expressions in some variables at many points: a float32 result for each output and point. */
 export type Evaluate = (
@@ -52,7 +54,9 @@ export const mapped =
 export async function evaluators(): Promise<Record<string, Evaluate>> {
   const fused = await openWasm({ threads: 1 });
   const unfused = await openWasm({ threads: 1, deterministic: true });
+  const native = hasCompiler ? await openNative({ threads: 1 }) : undefined;
   afterAll(async () => {
+    await native?.close();
     await fused.close();
     await unfused.close();
   });
@@ -61,5 +65,6 @@ export async function evaluators(): Promise<Record<string, Evaluate>> {
     'lane expansions': interpreted((expression) => expand(expression)),
     [fused.description]: mapped(fused),
     'wasm, deterministic': mapped(unfused),
+    ...(native === undefined ? {} : { native: mapped(native) }),
   };
 }

@@ -22,7 +22,7 @@ export const registerBench: Register = (family, context) => {
     'threads',
   ).action(async (names: readonly string[], options: BenchOptions) => {
     const output = new Output(context.terminal, options);
-    await withDevice(options, (device) => bench(device, names, options, output));
+    await withDevice(output, options, (device) => bench(device, names, options, output));
   });
 };
 

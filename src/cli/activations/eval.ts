@@ -29,7 +29,7 @@ export const registerEval: Register = (family, context) => {
     const formula = formulaOf(name, options.param);
     refuseNumbers(formula, command.args.slice(1), options);
     const read = await inputsOf(formula, options);
-    const result = await withDevice(options, (device) => evaluate(device, formula, read));
+    const result = await withDevice(output, options, (device) => evaluate(device, formula, read));
     show(output, result);
     output.result(result);
   });

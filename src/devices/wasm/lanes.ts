@@ -1,38 +1,16 @@
 import { SluiceError } from '../../base/errors.js';
-import { type Expression, reachable, substitute } from '../../scalar/expression.js';
-import { expand } from '../../scalar/lower.js';
-import { float32Error, float32Tolerance } from '../../scalar/precision.js';
-import { type LaneStep, primitives } from '../../scalar/primitives.js';
-import { simplify } from '../../scalar/simplify.js';
-import type { StorageType } from '../device.js';
+import { type Expression, reachable } from '../../scalar/expression.js';
+import { type Fused, fusable, pending } from '../../scalar/fusion.js';
+import { primitives } from '../../scalar/primitives.js';
+import type { LaneStep } from '../../scalar/row.js';
+import type { ComputeType } from '../lanes.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { PlainOp } from './opcodes.js';
 
 /** The type that lanes compute in. Kernels work on groups of four elements: one f32x4 or two f64x2. */
 export type LaneType = 'f32x4' | 'f64x2';
+export const laneTypes = { float32: 'f32x4', float64: 'f64x2' } as const satisfies Record<ComputeType, LaneType>;
 export type Vector = Local<'v128'>;
-
-/**
- * Expressions as lanes compute them: in float32 where that holds the accuracy contract, else in float64; int32 operands
- * need float64, which holds them all.
- */
-export function lowerToLanes(
-  outputs: readonly Expression[],
-  types: readonly StorageType[],
-  weights: readonly string[] = [],
-): { type: LaneType; outputs: Expression[] } {
-  const isCheap = !types.includes('int32') && float32Error(coefficients(outputs, weights)) <= float32Tolerance;
-  return isCheap
-    ? { type: 'f32x4', outputs: outputs.map((output) => expand(output, 'float32')) }
-    : { type: 'f64x2', outputs: outputs.map((output) => expand(output)) };
-}
-
-/** What the weights are multiplied by in expressions that are linear in them. */
-function coefficients(outputs: readonly Expression[], weights: readonly string[]): readonly Expression[] {
-  if (weights.length === 0) return outputs;
-  const none = Object.fromEntries(weights.map((name) => [name, 0]));
-  return outputs.flatMap((output) => weights.map((name) => simplify(substitute(output, { ...none, [name]: 1 }))));
-}
 
 /** Emits lane code for expressions that are already expanded to lane instructions. */
 export class LanePrinter {
@@ -111,7 +89,7 @@ export class LanePrinter {
 
   #emitFused({ kind, a, b, c }: Fused, done: ReadonlyMap<Expression, Vector>): void {
     this.#f.get(operandOf(a, done), operandOf(b, done), operandOf(c, done));
-    this.#lane(kind);
+    this.#lane(kind === 'madd' ? 'relaxed_madd' : 'relaxed_nmadd');
   }
 
   #step(step: LaneStep, operands: readonly Vector[]): void {
@@ -141,54 +119,4 @@ function operandOf(expression: Expression, done: ReadonlyMap<Expression, Vector>
   if (local === undefined)
     throw new SluiceError('internal', { rule: 'a lane program has every operand computed before its use' });
   return local;
-}
-
-/** What is still to compute, operands first. */
-function pending(outputs: readonly Expression[], done: ReadonlyMap<Expression, unknown>): Expression[] {
-  const found = new Set<Expression>();
-  const visit = (expression: Expression): void => {
-    if (done.has(expression) || found.has(expression)) return;
-    found.add(expression);
-    for (const operand of expression.operands) visit(operand);
-  };
-  for (const output of outputs) visit(output);
-  return [...found].sort((a, b) => a.id - b.id);
-}
-
-/** a b + c, or c - a b. */
-interface Fused {
-  readonly kind: 'relaxed_madd' | 'relaxed_nmadd';
-  readonly product: Expression;
-  readonly a: Expression;
-  readonly b: Expression;
-  readonly c: Expression;
-}
-
-/** Sums with a product that nothing else uses: one fused instruction instead of two. */
-function fusable(order: readonly Expression[], outputs: readonly Expression[]): Map<Expression, Fused> {
-  const uses = new Map<Expression, number>();
-  for (const operand of [...order.flatMap((expression) => expression.operands), ...outputs]) {
-    uses.set(operand, (uses.get(operand) ?? 0) + 1);
-  }
-  const computed = new Set(order);
-  const isFree = (expression: Expression): boolean =>
-    expression.node.kind === 'apply' &&
-    expression.node.primitive === 'mul' &&
-    uses.get(expression) === 1 &&
-    computed.has(expression);
-  const fused = new Map<Expression, Fused>();
-  for (const expression of order) {
-    const { node } = expression;
-    if (node.kind !== 'apply') continue;
-    const [left, right] = node.operands;
-    if (left === undefined || right === undefined) continue;
-    const isSum = node.primitive === 'add';
-    const product =
-      isSum && isFree(left) ? left : (isSum || node.primitive === 'sub') && isFree(right) ? right : undefined;
-    const [a, b] = product?.operands ?? [];
-    if (product === undefined || a === undefined || b === undefined) continue;
-    const c = product === left ? right : left;
-    fused.set(expression, { kind: isSum ? 'relaxed_madd' : 'relaxed_nmadd', product, a, b, c });
-  }
-  return fused;
 }

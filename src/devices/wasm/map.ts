@@ -2,10 +2,11 @@ import { SluiceError } from '../../base/errors.js';
 import type { MapKernel } from '../../kernels/kernel.js';
 import { type Expression, variable } from '../../scalar/expression.js';
 import type { StorageType, View } from '../device.js';
+import { lowerToLanes } from '../lanes.js';
 import { ArgumentReader, ArgumentWriter } from './arguments.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import { type GroupSize, loadGroup, type Operand, type Spread, storeGroup, vectorsPerGroup } from './groups.js';
-import { LanePrinter, lowerToLanes, type Vector } from './lanes.js';
+import { LanePrinter, laneTypes, type Vector } from './lanes.js';
 import { addressOf } from './memory.js';
 import type { WasmRuntime } from './runtime.js';
 import { KernelVariants } from './variants.js';
@@ -97,7 +98,7 @@ class MapEmitter {
     const types = layout.slots.map((slot) => slot.type);
     const { type, outputs } = lowerToLanes(kernel.outputs, types, kernel.weights);
     this.#outputs = outputs;
-    this.#printer = new LanePrinter(f, type, relaxed);
+    this.#printer = new LanePrinter(f, laneTypes[type], relaxed);
   }
 
   emit(): void {

@@ -3,9 +3,11 @@ import { elementVariables, type RowKernel } from '../../kernels/kernel.js';
 import { type Extent, extents } from '../../scalar/differentiate.js';
 import { type Expression, reachable, reductions } from '../../scalar/expression.js';
 import type { RowArguments, StorageType } from '../device.js';
+import { lowerToLanes } from '../lanes.js';
+import { reductionLevels } from '../reduction-levels.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import { type GroupSize, storeGroup, vectorsPerGroup } from './groups.js';
-import { LanePrinter, type LaneType, lowerToLanes, type Vector } from './lanes.js';
+import { LanePrinter, type LaneType, laneTypes, type Vector } from './lanes.js';
 import type { PlainOp } from './opcodes.js';
 import { RowOperandReader, rowWords, storageTypes } from './row-operands.js';
 import type { WasmRuntime } from './runtime.js';
@@ -53,7 +55,7 @@ class RowEmitter {
     const { type, outputs } = lowerToLanes(kernel.outputs, types);
     this.#outputs = outputs;
     this.#extent = extents(this.#outputs, elementVariables(kernel));
-    this.#printer = new LanePrinter(f, type, relaxed);
+    this.#printer = new LanePrinter(f, laneTypes[type], relaxed);
     this.#reader = new RowOperandReader(f, this.#printer, kernel, types, kernel.outputs.length);
     this.#row = f.local('i32');
   }
@@ -210,19 +212,4 @@ const firstLane = (type: LaneType): Uint8Array =>
 function isReady(expression: Expression, known: ReadonlyMap<Expression, Vector>): boolean {
   if (known.has(expression) || expression.value !== undefined) return true;
   return expression.node.kind === 'apply' && expression.operands.every((operand) => isReady(operand, known));
-}
-
-/** Reductions in groups, each of which needs only groups before it. */
-export function reductionLevels(outputs: readonly Expression[]): Expression[][] {
-  const depth = new Map<Expression, number>();
-  const levels: Expression[][] = [];
-  for (const expression of reachable(outputs)) {
-    const inner = Math.max(0, ...expression.operands.map((operand) => depth.get(operand) ?? 0));
-    const isReduction = expression.node.kind === 'reduce';
-    depth.set(expression, inner + (isReduction ? 1 : 0));
-    if (!isReduction) continue;
-    levels[inner] ??= [];
-    levels[inner].push(expression);
-  }
-  return levels;
 }

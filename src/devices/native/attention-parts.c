@@ -1,0 +1,185 @@
+/* What the attention kernels share, whatever the width of a head. */
+#ifndef SLUICE_ATTENTION
+#define SLUICE_ATTENTION
+/* Lanes are queries: a block of scores is [keys][QUERIES], so that a row's maximum and sum are taken lane by lane. */
+#define QUERIES 64
+#define PAIR (2 * LANES)
+#define KEYS (8 * TILE_ROWS) /* keys of a block */
+
+struct operand {
+  float *numbers;
+  int64_t batch, time, head;
+};
+
+/* The arguments of the attention kernels, in the order of `attentionWords`; strides in elements. */
+struct attention {
+  int64_t batch, query_length, key_length, heads, key_heads, group, reach, query_blocks, chunks, chunk_keys;
+  float scale, *log_sum_exp, *workspace;
+  struct operand query, key, value, output, d_output, d_query, d_key, d_value;
+};
+
+static inline struct operand read_operand(const double *w) {
+  return (struct operand){ADDRESS(float, w[0]), (int64_t)w[1], (int64_t)w[2], (int64_t)w[3]};
+}
+
+static inline struct attention read_attention(const double *w) {
+  return (struct attention){
+      .batch = w[0], .query_length = w[1], .key_length = w[2], .heads = w[3], .key_heads = w[4], .group = w[3] / w[4],
+      .reach = w[5], .query_blocks = w[6], .chunks = w[7], .chunk_keys = w[8], .scale = w[9],
+      .log_sum_exp = ADDRESS(float, w[10]), .workspace = ADDRESS(float, w[11]),
+      .query = read_operand(w + 12), .key = read_operand(w + 16), .value = read_operand(w + 20),
+      .output = read_operand(w + 24), .d_output = read_operand(w + 28), .d_query = read_operand(w + 32),
+      .d_key = read_operand(w + 36), .d_value = read_operand(w + 40),
+  };
+}
+
+static inline float *vector_of(struct operand o, int64_t batch, int64_t time, int64_t head) {
+  return o.numbers + batch * o.batch + time * o.time + head * o.head;
+}
+
+/* Where the log-sum-exp of a query is. */
+static inline float *log_sum_exp_of(const struct attention *w, int64_t batch, int64_t head, int64_t position) {
+  return w->log_sum_exp + (batch * w->heads + head) * w->query_length + position;
+}
+
+/* How many keys a query sees. */
+static inline int64_t keys_seen(const struct attention *w, int64_t position) {
+  const int64_t reach = position + w->reach;
+  return reach < 0 ? 0 : reach < w->key_length ? reach : w->key_length;
+}
+
+#define LOG2_E 0x1.715476p+0f
+#define LN_2 0x1.62e43p-1f
+
+/* 2^x for x up to 0; 0 below 2^-126, 1 at 0. Relative error 9e-8 before rounding. */
+INLINE floats exp2_negative(floats x) {
+  const floats shifted = x + floats_all(0x1.8p23f); /* the integer next to x, in the lowest bits */
+  const floats rest = x - (shifted - floats_all(0x1.8p23f));
+  floats sum = floats_all(0.001326472731307149f);
+  sum = multiply_add(sum, rest, floats_all(0.009671512991189957f));
+  sum = multiply_add(sum, rest, floats_all(0.05550733581185341f));
+  sum = multiply_add(sum, rest, floats_all(0.24022242426872253f));
+  sum = multiply_add(sum, rest, floats_all(0.6931470036506653f));
+  sum = multiply_add(sum, rest, floats_all(1));
+  const floats power = (floats)((floats_bits)sum + ((floats_bits)shifted << 23));
+  return floats_choose(x < floats_all(-126), floats_all(0), power);
+}
+
+/* log(total 2^exponent): -infinity for a total of 0, NaN for NaN. */
+INLINE floats natural_log(floats total, floats exponent) {
+  const floats_bits bits = (floats_bits)total - 0x3f3504f3; /* of sqrt(1/2): the mantissa is brought to [sqrt(1/2), sqrt(2)) */
+  const floats f = (floats)((bits & 0x7fffff) + 0x3f3504f3) - floats_all(1);
+  floats sum = floats_all(7.0376836292e-2f);
+  sum = multiply_add(sum, f, floats_all(-1.1514610310e-1f));
+  sum = multiply_add(sum, f, floats_all(1.1676998740e-1f));
+  sum = multiply_add(sum, f, floats_all(-1.2420140846e-1f));
+  sum = multiply_add(sum, f, floats_all(1.4249322787e-1f));
+  sum = multiply_add(sum, f, floats_all(-1.6668057665e-1f));
+  sum = multiply_add(sum, f, floats_all(2.0000714765e-1f));
+  sum = multiply_add(sum, f, floats_all(-2.4999993993e-1f));
+  sum = multiply_add(sum, f, floats_all(3.3333331174e-1f));
+  const floats square = f * f, rest = f - (floats_all(0.5f) * square - sum * square * f);
+  const floats log = multiply_add(exponent + __builtin_convertvector(bits >> 23, floats), floats_all(LN_2), rest);
+  return floats_choose(total > floats_all(0), log, floats_choose(total == floats_all(0), floats_all(-__builtin_inff()), total));
+}
+
+/* The numbers of the lanes, from `first` on. */
+INLINE floats lane_numbers(int64_t first) { return (floats){EACH_LANE(FLOAT_OF, 0)} + floats_all((float)first); }
+
+/* How far each of two vectors of queries sees: keys below `both` are seen by the two, those below `second` by it alone. */
+struct reach {
+  int64_t whole, both, second;
+};
+
+/* Of the queries from `lane` on in the block at `first`, of which `count` exist; keys counted from `key`. */
+static inline struct reach reach_of(const struct attention *w, int64_t first, int64_t lane, int64_t count, int64_t key,
+                                    int64_t keys) {
+  const int64_t last = count - 1, middle = lane + LANES - 1, end = lane + PAIR - 1;
+  int64_t seen[] = {keys_seen(w, first + (lane < last ? lane : last)), keys_seen(w, first + (middle < last ? middle : last)),
+                    keys_seen(w, first + (end < last ? end : last))};
+  for (int i = 0; i < 3; i++) {
+    seen[i] -= key;
+    seen[i] = seen[i] < 0 ? 0 : seen[i] < keys ? seen[i] : keys;
+  }
+  return (struct reach){seen[0], seen[1], seen[2]};
+}
+
+/* target[q * time + d] = factors[q] * from[d * QUERIES + q] for d < width, q < count; `from` is spent. */
+static NOINLINE void transpose_out(float *from, const float *factors, int64_t width, int64_t count, float *target,
+                                   int64_t time) {
+  for (int64_t d = 0; d < width; d++)
+    for (int64_t q = 0; q < QUERIES; q++) from[d * QUERIES + q] *= factors[q];
+  for (int64_t q = 0; q < QUERIES && q < count; q += LANES) {
+    float rows[LANES * LANES];
+    const int64_t some = count - q < LANES ? count - q : LANES;
+    for (int64_t d = 0; d < width; d += LANES) {
+      const int64_t rest = width - d < LANES ? width - d : LANES;
+      transpose_block(from + d * QUERIES + q, QUERIES, rest, rows, LANES, LANES, LANES);
+      for (int64_t i = 0; i < some; i++) memcpy(target + (q + i) * time + d, rows + i * LANES, 4 * (size_t)rest);
+    }
+  }
+}
+
+/* scores[j][q] = lines[j] . columns[:, q] for the keys from first to last, and one or two vectors of queries. */
+#define SCORE_TILE(rows, vectors)                                                                                 \
+  {                                                                                                               \
+    floats sums[rows][vectors];                                                                                   \
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = (floats){0};       \
+    multiply_tile(rows, vectors, 0, lines + j * line, line, 1, columns, QUERIES, depth, sums);                    \
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)                                \
+      floats_store(scores + (j + r) * QUERIES + v * LANES, sums[r][v]);                                           \
+    j += rows;                                                                                                    \
+  }
+static NOINLINE void score_pair(const float *lines, int64_t line, const float *columns, int64_t depth, int64_t first,
+                                int64_t last, float *scores) {
+  for (int64_t j = first; j < last;) {
+    const int64_t rest = last - j;
+    const int eights = TILE_ROWS == 14 && (rest == 16 || rest == 20 || rest == 24); /* else two rows would be left */
+    if (rest >= TILE_ROWS && !eights) SCORE_TILE(TILE_ROWS, 2)
+    else if (TILE_ROWS > 8 && rest >= 8) SCORE_TILE(8, 2)
+    else if (rest >= 4) SCORE_TILE(4, 2)
+    else SCORE_TILE(1, 2)
+  }
+}
+
+static NOINLINE void score_one(const float *lines, int64_t line, const float *columns, int64_t depth, int64_t first,
+                               int64_t last, float *scores) {
+  for (int64_t j = first; j < last;) {
+    if (last - j >= 8) SCORE_TILE(8, 1)
+    else SCORE_TILE(1, 1)
+  }
+}
+
+/* sums = correction * sums + lines^T weights, for one pair of vectors of queries; `rows` numbers of each line. */
+INLINE void mix_lines(const int rows, const float *lines, int64_t time, const float *weights, struct reach seen,
+                      const floats *correction, float *sums) {
+  floats tile[rows][2];
+  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < 2; v++)
+    tile[r][v] = floats_load(sums + r * QUERIES + v * LANES) * correction[v];
+  multiply_tile(rows, 2, 0, lines, 1, time, weights, QUERIES, seen.both, tile);
+  floats second[rows][1];
+  UNROLL for (int r = 0; r < rows; r++) second[r][0] = tile[r][1];
+  multiply_tile(rows, 1, 0, lines + seen.both * time, 1, time, weights + seen.both * QUERIES + LANES, QUERIES,
+                seen.second - seen.both, second);
+  UNROLL for (int r = 0; r < rows; r++) {
+    floats_store(sums + r * QUERIES, tile[r][0]);
+    floats_store(sums + r * QUERIES + LANES, second[r][0]);
+  }
+}
+
+/* Asks for lines before they are needed: strides defeat the processor's own guess. */
+static inline void prefetch_lines(const float *lines, int64_t line, int64_t width, int64_t count) {
+  for (int64_t j = 0; j < count; j++)
+    for (int64_t d = 0; d < width; d += 16) __builtin_prefetch(lines + j * line + d, 0, 2);
+}
+#endif
+
+/* The width of a head, cut into the fewest tiles of nearly equal height. */
+#undef D_TILES
+#undef D_TILE
+#undef D_REST
+#undef D_EQUAL
+#define D_TILES ((HEAD_DIM + TILE_ROWS - 1) / TILE_ROWS)
+#define D_TILE ((HEAD_DIM + D_TILES - 1) / D_TILES)
+#define D_REST (HEAD_DIM - (D_TILES - 1) * D_TILE)
+#define D_EQUAL (D_TILES - (D_REST != D_TILE))

@@ -1,0 +1,118 @@
+import type { AttentionShape } from '../../kernels/attention.js';
+import type { AttentionGradients, AttentionViews, View } from '../device.js';
+import { type KernelSource, kernelSource } from './kernel-source.js';
+import { resource } from './resource.js';
+import { ArgumentWriter, type Launcher } from './runtime.js';
+
+/** As in attention-parts.c; the others are bounds of what it has, on any processor. */
+const queries = 64;
+const mostKeys = 112;
+const mostVector = 64;
+
+const fewestItems = 16; // of the backward pass, so that threads find work; a fixed number, since it shapes the sums
+const mostChunks = 4; // of its keys: each has its own share of the queries' gradients
+const stepKeys = 64; // of a chunk when there is one query
+const mostStepChunks = 32;
+const stepGrain = 65_536; // numbers of keys and values that a thread reads at a time
+const reduceGrain = 8192;
+
+/**
+ * softmax(scale Q K^T) V for every head, without ever holding the scores: memory is linear in length. A query that sees
+ * no key gives zeros. The bits do not depend on the number of threads.
+ */
+export function attentionForward(launcher: Launcher, shape: AttentionShape, views: AttentionViews): void {
+  const { batch, heads, queryLength, headDim } = shape;
+  if (queryLength === 1) {
+    attentionStep(launcher, shape, views);
+    return;
+  }
+  const kernel = kernelOf(launcher, 'attention', headDim);
+  const scratch = 4 * (2 * headDim * queries + mostKeys * queries + 4 * queries);
+  const words = wordsOf(shape, views, {});
+  launcher.launch(kernel, words, batch * heads * Math.ceil(queryLength / queries), 1, scratch);
+}
+
+/** One query: chunks of the keys, then what they give together. */
+function attentionStep(launcher: Launcher, shape: AttentionShape, views: AttentionViews): void {
+  const { batch, heads, keyValueHeads, keyLength, headDim } = shape;
+  const chunkKeys = stepKeys * Math.max(1, Math.ceil(keyLength / stepKeys / mostStepChunks));
+  const chunks = Math.ceil(keyLength / chunkKeys);
+  const workspace = launcher.workspace(4 * (batch * heads * chunks * (headDim + 2) + mostVector));
+  const words = wordsOf(shape, views, { chunks, chunkKeys, workspace });
+  const grain = Math.ceil(stepGrain / (2 * chunkKeys * headDim));
+  const step = kernelOf(launcher, 'attention-step', headDim);
+  launcher.launch(step, words, batch * keyValueHeads * chunks, grain, 4 * (chunkKeys + mostVector));
+  const join = kernelOf(launcher, 'attention-join', headDim);
+  launcher.launch(join, words, batch * heads, Math.ceil(reduceGrain / (Math.max(1, chunks) * headDim)));
+}
+
+/**
+ * The gradients of `attentionForward`, which has written output and logSumExp. Those of shared key heads are summed over
+ * their query heads. The bits do not depend on the number of threads.
+ */
+export function attentionBackward(
+  launcher: Launcher,
+  shape: AttentionShape,
+  views: AttentionViews,
+  gradients: AttentionGradients,
+): void {
+  const { batch, heads, keyValueHeads, queryLength, keyLength, headDim } = shape;
+  const wanted = Math.min(mostChunks, Math.ceil(fewestItems / Math.max(1, batch * keyValueHeads)));
+  const chunkKeys = mostKeys * Math.max(1, Math.ceil(keyLength / mostKeys / wanted));
+  const chunks = Math.max(1, Math.ceil(keyLength / chunkKeys));
+  const rows = batch * heads * queryLength;
+  const workspace = chunks === 1 ? 0 : launcher.workspace(4 * chunks * rows * headDim);
+  const words = wordsOf(shape, views, { chunks, chunkKeys, workspace }, gradients);
+  const wide = headDim + mostVector;
+  const block = 3 * headDim * queries + 2 * queries * wide + mostKeys * queries + 3 * queries;
+  const scratch = 4 * (block + 2 * (chunkKeys + mostKeys) * wide);
+  const kernel = kernelOf(launcher, 'attention-gradient', headDim);
+  launcher.launch(kernel, words, chunks * batch * keyValueHeads, 1, scratch);
+  if (chunks === 1) return;
+  const reduce = kernelOf(launcher, 'attention-reduce', headDim);
+  launcher.launch(reduce, words, rows, Math.ceil(reduceGrain / (chunks * headDim)));
+}
+
+interface Chunking {
+  readonly chunks?: number;
+  readonly chunkKeys?: number;
+  readonly workspace?: number;
+}
+
+const writer = /* @__PURE__ */ new ArgumentWriter();
+
+/** The words of attention-parts.c. */
+function wordsOf(
+  shape: AttentionShape,
+  { query, key, value, output, logSumExp }: AttentionViews,
+  { chunks = 1, chunkKeys = 0, workspace = 0 }: Chunking,
+  gradients?: AttentionGradients,
+): Float64Array {
+  const { batch, queryLength, keyLength, heads, keyValueHeads, causal, scale } = shape;
+  const reach = causal ? keyLength - queryLength + 1 : keyLength;
+  const blocks = Math.ceil(queryLength / queries);
+  writer.start();
+  for (const word of [batch, queryLength, keyLength, heads, keyValueHeads, reach, blocks, chunks, chunkKeys, scale])
+    writer.number(word);
+  writer.address(logSumExp).number(workspace);
+  for (const view of [query, key, value, output]) writeOperand(view);
+  const { output: outputGradient = output, query: a = query, key: b = key, value: c = value } = gradients ?? {};
+  for (const view of [outputGradient, a, b, c]) writeOperand(view);
+  return writer.words;
+}
+
+function writeOperand(view: View): void {
+  const [batch = 0, time = 0, head = 0] = view.strides;
+  writer.address(view).number(batch).number(time).number(head);
+}
+
+const kernelOf = (launcher: Launcher, file: string, headDim: number) =>
+  launcher.kernel(`${file} ${headDim}`, () => attentionSource(file, headDim));
+
+const attentionSource = (file: string, headDim: number): KernelSource =>
+  kernelSource(`sluice_${file.replace('-', '_')}_${headDim}`, (name) =>
+    [
+      ...[resource('vectors.c'), `#define KERNEL ${name}`, `#define HEAD_DIM ${headDim}`],
+      ...[resource('attention-parts.c'), resource(`${file}.c`), '#undef KERNEL', '#undef HEAD_DIM', ''],
+    ].join('\n'),
+  );

@@ -1,0 +1,141 @@
+import { createHash, randomUUID } from 'node:crypto';
+import * as fs from 'node:fs';
+import { constants } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import { dirname, join } from 'node:path';
+import { SluiceError } from '../../base/errors.js';
+
+/** The folder of this user's compiled kernels. */
+export function userCache(environment = process.env): string {
+  const base =
+    environment['XDG_CACHE_HOME'] ||
+    (process.platform === 'darwin' ? join(os.homedir(), 'Library', 'Caches') : join(os.homedir(), '.cache'));
+  return join(base, 'sluice', 'native');
+}
+
+const groupOrAllWrite = constants.S_IWGRP | constants.S_IWOTH;
+const sticky = 0o1000;
+const isTrusted = (uid: number): boolean => uid === 0 || uid === process.getuid?.();
+
+/**
+ * Holds that nobody but this user and root can put code where it is loaded from: the folder is theirs alone, and no
+ * folder around it is a stranger's or lets all the world replace it.
+ * @throws SluiceError `device` otherwise.
+ */
+export function requirePrivate(folder: string): void {
+  const path = fs.realpathSync(folder);
+  const { uid, mode } = fs.statSync(path);
+  if (!isTrusted(uid)) throw foreign(path, `it belongs to user ${uid}`);
+  if ((mode & groupOrAllWrite) !== 0) throw foreign(path, 'others may write to it', `chmod go-w ${path}`);
+  for (let around = dirname(path); around !== dirname(around); around = dirname(around)) {
+    const stats = fs.statSync(around);
+    const isOpen = (stats.mode & constants.S_IWOTH) !== 0 && (stats.mode & sticky) === 0;
+    if (!isTrusted(stats.uid)) throw foreign(around, `it belongs to user ${stats.uid}`);
+    if (isOpen) throw foreign(around, 'everybody may write to it', `chmod o-w ${around}`);
+  }
+}
+
+function foreign(path: string, why: string, command?: string): SluiceError {
+  const other = 'set XDG_CACHE_HOME to a folder of your own';
+  return new SluiceError('device', {
+    rule: 'compiled kernels are code that is run: the folder of their cache is writable by its user alone',
+    received: `${path}: ${why}`,
+    remedy: command === undefined ? `Remove it, or ${other}.` : `Run "${command}", or ${other}.`,
+  });
+}
+
+export interface CacheFolder {
+  readonly path: string;
+  /** Why it is a temporary one. */
+  readonly notice?: string;
+}
+
+/**
+ * A private folder that can be written to: `wanted`, else a temporary one that ends with the process.
+ * @throws SluiceError `device` for a folder that others could write to, or where no folder can be made.
+ */
+export function openFolder(wanted: string): CacheFolder {
+  try {
+    fs.mkdirSync(wanted, { recursive: true, mode: 0o700 });
+  } catch {
+    return temporaryFolder(wanted);
+  }
+  requirePrivate(wanted);
+  try {
+    fs.accessSync(wanted, constants.W_OK);
+    return { path: wanted };
+  } catch {
+    return temporaryFolder(wanted);
+  }
+}
+
+let temporary: string | undefined;
+
+function temporaryFolder(wanted: string): CacheFolder {
+  try {
+    if (temporary === undefined) {
+      const made = fs.mkdtempSync(join(os.tmpdir(), 'sluice-'));
+      process.on('exit', () => fs.rmSync(made, { recursive: true, force: true }));
+      temporary = made;
+    }
+    const notice = `Compiled kernels cannot be kept in ${wanted}: they are made anew for each process, in ${temporary}.`;
+    return { path: temporary, notice };
+  } catch (cause) {
+    throw new SluiceError('device', {
+      rule: 'the native device has a folder for compiled kernels',
+      received: wanted,
+      remedy: 'Set XDG_CACHE_HOME to a folder that can be written to, or use device "wasm".',
+      cause,
+    });
+  }
+}
+
+/** The bytes of a file that this user or root wrote and nobody else can change; undefined for any other. */
+export function readTrusted(path: string): Buffer | undefined {
+  try {
+    const stats = fs.lstatSync(path);
+    if (!stats.isFile() || !isTrusted(stats.uid) || (stats.mode & groupOrAllWrite) !== 0) return undefined;
+    return fs.readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+const temporaryPrefix = '.making-';
+const staleAfter = 3_600_000; // milliseconds
+
+/** A name beside the file, for what becomes the file when it is whole. */
+export const temporaryName = (folder: string): string => join(folder, temporaryPrefix + randomUUID());
+
+/** A file that appears at once and whole. */
+export async function writeWhole(path: string, content: string): Promise<void> {
+  const made = temporaryName(dirname(path));
+  try {
+    await writeFile(made, content, { mode: 0o600 });
+    await rename(made, path);
+  } finally {
+    await rm(made, { force: true });
+  }
+}
+
+/** Removes what processes that were killed left half made. */
+export function removeStale(folder: string): void {
+  for (const name of fs.readdirSync(folder)) {
+    if (!name.startsWith(temporaryPrefix)) continue;
+    const path = join(folder, name);
+    try {
+      if (Date.now() - fs.statSync(path).mtimeMs > staleAfter) fs.rmSync(path);
+    } catch {} // another process was quicker
+  }
+}
+
+/** The sha256 of texts or bytes, in hexadecimal. */
+export function digest(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  parts.forEach((part, i) => {
+    if (i > 0) hash.update('\0');
+    hash.update(part);
+  });
+  return hash.digest('hex');
+}

@@ -1,0 +1,14 @@
+import { createHash } from 'node:crypto';
+
+/** C text of one kernel, to follow prelude.h; `name` is unique by content. */
+export interface KernelSource {
+  readonly name: string;
+  readonly code: string;
+}
+
+/** A kernel named by a readable prefix and a hash of its text; `write` gets the name. */
+export function kernelSource(prefix: string, write: (name: string) => string): KernelSource {
+  const hash = createHash('sha256').update(write(prefix)).digest('hex').slice(0, 16);
+  const name = `${prefix}_${hash}`;
+  return { name, code: write(name) };
+}

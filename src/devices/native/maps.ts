@@ -1,0 +1,80 @@
+import { SluiceError } from '../../base/errors.js';
+import type { MapKernel } from '../../kernels/kernel.js';
+import type { View } from '../device.js';
+import { mapSource, type Slot, type Spread } from './map-source.js';
+import { ArgumentWriter, type Launcher, type NativeKernel } from './runtime.js';
+
+/** Elements that one turn of a thread takes: enough to hide its cost, few enough to share the work. */
+const elementsPerChunk = 16_384;
+
+/** Runs map kernels: one text for each kernel and layout. */
+export class MapLauncher {
+  readonly #launcher: Launcher;
+  readonly #kernels = new WeakMap<MapKernel, Map<string, NativeKernel>>();
+  readonly #arguments = new ArgumentWriter();
+
+  constructor(launcher: Launcher) {
+    this.#launcher = launcher;
+  }
+
+  /** The views have equal shapes, with axes collapsed so that few are left. */
+  run(kernel: MapKernel, inputs: readonly View[], scalars: readonly number[], outputs: readonly View[]): void {
+    const views = [...inputs, ...outputs];
+    const shape = outputs[0]?.shape ?? [];
+    const length = shape.at(-1);
+    if (length === undefined) throw new SluiceError('internal', { rule: 'a map runs over at least one axis' });
+    const args = this.#arguments.start().number(length);
+    let count = length;
+    for (let axis = 0; axis < shape.length - 1; axis++) {
+      const size = shape[axis] ?? 1;
+      count *= size;
+      args.number(size);
+    }
+    for (const view of views) {
+      args.address(view);
+      for (const stride of view.strides) args.number(stride);
+    }
+    for (const scalar of scalars) args.number(scalar);
+    this.#launcher.launch(this.#find(kernel, views), args.words, count, elementsPerChunk);
+  }
+
+  #find(kernel: MapKernel, views: readonly View[]): NativeKernel {
+    let variants = this.#kernels.get(kernel);
+    if (variants === undefined) {
+      variants = new Map();
+      this.#kernels.set(kernel, variants);
+    }
+    const [outer, vectors] = turnsOf(views);
+    const layout = keyOf(outer, vectors, views);
+    let found = variants.get(layout);
+    if (found === undefined) {
+      const source = mapSource(kernel, { outer, vectors, slots: views.map(slotOf) });
+      found = this.#launcher.kernel(source.name, () => source);
+      variants.set(layout, found);
+    }
+    return found;
+  }
+}
+
+function spreadOf({ strides }: View): Spread {
+  const stride = strides[strides.length - 1];
+  return stride === 1 ? 'contiguous' : stride === 0 ? 'repeated' : 'strided';
+}
+
+const slotOf = (view: View): Slot => ({ type: view.buffer.type, spread: spreadOf(view) });
+
+/** Rows that a turn of four vectors leaves much of; a vector has 16 elements at most. */
+const isShort = (length: number): boolean => length < 512 && length % 64 !== 0;
+
+/** The outer axes, and the vectors of a turn. */
+function turnsOf([view]: readonly View[]): readonly [number, 1 | 4] {
+  const { shape = [] } = view ?? {};
+  return [shape.length - 1, shape.length > 1 && isShort(shape.at(-1) ?? 1) ? 1 : 4];
+}
+
+/** What of a layout the code depends on, in few characters: it is asked for with every launch. */
+function keyOf(outer: number, vectors: number, views: readonly View[]): string {
+  let key = `${outer} ${vectors} `;
+  for (const view of views) key += view.buffer.type.charAt(0) + spreadOf(view).charAt(0);
+  return key;
+}

@@ -1,0 +1,31 @@
+import type { RandomKey } from '../../base/random.js';
+import type { View } from '../device.js';
+import { resource } from './resource.js';
+import { ArgumentWriter, type KernelSource, type Launcher } from './runtime.js';
+
+const numbersPerItem = 1024;
+const itemsPerChunk = 16;
+const writer = /* @__PURE__ */ new ArgumentWriter();
+
+const sources = {
+  uniform: () => randomSource('sluice_uniform', 0),
+  normal: () => randomSource('sluice_normal', 1),
+} as const;
+
+const randomSource = (name: string, normal: 0 | 1): KernelSource => ({
+  name,
+  code: `#define NAME ${name}\n#define NORMAL ${normal}\n${resource('random.c')}`,
+});
+
+/** Fills a contiguous view with numbers as `randomUniform` gives them, or within float32's rounding of `randomNormal`. */
+export function fillRandom(
+  launcher: Launcher,
+  distribution: 'uniform' | 'normal',
+  { k0, k1 }: RandomKey,
+  output: View,
+): void {
+  const count = output.shape.reduce((product, size) => product * size, 1);
+  writer.start().address(output).number(count).number(k0).number(k1);
+  const kernel = launcher.kernel(distribution, sources[distribution]);
+  launcher.launch(kernel, writer.words, Math.ceil(count / numbersPerItem), itemsPerChunk);
+}

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { NativeRuntime } from '../../../src/devices/native/runtime.js';
+
+const source = {
+  name: 'test_square',
+  code: `void test_square(const double *args, int64_t begin, int64_t end, char *scratch) {
+  const float *x = ADDRESS(const float, args[0]);
+  float *y = ADDRESS(float, args[1]);
+  (void)scratch;
+  for (int64_t i = begin; i < end; i++) y[i] = x[i] * x[i];
+}`,
+};
+
+test('a kernel runs over all its items, whatever the threads', async () => {
+  for (const threads of [1, 2, 4]) {
+    const runtime = await NativeRuntime.open({ threads });
+    const count = 100_003;
+    const values = Float32Array.from({ length: count }, (_, i) => i % 1000);
+    const [x, y] = [runtime.arena.allocate(4 * count), runtime.arena.allocate(4 * count)];
+    runtime.inTurn(() => runtime.library.copyIn(x, values, 4 * count));
+    runtime.launch(
+      runtime.kernel('square', () => source),
+      Float64Array.of(x, y),
+      count,
+      128,
+    );
+    await runtime.settled();
+    const result = new Float32Array(count);
+    runtime.library.copyOut(result, y, 4 * count);
+    expect(result).toEqual(values.map((value) => value * value));
+    await runtime.close();
+  }
+});
