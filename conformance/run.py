@@ -101,6 +101,27 @@ def check_models(report: Report, folder: Path) -> None:
         report.check(f"golden {model} results", expected)
 
 
+def close_numbers(old: object, new: object, path: str = "") -> str:
+    """Where two JSON values differ by more than float64's rounding in another order."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        return next(filter(None, (close_numbers(old[key], new[key], f"{path}.{key}") for key in old)), "")
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return next(filter(None, (close_numbers(a, b, f"{path}[{i}]") for i, (a, b) in pairs)), "")
+    if isinstance(old, float) and isinstance(new, float):
+        return "" if abs(old - new) <= 1e-12 * max(1, abs(old)) else f"{path}: {old} became {new}"
+    return "" if old == new else f"{path}: {old!r} became {new!r}"
+
+
+def check_losses(report: Report, folder: Path) -> None:
+    fresh = folder / "losses.json"
+    problem = missing("torch") or regenerate("golden_losses.py", fresh)
+    if not problem:
+        old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (GOLDEN / "losses.json", fresh))
+        problem = close_numbers(old, new)
+    report.check("golden losses.json", problem)
+
+
 def run_suite(report: Report, suite: Path, arguments: list[str]) -> None:
     result = subprocess.run([PYTHON, suite, *arguments], capture_output=True, text=True, check=False)
     lines = result.stdout.strip().splitlines()
@@ -117,6 +138,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         check_activations(report, Path(temporary))
         check_models(report, Path(temporary))
+        check_losses(report, Path(temporary))
     absent = missing("torch", "transformers")
     for suite in sorted(HERE.glob("parity_*.py")):
         if absent:

@@ -19,8 +19,20 @@ export { BpeTokenizer } from './data/bpe-tokenizer.js';
 export { type BpeTrainerOptions, type BpeTrainerProgress, trainBpe } from './data/bpe-trainer.js';
 export { ByteTokenizer } from './data/byte-tokenizer.js';
 export { CharTokenizer, collectCharacters } from './data/char-tokenizer.js';
+export {
+  type EpochOptions,
+  type Examples,
+  epochBatches,
+  type Padded,
+  type Parts,
+  pad,
+  permutation,
+  selectExamples,
+  stratifiedSplit,
+} from './data/examples.js';
 export { piecesOf, type TextPiece, type TextPieces } from './data/pieces.js';
 export { PretrainedTokenizer } from './data/pretrained-tokenizer.js';
+export { type Entanglement, type Separation, separability } from './data/separability.js';
 export { splitText } from './data/split.js';
 export { MemoryTokens, type TokenArray, type TokenSource, tokenizeInMemory } from './data/token-source.js';
 export {
@@ -39,3 +51,4 @@ export {
   type TrainTokenizerOptions,
   trainTokenizer,
 } from './data/tokenizer-spec.js';
+export { drawPoints, type ToyTask, type ToyTaskName, toyTaskNames, toyTasks } from './data/toy-tasks.js';

@@ -1,6 +1,6 @@
 /** `sluice/layers`: what models are made of. */
 export { Attention, type AttentionInputs, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
-export { dropout } from './layers/dropout.js';
+export { alphaDropout, dropout } from './layers/dropout.js';
 export { Embedding } from './layers/embedding.js';
 export {
   type BlockBias,
@@ -14,10 +14,19 @@ export {
 } from './layers/feed-forward.js';
 export { FormulaLayer } from './layers/formula-layer.js';
 export { Initializer } from './layers/initialization.js';
+export {
+  deviationOf,
+  type Fan,
+  gainOf,
+  type SchemeName,
+  schemeNames,
+  suitedScheme,
+} from './layers/initialization-schemes.js';
 export { type CacheShape, KeyValueCache } from './layers/key-value-cache.js';
 export { Layer, type NamedParameter, type WeightReader } from './layers/layer.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export { Mode } from './layers/mode.js';
 export { LayerNorm, RmsNorm } from './layers/normalization.js';
 export { RotaryEmbedding } from './layers/rope.js';
+export { StraightThrough } from './layers/straight-through.js';
 export { type GatedWidthOptions, gatedWidth } from './layers/widths.js';

@@ -7,13 +7,16 @@ export { JsonLinesWriter } from './formats/json-lines.js';
 export { SafetensorsFile, type TensorReader } from './formats/safetensors-file.js';
 export { openSafetensors } from './formats/safetensors-sharded.js';
 export { weightEntries } from './formats/weights.js';
+export { complete as completeSettings } from './runs/complete.js';
 export { type OpenRun, openRun } from './runs/open-run.js';
 export type { Plan } from './runs/plan.js';
-export { complete as completeSettings, type PresetName, presetNamed, presetNames } from './runs/presets.js';
+export { type PresetName, presetNamed, presetNames } from './runs/presets.js';
 export type { ProfileReport, ProfileRow } from './runs/profile-report.js';
 export type { RunRecord } from './runs/run-folder.js';
 export { checkSettings, type PartialSettings, type Settings } from './runs/settings.js';
 export { type ResumeOptions, resumeRun, type StartOptions, startRun } from './runs/start-run.js';
+export type { Judgement, TaskRun } from './runs/task.js';
+export { taskNames } from './runs/tasks.js';
 export type { ActiveRun, RunEvent } from './runs/train-run.js';
 export {
   type CheckpointPart,

@@ -1,7 +1,27 @@
 /** `sluice/training`: the loop and its parts. */
 export { AdamW, type AdamWOptions } from './training/adamw.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.js';
-export { crossEntropy } from './training/losses.js';
+export { ExampleTrainer, type ExampleTrainerOptions, type Objective } from './training/example-trainer.js';
+export type { Learner, LearnerRecord } from './training/learner.js';
+export {
+  binaryCrossEntropy,
+  type CrossEntropyOptions,
+  crossEntropy,
+  type ElementwiseLossOptions,
+  type HuberOptions,
+  huber,
+  type LossOptions,
+  meanSquaredError,
+  type Reduction,
+} from './training/losses.js';
+export {
+  type ClassScore,
+  type ClassScores,
+  classScores,
+  type ValueScores,
+  valueScores,
+} from './training/metrics.js';
+export { PerceptronTrainer } from './training/perceptron-trainer.js';
 export { learningRate, type ScheduleName, type ScheduleOptions, scheduleNames } from './training/schedules.js';
 export { type TrainOptions, train } from './training/train.js';
 export { batchLoss, type StepRecord, Trainer, type TrainerOptions } from './training/trainer.js';

@@ -1,10 +1,11 @@
 import { createLogUpdate } from 'log-update';
 import { plural } from '../base/plural.js';
+import { count, duration } from '../base/units.js';
 import type { Baselines } from '../runs/baselines.js';
 import type { ProfileReport } from '../runs/profile-report.js';
-import type { RunEvent } from '../runs/train-run.js';
-import type { Evaluation } from '../training/evaluate.js';
-import type { StepRecord } from '../training/trainer.js';
+import type { Facts, Judgement } from '../runs/task.js';
+import type { Progress, RunEvent } from '../runs/train-run.js';
+import type { LearnerRecord } from '../training/learner.js';
 import { type Output, quoted } from './output.js';
 import { showProfile } from './profile-view.js';
 
@@ -16,14 +17,14 @@ export class TrainView {
   #parameters = 0;
   #steps = 0;
   #done = 0;
-  #last: StepRecord | undefined;
+  #last: LearnerRecord | undefined;
   #data = '';
   #seconds = 0;
-  #pace: number | undefined;
-  #evaluation: Evaluation | undefined;
+  #pace: Progress = {};
+  #evaluation: Judgement | undefined;
   #baselines: Baselines | undefined;
   #profile: ProfileReport | undefined;
-  #prompt = '';
+  #next: readonly string[] = [];
   #stage = '';
   #shown = 0;
   readonly #warned = new Set<string>();
@@ -86,6 +87,7 @@ export class TrainView {
   /** The result for scripts; gives the exit code. */
   finish(): number {
     this.#live?.done();
+    const { loss: _, tokens: _tokens, bytes: _bytes, examples: _examples, ...scored } = this.#evaluation?.details ?? {};
     this.#output.result({
       run: this.#folder,
       data: this.#data,
@@ -94,11 +96,12 @@ export class TrainView {
       steps: this.#steps,
       loss: this.#last?.loss,
       validationLoss: this.#evaluation?.loss,
-      perplexity: this.#evaluation?.perplexity,
-      bitsPerByte: this.#evaluation?.bitsPerByte,
+      ...scored,
       tokens: this.#last?.tokens,
+      examples: this.#last?.examples,
       seconds: this.#seconds,
-      tokensPerSecond: this.#pace,
+      tokensPerSecond: this.#pace.tokensPerSecond,
+      examplesPerSecond: this.#pace.examplesPerSecond,
       baselines: this.#baselines,
       profile: this.#profile,
     });
@@ -115,30 +118,18 @@ export class TrainView {
   #start({ run, plan }: Extract<RunEvent, { kind: 'started' }>): void {
     this.#folder = run.folder;
     this.#data = run.settings.data;
-    this.#prompt = promptFor(run);
+    this.#next = run.task.next;
     this.#parameters = plan.parameters;
     this.#steps = run.schedule.steps;
     this.#done = run.trainer.done;
-    const { config, settings, device, tokenizer } = run;
-    const grouped =
-      config.numKeyValueHeads === config.numAttentionHeads ? '' : `, ${config.numKeyValueHeads} for keys and values`;
-    const left = run.schedule.steps - this.#done;
+    const { settings, device, task, schedule } = run;
+    const left = schedule.steps - this.#done;
     const from = this.#done === 0 ? '' : `; goes on after step ${this.#done}`;
     const seconds = plan.estimatedSecondsPerStep * left;
-    const pairs: [string, string][] = [
-      [
-        'model',
-        `${modelName(settings.model)}, ${counted(plan.parameters, 'parameter')}: ${plural(config.numHiddenLayers, 'layer')} of ${config.hiddenSize}, ${plural(config.numAttentionHeads, 'head')}${grouped}, ${config.feedForward.name} block of ${config.intermediateSize}`,
-      ],
-      [
-        'text',
-        `${settings.data === 'demo' ? 'Moby Dick' : settings.data}: ${counted(run.training.length, 'token')} to train on, ${count(run.validation.length)} held out`,
-      ],
-      ['tokens', `${settings.tokenizer}, vocabulary ${tokenizer.vocabularySize}`],
-      [
-        'training',
-        `${plural(run.schedule.steps, 'step')} of ${counted(plan.tokensPerStep, 'token')}, AdamW, peak learning rate ${settings.lr}, ${settings.schedule}${from}`,
-      ],
+    const rate = `peak learning rate ${settings.lr}, ${settings.schedule}`;
+    const pairs: Facts = [
+      ...task.facts,
+      ['training', `${plural(schedule.steps, 'step')} of ${task.method}, ${rate}${from}`],
       ['device', `${device.name}: ${device.description}`],
       ['needs', `about ${Math.ceil(plan.memoryBytes / 2 ** 20)} MiB of memory and ${duration(seconds)}`],
       ['run', run.folder],
@@ -154,7 +145,7 @@ export class TrainView {
     const { record, steps } = event;
     this.#last = record;
     this.#seconds += record.seconds;
-    this.#pace = event.tokensPerSecond;
+    this.#pace = event;
     const line = this.#describe(event);
     if (this.#live !== undefined) this.#live(line);
     else if (this.#shown === 0 || record.step === steps || record.step >= 1.1 * this.#shown + 10) {
@@ -163,22 +154,27 @@ export class TrainView {
     }
   }
 
-  #describe({ record, steps, tokensPerSecond, secondsLeft }: Extract<RunEvent, { kind: 'step' }>): string {
+  #describe({
+    record,
+    steps,
+    tokensPerSecond,
+    examplesPerSecond,
+    secondsLeft,
+  }: Extract<RunEvent, { kind: 'step' }>): string {
     const validation = this.#evaluation === undefined ? '' : `  validation ${this.#evaluation.loss.toFixed(3)}`;
     const skipped = record.skipped === true ? '  (update left out: not finite)' : '';
     const share = record.step / steps;
     const bar = this.#live === undefined ? '' : `${'█'.repeat(Math.floor(20 * share)).padEnd(20, '░')} `;
-    const pace = tokensPerSecond === undefined ? '' : `  ${count(tokensPerSecond)} tokens/s`;
+    const rate = tokensPerSecond ?? examplesPerSecond;
+    const pace =
+      rate === undefined ? '' : `  ${count(rate)} ${tokensPerSecond === undefined ? 'examples' : 'tokens'}/s`;
     const left = secondsLeft === undefined ? '' : `  ${duration(secondsLeft)} left`;
     return `${bar}step ${record.step}/${steps}  loss ${record.loss.toFixed(3)}${validation}${pace}${left}${skipped}`;
   }
 
   #finish({ evaluation, baselines }: Extract<RunEvent, { kind: 'finished' }>): void {
-    const { loss, perplexity, bitsPerByte } = evaluation;
     this.#baselines = baselines;
-    this.#output.lines(
-      `Held-out text: loss ${loss.toFixed(4)}, perplexity ${perplexity.toFixed(1)}, ${bitsPerByte.toFixed(3)} bits per byte`,
-    );
+    this.#output.lines(evaluation.summary);
     if (baselines !== undefined) {
       const { bigram, trigram, xz } = baselines;
       const compressed = xz === undefined ? '' : `, xz -9 ${xz.toFixed(3)}`;
@@ -186,13 +182,8 @@ export class TrainView {
         `In comparison: Kneser-Ney bigrams ${bigram.toFixed(3)}, trigrams ${trigram.toFixed(3)} over the same tokens${compressed}`,
       );
     }
-    this.#output.lines(
-      '',
-      'Try next:',
-      `  npx sluice generate ${quoted(this.#folder)}${this.#prompt}`,
-      `  npx sluice evaluate ${quoted(this.#folder)} --data other.txt`,
-      '  npx sluice train --data my.txt --preset 1m',
-    );
+    const commands = this.#next.map((command) => `  npx sluice ${command.replace('RUN', quoted(this.#folder))}`);
+    this.#output.lines('', 'Try next:', ...commands);
   }
 
   /** Once each: what cannot be removed after one checkpoint cannot after the next. */
@@ -210,26 +201,4 @@ export class TrainView {
   }
 }
 
-/** A type that nobody asked for by name is explained. */
-const modelName = (model: string): string => (model === 'arcee' ? 'Arcee (a LLaMA with a plain block)' : 'LLaMA');
-
-/** A model can begin by itself; the demo's is better asked. */
-const promptFor = ({ settings }: Extract<RunEvent, { kind: 'started' }>['run']): string =>
-  settings.data === 'demo' ? ' --prompt "The whale"' : '';
-
 const oneLine = (text: string): string => text.trim().replaceAll(/\s+/g, ' ');
-
-/** 1,234,567 as 1.2M. */
-export function count(value: number): string {
-  if (value >= 1e9) return `${(value / 1e9).toFixed(1)}G`;
-  if (value >= 1e6) return `${(value / 1e6).toFixed(1)}M`;
-  return value >= 1e4 ? `${(value / 1e3).toFixed(0)}k` : String(Math.round(value));
-}
-
-const counted = (value: number, noun: string): string => plural(value, noun, count(value));
-
-export function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
-}

@@ -113,7 +113,10 @@ async function eventsOf(command: Command, options: TrainOptions, signal: AbortSi
 
 /** Flags and environment beat the config file, which beats the preset. */
 async function resolveSettings(given: Readonly<Record<string, unknown>>, { config, preset }: TrainOptions) {
-  const { complete, layered, presetNamed } = await import('../runs/presets.js');
+  const [{ complete }, { layered, presetNamed }] = await Promise.all([
+    import('../runs/complete.js'),
+    import('../runs/presets.js'),
+  ]);
   const file = config === undefined ? {} : await readConfigFile(config);
   const chosen = preset ?? file['preset'];
   const base = chosen === undefined ? {} : presetNamed(String(chosen));

@@ -1,34 +1,22 @@
 import { type Curve, type CurvePart, curveParts, extentOf } from './curves.js';
+import { colors, openPlot, type Plot, svgFile } from './svg.js';
 
 const width = 720;
 const height = 260;
 const marginRight = 110;
-/** Okabe and Ito's colours, distinct to every kind of sight. */
-const colors = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'];
 const titles: Readonly<Record<CurvePart, string>> = { y: 'f(x)', dy: 'f′(x)', d2y: 'f″(x)' };
-const namespace = 'http://www.w3.org/2000/svg';
 
 /** The curves with their first and second derivatives, one panel each, as the text of an SVG file. */
 export async function plotSvg(curves: readonly Curve[]): Promise<string> {
-  const plot = await import('@observablehq/plot');
-  const { parseHTML } = await import('linkedom');
-  const { document } = parseHTML('<html><body></body></html>');
+  const { plot, document } = await openPlot();
   const panels = curveParts.map((part, i) => {
     const panel = panelOf(plot, document, curves, part);
     panel.setAttribute('y', String(i * height));
     return panel.outerHTML;
   });
-  const size = `width="${width}" height="${panels.length * height}" viewBox="0 0 ${width} ${panels.length * height}"`;
-  const label = escapeXml(`${curves.map((curve) => curve.label).join(', ')}: value, first and second derivative`);
-  return [
-    `<svg xmlns="${namespace}" ${size} role="img" aria-label="${label}">`,
-    '<rect width="100%" height="100%" fill="white"/>',
-    ...panels,
-    '</svg>\n',
-  ].join('\n');
+  const label = `${curves.map((curve) => curve.label).join(', ')}: value, first and second derivative`;
+  return svgFile({ width, height: panels.length * height, label }, panels);
 }
-
-type Plot = typeof import('@observablehq/plot');
 
 function panelOf(plot: Plot, document: Document, curves: readonly Curve[], part: CurvePart): SVGSVGElement {
   const domain = extentOf(curves, part);
@@ -94,6 +82,3 @@ function spread(
   for (const label of labels) label.y += overflow;
   return labels;
 }
-
-const escapeXml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');

@@ -168,6 +168,21 @@ async function exists(fs: FileSystem, path: string): Promise<boolean> {
   }
 }
 
+/** The records of a file, in their order; torn lines are passed over. Throws `filesystem`. */
+export async function readRecords(
+  path: string,
+  { fs = nodeFileSystem }: { readonly fs?: FileSystem } = {},
+): Promise<JsonLine[]> {
+  return underRule(`${path} must be readable`, async () => {
+    const records: JsonLine[] = [];
+    for await (const lines of linesOf(fs, path)) {
+      for (const line of lines)
+        if (judge(line, Number.POSITIVE_INFINITY) === 'kept') records.push(JSON.parse(line) as JsonLine);
+    }
+    return records;
+  });
+}
+
 const pieceBytes = 2 ** 20;
 const mostLineLength = 16 * 2 ** 20;
 

@@ -1,14 +1,20 @@
+import { join } from 'node:path';
+import { writeFileAtomically } from '../formats/durable.js';
+import { writeSafetensors } from '../formats/safetensors-write.js';
 import { tensorEntry, weightEntries } from '../formats/weights.js';
+import type { Layer } from '../layers/layer.js';
+import type { Tensor } from '../tensor/index.js';
 import { type CheckpointPart, jsonPart, tensorsPart } from '../training/checkpoints.js';
 import type { Checkpoint } from '../training/checkpoints-read.js';
-import type { Trainer } from '../training/trainer.js';
+import type { Learner } from '../training/learner.js';
+import { runFiles } from './run-folder.js';
 import { type RunState, stateName } from './run-state.js';
 
 const parts = { weights: 'model.safetensors', optimizer: 'optimizer.safetensors' } as const;
 
 /** Everything that a resumed run needs to go on bit for bit. */
-export function checkpointParts(trainer: Trainer, state: RunState): CheckpointPart[] {
-  const optimizer = [...trainer.optimizer.state()].map(([name, tensor]) => tensorEntry(name, tensor));
+export function checkpointParts(trainer: Learner, state: RunState): CheckpointPart[] {
+  const optimizer = [...stateOf(trainer)].map(([name, tensor]) => tensorEntry(name, tensor));
   return [
     tensorsPart(parts.weights, weightEntries(trainer.model)),
     tensorsPart(parts.optimizer, optimizer),
@@ -16,8 +22,15 @@ export function checkpointParts(trainer: Trainer, state: RunState): CheckpointPa
   ];
 }
 
+const stateOf = ({ optimizer }: Learner): Map<string, Tensor> => optimizer?.state() ?? new Map();
+
+/** Writes a model's weights into its run's folder. */
+export async function saveWeights(folder: string, model: Layer): Promise<void> {
+  await writeFileAtomically(join(folder, runFiles.weights), (sink) => writeSafetensors(sink, weightEntries(model)));
+}
+
 /** Reads a checkpoint's tensors into a trainer. @throws SluiceError `checkpoint` for tensors that are not the model's. */
-export async function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): Promise<void> {
+export async function restoreTrainer(trainer: Learner, checkpoint: Checkpoint): Promise<void> {
   const weights = await checkpoint.openTensors(parts.weights);
   try {
     await trainer.model.load(weights);
@@ -26,7 +39,7 @@ export async function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): 
   }
   const optimizer = await checkpoint.openTensors(parts.optimizer);
   try {
-    for (const [name, tensor] of trainer.optimizer.state()) tensor.write(await optimizer.readFloat32(name));
+    for (const [name, tensor] of stateOf(trainer)) tensor.write(await optimizer.readFloat32(name));
   } finally {
     await optimizer.close();
   }

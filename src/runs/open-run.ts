@@ -42,6 +42,13 @@ function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
 /** @throws SluiceError `checkpoint` for a folder that is no finished run, or whose files do not fit together. */
 export async function openRun(folder: string, device: Device): Promise<OpenRun> {
   const record = await readRecord(folder);
+  if (record.settings.task !== 'causal') {
+    throw new SluiceError('checkpoint', {
+      rule: 'a run that writes is one of the task causal',
+      received: record.settings.task,
+      remedy: `Judge it with: sluice evaluate ${folder}.`,
+    });
+  }
   const config = await readConfig(folder, record);
   const tokenizer = await loadTokenizer(folder);
   if (tokenizer.vocabularySize > config.vocabSize) {

@@ -21,13 +21,18 @@ const stepEfficiency = 0.45;
 export function checkMemory(device: Device, config: LlamaConfig, settings: Settings): number {
   const { batch, context } = settings;
   const memoryBytes = trainingBytes(config, batch, context);
+  return requireMemory(device, memoryBytes, () => memoryRemedy(config, settings));
+}
+
+/** @throws SluiceError `memory` for what does not fit here. */
+export function requireMemory(device: Device, memoryBytes: number, remedy: () => string): number {
   const { addressableBytes = Number.POSITIVE_INFINITY } = device;
   const room = Math.min(process.availableMemory?.() ?? freemem(), addressableBytes);
   if (memoryBytes > room) {
     throw new SluiceError('memory', {
       rule: `a run fits in ${gibibytes(room)} of memory here`,
       received: `about ${gibibytes(memoryBytes)}`,
-      remedy: memoryRemedy(config, settings),
+      remedy: remedy(),
     });
   }
   return memoryBytes;

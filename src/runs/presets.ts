@@ -41,7 +41,7 @@ export function presetNamed(name: string): PartialSettings {
 }
 
 /** How long to train: one of them says it. */
-const lengths = ['steps', 'epochs', 'time'] as const;
+export const lengths = ['steps', 'epochs', 'time'] as const;
 /** Blocks without an activation of their own. */
 const isOpenBlock = (ffn: string): boolean => ffn === 'mlp' || ffn === 'gated';
 
@@ -82,11 +82,12 @@ function blockOf({ model, ffn, activation }: PartialSettings): string {
   return block;
 }
 
-/**
- * Fills in what was left open, each from what it depends on.
- * @throws SluiceError `argument` without a text, and for settings that contradict each other.
- */
-export function complete(given: PartialSettings): Settings {
+/** What is said, without what is undefined. */
+export const stated = (given: PartialSettings): Partial<Settings> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+
+/** The settings of a language model, each that was left open from what it depends on. */
+export function completeCausal(given: PartialSettings): Settings {
   const { data } = given;
   if (data === undefined) {
     throw new SluiceError('argument', {
@@ -95,29 +96,13 @@ export function complete(given: PartialSettings): Settings {
       remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
     });
   }
-  const said = Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  ) as Partial<Settings>;
-  const several = lengths.filter((name) => said[name] !== undefined);
-  if (several.length > 1) {
-    throw new SluiceError('argument', {
-      rule: 'one of steps, epochs and time says how long to train',
-      received: several.join(' and '),
-      remedy: 'Leave the others out.',
-    });
-  }
-  const settings = { ...defaults, ...said, data, ffn: blockOf(given) };
+  const settings = { ...defaults, ...stated(given), data, ffn: blockOf(given) };
   const isPlain = settings.ffn === 'mlp';
-  const minLr = given.minLr ?? settings.lr / 10;
-  if (minLr > settings.lr) {
-    const remedy = `Leave it out for ${settings.lr / 10}.`;
-    throw new SluiceError('argument', { rule: `minLr is at most lr, ${settings.lr}`, received: minLr, remedy });
-  }
   return {
     ...settings,
     model: given.model ?? (isPlain ? 'arcee' : 'llama'),
     hidden: given.hidden ?? hiddenWidth(settings.dim, isPlain ? 'activation' : 'gate'),
     kvHeads: given.kvHeads ?? settings.heads,
-    minLr,
+    minLr: given.minLr ?? settings.lr / 10,
   };
 }

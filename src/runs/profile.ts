@@ -4,7 +4,8 @@ import { type Launch, ProfiledDevice } from '../devices/profile.js';
 import { writeFileAtomically } from '../formats/durable.js';
 import type { Layer } from '../layers/layer.js';
 import { observeBackward } from '../tensor/memory.js';
-import type { Trainer } from '../training/trainer.js';
+import type { AdamW } from '../training/adamw.js';
+import type { Learner } from '../training/learner.js';
 import { chromeTrace, type Place, type ProfileReport, report, type Span, tell } from './profile-report.js';
 
 /**
@@ -38,9 +39,9 @@ export class Profile {
   }
 
   /** Tells the layers of a trainer's model apart, and its optimizer, until the steps are measured. */
-  watch({ model, optimizer }: Trainer): void {
+  watch({ model, optimizer }: Learner): void {
     for (const [name, layer] of model.namedLayers()) this.#wrap(layer, 'forward', { layer: name, phase: 'forward' });
-    this.#wrap(optimizer, 'step', { layer: '(optimizer)', phase: 'update' });
+    if (optimizer !== undefined) this.#wrap(optimizer, 'step', { layer: '(optimizer)', phase: 'update' });
     const device = this.#profiled;
     observeBackward(device, (call) => {
       const place: Place = { layer: device.place.layer, phase: 'backward' };
@@ -50,7 +51,7 @@ export class Profile {
   }
 
   /** Puts a method of the object's own before the one of its class. */
-  #wrap(owner: Layer | Trainer['optimizer'], method: string, place: Place): void {
+  #wrap(owner: Layer | AdamW, method: string, place: Place): void {
     const original: unknown = Reflect.get(owner, method);
     if (typeof original !== 'function') return;
     const value = (...args: readonly unknown[]): unknown =>

@@ -9,13 +9,13 @@ import { writeFileAtomically } from '../formats/durable.js';
 import { asFileSystemError, systemErrorCode, underRule } from '../formats/file-system.js';
 import { decodeJson, encodeJson } from '../formats/json-values.js';
 import { isLockName } from './lock.js';
-import { defaults, issueRule, type Settings, settingsSchema } from './settings.js';
+import { defaults, issueRule, type PartialSettings, type Settings, settingsSchema } from './settings.js';
 
 /** What run.json holds: everything of ours that Hugging Face's files have no place for. */
 export interface RunRecord {
   readonly formatVersion: 1;
   readonly settings: Settings;
-  /** The formula of the feed-forward block: a custom one works where its source is unknown. */
+  /** The formula of the feed-forward block, or the activation: a custom one works where its source is unknown. */
   readonly feedForward: StoredFormula;
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -29,6 +29,9 @@ export const runFiles = {
   metrics: 'metrics.jsonl',
   training: join('tokens', 'training.bin'),
   validation: join('tokens', 'validation.bin'),
+  encoding: 'dataset.json',
+  trainingExamples: join('examples', 'training.safetensors'),
+  validationExamples: join('examples', 'validation.safetensors'),
 } as const;
 
 const tokenizerFiles = { 'tokenizer.json': true, 'tokenizer_config.json': true } satisfies Record<
@@ -129,16 +132,23 @@ async function nextFree(name: string): Promise<string> {
   }
 }
 
-export async function writeRecord(folder: string, record: RunRecord): Promise<void> {
+/** @param record its settings are those that the run's task has a use for: the others read back as their defaults */
+export async function writeRecord(
+  folder: string,
+  record: Omit<RunRecord, 'settings'> & { readonly settings: PartialSettings },
+): Promise<void> {
   await writeFileAtomically(join(folder, runFiles.record), `${encodeJson(record, 2)}\n`);
 }
+
+/** Settings without a default that a model of examples has no use for, and no run.json of one. */
+const unused = { hidden: 1, kvHeads: 1 } as const;
 
 const recordSchema = v.object({
   formatVersion: v.literal(1),
   // A run of an older version lacks what has been added since.
   settings: v.pipe(
     v.record(v.string(), v.unknown()),
-    v.transform((settings) => ({ ...defaults, ...settings })),
+    v.transform((settings) => ({ ...defaults, ...unused, ...settings })),
     settingsSchema,
   ),
   feedForward: v.object({

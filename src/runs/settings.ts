@@ -2,7 +2,9 @@ import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import { missingPolicies } from '../data/table-encoding.js';
 import { openableDevices } from '../devices/open.js';
+import { schemeNames } from '../layers/initialization-schemes.js';
 import { scheduleNames } from '../training/schedules.js';
 
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
@@ -12,6 +14,12 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.minValue(least, `is at least ${least}`),
     v.maxValue(most, `is at most ${most}`),
   );
+/** The model types of all tasks. */
+const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag'] as const;
+/** The losses of examples: two of classes, two of values. */
+export const lossNames = ['cross-entropy', 'binary-cross-entropy', 'mse', 'huber'] as const;
+export type LossName = (typeof lossNames)[number];
+
 const size = whole(1, 2 ** 22);
 const text = v.pipe(v.string(), v.nonEmpty('is not empty'));
 const positive = v.pipe(v.number(), v.finite('is finite'), v.gtValue(0, 'is positive'));
@@ -25,18 +33,46 @@ const about = <S extends v.GenericSchema>(schema: S, description: string) => v.p
  * A flag is the key in kebab-case.
  */
 export const settingsSchema = v.strictObject({
-  data: about(text, 'text to train on: a file, a folder of .txt, a .jsonl with {"text"}, or "demo" (Moby Dick)'),
-  task: about(v.picklist(['causal'], 'is causal'), 'what is learned: causal (predict the next token)'),
-  model: about(
-    v.picklist(['llama', 'arcee'], 'is llama or arcee'),
-    'model type: llama (gated block) or arcee (plain block)',
+  data: about(
+    text,
+    'what to learn from: a text (a file, a folder of .txt, a .jsonl with {"text"}, or "demo", Moby Dick), or a table',
   ),
+  task: about(
+    text,
+    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, FILE.csv, FILE.jsonl',
+  ),
+  model: about(
+    v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
+    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens)',
+  ),
+  target: about(v.optional(text), 'column of the table to predict; the last by default'),
+  inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
+  missing: about(
+    v.picklist(missingPolicies, `is one of ${missingPolicies.join(', ')}`),
+    'what becomes of missing values: refuse, mean (fill in), or drop (leave the row out)',
+  ),
+  loss: about(
+    v.optional(v.picklist(lossNames, `is one of ${lossNames.join(', ')}`)),
+    `loss of examples: ${lossNames.join(', ')}; by default the first for classes and mse for values`,
+  ),
+  labelSmoothing: about(share, 'share of the target that cross-entropy spreads over all classes'),
+  initialization: about(
+    v.optional(v.picklist(schemeNames, `is one of ${schemeNames.join(', ')}`)),
+    `initial weights of an MLP: ${schemeNames.join(', ')}; what suits the activation by default`,
+  ),
+  surrogate: about(
+    v.optional(text),
+    'activation whose derivative stands in for that of --activation, as hardTanh for step: a straight-through estimator',
+  ),
+  outputs: about(v.picklist(['0/1', '-1/1'], 'is 0/1 or -1/1'), "a perceptron's outputs: 0/1 or -1/1"),
+  shift: about(whole(0, 8), 'pixels by which an image that is learned from is moved at most, another way each time'),
+  examples: about(whole(8, 2 ** 20), 'points to draw where the task draws them'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
   dim: about(size, 'width of the residual stream'),
-  layers: about(size, 'number of layers'),
+  layers: about(size, 'number of layers; of an MLP the hidden ones'),
   heads: about(size, 'attention heads'),
   kvHeads: about(size, 'heads of keys and values; divides heads'),
-  hidden: about(size, 'final width of the feed-forward block'),
+  hidden: about(size, 'final width of the feed-forward block; units of a hidden layer of an MLP'),
   ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
   activation: about(
     v.optional(text),
@@ -82,12 +118,27 @@ export type SettingName = keyof Settings;
 const partialSchema = v.partial(settingsSchema);
 export type PartialSettings = v.InferOutput<typeof partialSchema>;
 
-type Defaults = Omit<Settings, 'data' | 'activation' | 'epochs' | 'time' | 'threads' | 'hidden' | 'kvHeads' | 'minLr'>;
+type Open =
+  | 'activation'
+  | 'epochs'
+  | 'time'
+  | 'threads'
+  | 'target'
+  | 'inputs'
+  | 'loss'
+  | 'initialization'
+  | 'surrogate';
+type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
 export const defaults: Defaults = {
   task: 'causal',
   model: 'llama',
+  missing: 'refuse',
+  labelSmoothing: 0,
+  outputs: '0/1',
+  examples: 1000,
+  shift: 1,
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
@@ -118,6 +169,11 @@ export const defaults: Defaults = {
 /** Values for messages, where nothing is the default. */
 const examples: Omit<Settings, keyof Defaults> = {
   data: 'my.txt',
+  target: 'price',
+  inputs: 'x,y',
+  loss: 'mse',
+  initialization: 'he',
+  surrogate: 'hardTanh',
   activation: 'gelu',
   epochs: 1,
   time: 600,

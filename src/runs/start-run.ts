@@ -1,37 +1,15 @@
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
 import { plural } from '../base/plural.js';
-import { requireTargets, requireWindow } from '../data/batches.js';
-import { loadTokenizer } from '../data/load-tokenizer.js';
-import type { TokenSource } from '../data/token-source.js';
-import type { Tokenizer } from '../data/tokenizer.js';
-import { parseTokenizerSpec } from '../data/tokenizer-spec.js';
 import type { Device } from '../devices/device.js';
 import { openDevice } from '../devices/open.js';
 import { truncateMetrics } from '../formats/json-lines.js';
-import { Initializer } from '../layers/initialization.js';
-import { Llama, type LlamaConfig } from '../models/llama.js';
 import { type LatestCheckpoint, latestCheckpoint } from '../training/checkpoints-read.js';
 import { discardCheckpointsAfter } from '../training/checkpoints-retention.js';
 import { type ScheduleOptions, shortWarmup } from '../training/schedules.js';
-import { Trainer } from '../training/trainer.js';
 import { restoreTrainer } from './checkpointing.js';
 import { lockRun } from './lock.js';
-import { configOf } from './model.js';
-import { readConfig } from './open-run.js';
-import { checkMemory, plan } from './plan.js';
-import {
-  closeTokens,
-  makeTokenizer,
-  openTexts,
-  openTokens,
-  requireLength,
-  type Texts,
-  type TokenFiles,
-  tokenize,
-} from './prepare.js';
 import { Profile } from './profile.js';
-import { during } from './progress.js';
 import {
   checkRunFolder,
   createRunFolder,
@@ -44,7 +22,9 @@ import {
 } from './run-folder.js';
 import { type RunState, readState } from './run-state.js';
 import { checkSettings, type PartialSettings, type SettingName, type Settings } from './settings.js';
-import { type ActiveRun, environmentOf, type RunEvent, saveModel, trainLoop } from './train-run.js';
+import type { Prepared, Task, TaskRun } from './task.js';
+import { taskNamed } from './tasks.js';
+import { type ActiveRun, environmentOf, type RunEvent, trainLoop } from './train-run.js';
 import { packageVersion } from './version.js';
 
 export interface StartOptions {
@@ -65,77 +45,73 @@ export async function* startRun(
   { out, signal, profile: wanted }: StartOptions = {},
 ): AsyncGenerator<RunEvent> {
   checkSettings({ ...settings }, 'the settings');
-  const spec = parseTokenizerSpec(settings.tokenizer);
-  const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
-  // All that can be refused is refused before the tokenizer is trained, which may take minutes.
+  const task = taskNamed(settings.task);
+  // All that can be refused is refused before anything is made, which may take minutes.
   await checkRunFolder(out);
-  const texts = await openTexts(settings);
-  requireLength(texts.training, settings.context);
-  if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
+  const draft = await task.open(settings);
+  if (draft.note !== undefined) yield { kind: 'note', message: draft.note };
   const notices: string[] = [];
-  const { device, profile } = await openFor(settings, wanted ?? false, notices);
+  const opened = await openFor(settings, wanted ?? false, notices);
   try {
     for (const message of notices) yield { kind: 'note', message };
-    checkMemory(device, smallest, settings);
-    const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
-    if (tokenizer.vocabularySize < smallest.vocabSize) {
-      const sizes = `${tokenizer.vocabularySize} tokens, not the ${smallest.vocabSize} asked for`;
-      yield { kind: 'note', message: `the vocabulary has ${sizes}: nothing else occurs twice in the text` };
-    }
-    const folder = await createRunFolder(out, settings.data === 'demo' ? 'demo' : settings.model);
-    yield* runIn(folder, { device, profile }, texts, tokenizer, settings, signal);
+    const prepared = yield* draft.prepare(opened.device, signal);
+    const folder = await createRunFolder(out, draft.name);
+    yield* runIn(folder, opened, task, prepared, settings, signal);
   } finally {
-    await device.close();
+    await opened.device.close();
   }
 }
 
-/** Tokenizes, makes the run's files and trains; a run that does not come so far leaves nothing behind. */
+/** Makes the run's files and trains; a run that does not come so far leaves nothing behind. */
 async function* runIn(
   folder: string,
   { device, profile }: Opened,
-  texts: Texts,
-  tokenizer: Tokenizer,
+  task: Task,
+  prepared: Prepared,
   settings: Settings,
   signal?: AbortSignal,
 ): AsyncGenerator<RunEvent> {
   let isRun = false;
-  let sources: TokenFiles | undefined;
+  let own: TaskRun | undefined;
   try {
     await using _lock = await lockRun(folder);
     await requireFree(folder); // a whole run may have been made here before the lock was had
     // While the lock is held: afterwards the folder may be another's.
     await using _undo = {
       [Symbol.asyncDispose]: async () => {
-        if (sources !== undefined) await closeTokens(sources);
+        await own?.close();
         if (!isRun) await discardRunFiles(folder);
       },
     };
-    const config = configOf(settings, tokenizer.vocabularySize);
-    const estimate = await plan(device, config, settings);
-    sources = yield* during((tell, until) => tokenize(folder, texts, tokenizer, tell, until), signal, closeTokens);
-    requireWindow(sources.training, settings.context);
-    requireTargets(sources.validation);
-    const trainer = makeTrainer({ device, settings, config, source: sources.training });
-    const decided = { ...settings, steps: await decideSteps(settings, trainer, sources.training) };
-    const schedule = scheduleOf(decided);
-    const run: ActiveRun = {
-      ...{ folder, device, settings: decided, config, tokenizer, ...sources, trainer, schedule, profile },
-    };
-    profile?.watch(trainer);
-    await saveModel(run);
+    own = yield* prepared(folder, signal);
+    const decided = { ...settings, steps: await decideSteps(settings, own) };
+    const run = activeRun(folder, device, decided, own, profile);
+    await own.save();
     // Last: a folder without it is no run.
     await writeRecord(folder, {
       formatVersion: 1,
-      settings: run.settings,
-      feedForward: config.feedForward.toJSON(),
+      settings: Object.fromEntries(task.settings(decided).map((name) => [name, decided[name]])),
+      feedForward: own.formula.toJSON(),
       versions: { sluice: packageVersion(), node: process.version },
     });
     isRun = true;
-    yield { kind: 'started', run, plan: estimate };
+    yield { kind: 'started', run, plan: own.costs };
     yield* trainLoop(run, signal);
   } finally {
     if (!isRun) await discardRunFolder(folder);
   }
+}
+
+function activeRun(
+  folder: string,
+  device: Device,
+  settings: Settings,
+  task: TaskRun,
+  profile: Profile | undefined,
+): ActiveRun {
+  const { trainer } = task;
+  profile?.watch(trainer);
+  return { folder, device, settings, task, trainer, schedule: scheduleOf(settings), profile };
 }
 
 export interface ResumeOptions {
@@ -185,11 +161,10 @@ export async function* resumeRun(
   await using _lock = await lockRun(folder);
   const latest = await latestCheckpoint(folder);
   const settings = { ...record.settings, ...changes } as Settings;
-  const config = await readConfig(folder, record);
-  const tokenizer = await loadTokenizer(folder);
+  const task = taskNamed(settings.task);
   const notices: string[] = [];
   const { device, profile } = await openFor(settings, wanted ?? false, notices);
-  let sources: TokenFiles | undefined;
+  let own: TaskRun | undefined;
   try {
     for (const message of notices) yield { kind: 'note', message };
     for (const message of warningsOf(latest, device)) yield { kind: 'warning', message };
@@ -205,22 +180,18 @@ export async function* resumeRun(
     if (steps === state.step) {
       yield { kind: 'warning', message: `all is done after ${plural(steps, 'step')}; a larger --steps goes on` };
     }
-    const estimate = await plan(device, config, settings);
-    sources = await openTokens(folder);
-    const schedule = scheduleOf({ ...settings, steps });
-    const trainer = makeTrainer({ device, settings, config, source: sources.training, done: state.step });
+    own = await task.resume({ folder, record, device, settings, done: state.step });
     await truncateMetrics(join(folder, runFiles.metrics), state.step);
     if (latest.checkpoint !== undefined) {
-      await restoreTrainer(trainer, latest.checkpoint);
+      await restoreTrainer(own.trainer, latest.checkpoint);
       const { warnings } = await discardCheckpointsAfter(folder, state.step);
       for (const { message } of warnings) yield { kind: 'warning', message };
     }
-    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule, profile };
-    profile?.watch(trainer);
-    yield { kind: 'started', run, plan: estimate };
+    const run = activeRun(folder, device, { ...settings, steps }, own, profile);
+    yield { kind: 'started', run, plan: own.costs };
     yield* trainLoop(run, signal);
   } finally {
-    if (sources !== undefined) await closeTokens(sources);
+    await own?.close();
     await device.close();
   }
 }
@@ -271,21 +242,6 @@ async function openFor(
   return { device: profile.device, profile };
 }
 
-interface TrainerParts {
-  readonly device: Device;
-  readonly settings: Settings;
-  readonly config: LlamaConfig;
-  readonly source: TokenSource;
-  readonly done?: number;
-}
-
-function makeTrainer({ device, settings, config, source, done = 0 }: TrainerParts): Trainer {
-  const model = new Llama(new Initializer(device, settings.seed), config);
-  const { batch, context, accumulate, seed, weightDecay, clip, beta2 } = settings;
-  const options = { batch, context, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };
-  return new Trainer(device, model, source, options, done);
-}
-
 const scheduleOf = ({ schedule, lr, minLr, warmup, steps }: Settings): ScheduleOptions => ({
   schedule,
   lr,
@@ -295,14 +251,12 @@ const scheduleOf = ({ schedule, lr, minLr, warmup, steps }: Settings): ScheduleO
 });
 
 /** Steps from `steps`, `epochs` or `time`; a time is measured once and then fixed, so that the run can be repeated. */
-async function decideSteps(settings: Settings, trainer: Trainer, source: TokenSource): Promise<number> {
-  const { batch, context, accumulate, epochs, time } = settings;
+async function decideSteps({ epochs, time, steps }: Settings, { trainer, stepsPerEpoch }: TaskRun): Promise<number> {
   if (time !== undefined) {
     const rehearsals: number[] = [];
     for (let i = 0; i < 6; i++) rehearsals.push(await trainer.rehearse());
     const [, , median = 1] = rehearsals.slice(1).sort((a, b) => a - b);
     return Math.max(1, Math.floor(time / median));
   }
-  if (epochs === undefined) return settings.steps;
-  return Math.max(1, Math.ceil((epochs * source.length) / (batch * context * accumulate)));
+  return epochs === undefined ? steps : Math.max(1, Math.ceil(epochs * stepsPerEpoch));
 }

@@ -1,47 +1,36 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
-import { saveTokenizer } from '../data/load-tokenizer.js';
-import type { TokenSource } from '../data/token-source.js';
-import { type Tokenizer, tokenByteLengths } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
-import { writeFileAtomically } from '../formats/durable.js';
-import { encodeConfig, encodeGenerationConfig } from '../formats/hugging-face.js';
 import { JsonLinesWriter } from '../formats/json-lines.js';
-import { writeSafetensors } from '../formats/safetensors-write.js';
-import { weightEntries } from '../formats/weights.js';
-import type { LlamaConfig } from '../models/llama.js';
 import { saveCheckpoint } from '../training/checkpoints.js';
-import { type Evaluation, evaluate } from '../training/evaluate.js';
+import type { Learner, LearnerRecord } from '../training/learner.js';
 import { learningRate, type ScheduleOptions } from '../training/schedules.js';
-import type { StepRecord, Trainer } from '../training/trainer.js';
-import { type Baselines, measureBaselines } from './baselines.js';
+import type { Baselines } from './baselines.js';
 import { checkpointParts } from './checkpointing.js';
-import { generate } from './generate.js';
-import type { Plan } from './plan.js';
-import type { Preparation } from './prepare.js';
 import type { Profile } from './profile.js';
 import type { ProfileReport } from './profile-report.js';
 import { runFiles } from './run-folder.js';
 import type { RunState } from './run-state.js';
 import type { Settings } from './settings.js';
+import type { Costs, Judgement, MeasureOptions, PrepareEvent, TaskRun } from './task.js';
 
 /** How fast a run goes, once that is known. */
 export interface Progress {
   /** At the recent pace; of the first step, which compiles too, there is none. */
   readonly tokensPerSecond?: number;
+  readonly examplesPerSecond?: number;
   /** From the second step on that is measured. */
   readonly secondsLeft?: number;
 }
 
 /** What a run tells while it goes. */
 export type RunEvent =
-  | ({ readonly kind: 'preparing' } & Preparation)
-  | { readonly kind: 'started'; readonly run: ActiveRun; readonly plan: Plan }
-  | { readonly kind: 'note'; readonly message: string }
+  | PrepareEvent
+  | { readonly kind: 'started'; readonly run: ActiveRun; readonly plan: Costs }
   | { readonly kind: 'warning'; readonly message: string }
-  | ({ readonly kind: 'step'; readonly record: StepRecord; readonly steps: number } & Progress)
-  | { readonly kind: 'evaluated'; readonly step: number; readonly evaluation: Evaluation }
+  | ({ readonly kind: 'step'; readonly record: LearnerRecord; readonly steps: number } & Progress)
+  | { readonly kind: 'evaluated'; readonly step: number; readonly evaluation: Judgement }
   | { readonly kind: 'sampled'; readonly step: number; readonly text: string }
   /** Where the time of the steps so far goes; the trace is a file for chrome://tracing. */
   | { readonly kind: 'profiled'; readonly report: ProfileReport; readonly trace: string }
@@ -49,7 +38,7 @@ export type RunEvent =
   | {
       readonly kind: 'finished';
       readonly step: number;
-      readonly evaluation: Evaluation;
+      readonly evaluation: Judgement;
       readonly baselines?: Baselines;
     }
   | { readonly kind: 'interrupted'; readonly step: number };
@@ -59,41 +48,21 @@ export interface ActiveRun {
   readonly folder: string;
   readonly device: Device;
   readonly settings: Settings;
-  readonly config: LlamaConfig;
-  readonly tokenizer: Tokenizer;
-  readonly training: TokenSource;
-  readonly validation: TokenSource;
-  readonly trainer: Trainer;
+  readonly task: TaskRun;
+  readonly trainer: Learner;
   readonly schedule: ScheduleOptions;
   readonly profile?: Profile | undefined;
-}
-
-/** Writes what makes the folder a model that Hugging Face's libraries load. */
-export async function saveModel({ folder, config, tokenizer, trainer }: ActiveRun): Promise<void> {
-  const files = {
-    [runFiles.config]: encodeConfig(config, tokenizer.endOfText),
-    [runFiles.generation]: encodeGenerationConfig(tokenizer.endOfText),
-  };
-  for (const [name, content] of Object.entries(files)) {
-    await writeFileAtomically(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
-  }
-  await saveTokenizer(folder, tokenizer);
-  await writeFileAtomically(join(folder, runFiles.weights), (sink) =>
-    writeSafetensors(sink, weightEntries(trainer.model)),
-  );
 }
 
 /** Writes down what a run comes to. */
 class Journal {
   readonly #run: ActiveRun;
   readonly #metrics: JsonLinesWriter;
-  readonly #byteLengths: Int32Array;
   #saved: number;
 
   constructor(run: ActiveRun, metrics: JsonLinesWriter) {
     this.#run = run;
     this.#metrics = metrics;
-    this.#byteLengths = tokenByteLengths(run.tokenizer);
     this.#saved = run.trainer.done;
   }
 
@@ -102,13 +71,11 @@ class Journal {
     return this.#saved === this.#run.trainer.done;
   }
 
-  async measure(limit: { maximumTokens?: number; signal?: AbortSignal }): Promise<Evaluation> {
-    const { device, trainer, validation, settings } = this.#run;
-    const options = { batch: settings.batch, context: settings.context, ...limit };
-    const result = await evaluate(device, trainer.model, validation, this.#byteLengths, options);
-    const { loss: validationLoss, bitsPerByte } = result;
-    await this.#metrics.append({ step: trainer.done, validationLoss, bitsPerByte });
-    return result;
+  async measure(options: MeasureOptions): Promise<Judgement> {
+    const { task, trainer } = this.#run;
+    const judgement = await task.measure(options);
+    await this.#metrics.append({ step: trainer.done, validationLoss: judgement.loss, ...judgement.logged });
+    return judgement;
   }
 
   /** Tells what it saved, and what could not be tidied up. */
@@ -132,15 +99,15 @@ class Journal {
  * the model are in the run's folder.
  */
 export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGenerator<RunEvent> {
-  const { settings, trainer, folder, schedule, profile } = run;
+  const { settings, task, trainer, folder, schedule, profile } = run;
   const { steps } = schedule;
   const metrics = await JsonLinesWriter.open(join(folder, runFiles.metrics));
   const journal = new Journal(run, metrics);
   const pace = new Pace();
   const isDue = (every: number): boolean => every > 0 && trainer.done < steps && trainer.done % every === 0;
   try {
-    while (trainer.done < steps && signal?.aborted !== true) {
-      const step = (): Promise<StepRecord> => trainer.step(learningRate(trainer.done, schedule));
+    while (trainer.done < steps && trainer.isFinished !== true && signal?.aborted !== true) {
+      const step = (): Promise<LearnerRecord> => trainer.step(learningRate(trainer.done, schedule));
       const record = await (profile === undefined ? step() : profile.measure(steps - trainer.done, step));
       await metrics.append({ ...record });
       yield { kind: 'step', record, steps, ...pace.after(record, steps) };
@@ -149,17 +116,18 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
         const evaluation = await journal.measure({ maximumTokens: settings.evalTokens });
         yield { kind: 'evaluated', step: trainer.done, evaluation };
       }
-      if (isDue(settings.sampleEvery)) yield { kind: 'sampled', step: trainer.done, text: await sampleText(run) };
+      if (task.sample !== undefined && isDue(settings.sampleEvery)) {
+        yield { kind: 'sampled', step: trainer.done, text: await task.sample() };
+      }
       if (isDue(settings.saveEvery)) yield* journal.save();
     }
     if (!journal.isSaved) yield* journal.save();
-    await saveModel(run);
+    await task.save();
     signal?.throwIfAborted();
     const evaluation = await journal.measure(signal === undefined ? {} : { signal });
-    const { tokenizer, training, validation } = run;
-    const compared =
-      settings.data === 'demo' ? { baselines: await measureBaselines(tokenizer, training, validation) } : {};
-    yield { kind: 'finished', step: trainer.done, evaluation, ...compared };
+    task.conclude?.(evaluation);
+    const baselines = await task.baselines?.();
+    yield { kind: 'finished', step: trainer.done, evaluation, ...(baselines === undefined ? {} : { baselines }) };
   } catch (error) {
     if (signal?.aborted === true && error === signal.reason && journal.isSaved) {
       yield { kind: 'interrupted', step: trainer.done };
@@ -193,31 +161,20 @@ export const environmentOf = (device: Device): Record<string, string | number> =
   machine: `${process.arch} ${cpus()[0]?.model ?? ''}`.trim(),
 });
 
-/** A sample from the start of a document, or of the text. */
-async function sampleText({ device, trainer, tokenizer, settings, training }: ActiveRun): Promise<string> {
-  const start = tokenizer.endOfText === undefined ? tokenizer.decode(await training.read(0, 1)) : '';
-  let text = '';
-  const length = Math.min(60, settings.context);
-  for await (const piece of generate(device, trainer.model, tokenizer, {
-    prompt: start,
-    maxTokens: length,
-    seed: settings.seed + trainer.done,
-  })) {
-    text += piece.text;
-  }
-  return text;
-}
-
 /** The recent pace: a mean of the steps in which later ones count more. The first step, which compiles, is left out. */
 export class Pace {
   #measured = -1;
   #seconds = 0;
 
-  after({ step, seconds, tokensPerSecond }: StepRecord, steps: number): Progress {
+  after({ step, seconds, tokensPerSecond, examplesPerSecond }: LearnerRecord, steps: number): Progress {
     this.#measured++;
     if (this.#measured === 0) return {};
     this.#seconds += (seconds - this.#seconds) * Math.max(0.05, 1 / this.#measured);
-    const pace = { tokensPerSecond: (tokensPerSecond * seconds) / this.#seconds };
+    const smoothed = (perSecond: number): number => (perSecond * seconds) / this.#seconds;
+    const pace = {
+      ...(tokensPerSecond === undefined ? {} : { tokensPerSecond: smoothed(tokensPerSecond) }),
+      ...(examplesPerSecond === undefined ? {} : { examplesPerSecond: smoothed(examplesPerSecond) }),
+    };
     return this.#measured < 2 ? pace : { ...pace, secondsLeft: (steps - step) * this.#seconds };
   }
 }

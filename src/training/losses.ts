@@ -1,32 +1,80 @@
 import { logSoftmax } from '../activations/rows.js';
-import { atPosition, substitute, variables } from '../scalar/expression.js';
-import { rowTensors, type Tensor } from '../tensor/index.js';
+import { SluiceError } from '../base/errors.js';
+import { checkChoice, completeOptions, type OptionTable } from '../base/options.js';
+import { atPosition, constant, type Expression, substitute, variables } from '../scalar/expression.js';
+import { internal, mapTensors, rowTensors, type Tensor } from '../tensor/index.js';
 import { isOwnResult, sumWithGradient } from '../tensor/operations/eager-gradient.js';
 import { checkWhole } from '../tensor/operations/operands.js';
 import { sameShape } from '../tensor/shape.js';
 
-const [logits, targets, position] = variables('logits', 'targets', 'position');
+/** What becomes of the single losses: each for itself, their sum, or the mean of those that count. */
+export const reductionNames = ['none', 'sum', 'mean'] as const;
+export type Reduction = (typeof reductionNames)[number];
+
+export interface LossOptions {
+  /** 'none' by default. */
+  readonly reduction?: Reduction;
+}
+
+export interface CrossEntropyOptions extends LossOptions {
+  /** The share of the target that is spread evenly over all classes; 0 by default. Source: Szegedy 2015, arXiv:1512.00567. */
+  readonly labelSmoothing?: number;
+}
+
+export interface ElementwiseLossOptions extends LossOptions {
+  /** What counts: 1, and what does not, such as padding: 0; it broadcasts to the predictions' shape. */
+  readonly mask?: Tensor;
+}
+
+export interface HuberOptions extends ElementwiseLossOptions {
+  /** The error from which on the loss grows linearly; 1 by default. */
+  readonly delta?: number;
+}
+
+const [logits, targets, position, length, smoothing] = variables(
+  ...(['logits', 'targets', 'position', 'length', 'smoothing'] as const),
+);
 const logProbabilities = substitute(logSoftmax.expression, { x: logits });
 
 /** The logit of the target: position and target are whole numbers, so they are equal or at least 1 apart. */
 const picked = position.sub(targets).abs().whereLess(0.5, logits, 0).sum();
+const negativeLogLikelihood = atPosition(logProbabilities, { logits: picked }).neg();
+const spread = logProbabilities.sum().div(length).neg();
+const smoothed = constant(1).sub(smoothing).mul(negativeLogLikelihood).add(smoothing.mul(spread));
+
 /** A target below 0, such as -100, is ignored: no padding enters a loss. */
-const negativeLogLikelihood = targets.whereLess(0, 0, atPosition(logProbabilities, { logits: picked }).neg());
+const unlessIgnored = (value: Expression | number): Expression => targets.whereLess(0, 0, value);
+const [hard, soft, counted] = [unlessIgnored(negativeLogLikelihood), unlessIgnored(smoothed), unlessIgnored(1)];
+
+const crossEntropyDefaults = { labelSmoothing: 0, reduction: 'none' } satisfies OptionTable<CrossEntropyOptions>;
 
 /**
- * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored (below 0).
+ * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored (below 0), which no mean counts.
  * @param logits [..., classes]
  * @param targets int32 [...], below `classes`: values are not looked at here, and a larger one finds no logit
- * @throws SluiceError `argument` for targets that are not int32.
+ * @throws SluiceError `argument` for targets that are not int32, or a smoothing outside [0, 1).
  */
-export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
+export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
   checkWhole('crossEntropy', 'targets', targets);
+  const { labelSmoothing, reduction } = completeOptions('crossEntropy', options, crossEntropyDefaults);
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    const remedy = 'Try 0.1, or 0 for none.';
+    throw new SluiceError('argument', {
+      rule: 'labelSmoothing is at least 0 and below 1',
+      received: labelSmoothing,
+      remedy,
+    });
+  }
   const operands = { elements: { logits }, rows: { targets } };
-  return rowTensors([negativeLogLikelihood], operands, {}, 'crossEntropy')[0];
+  const [formula, scalars] = labelSmoothing === 0 ? [hard, {}] : [soft, { smoothing: labelSmoothing }];
+  return internal(() => {
+    const [losses] = rowTensors([formula], operands, scalars, 'crossEntropy');
+    return reduced(losses, reduction, () => rowTensors([counted], operands, {}, 'crossEntropy')[0]);
+  });
 }
 
 const crossEntropyLoss = {
-  ...{ name: 'crossEntropy', expression: negativeLogLikelihood, elements: 'logits', perRow: 'targets' },
+  ...{ name: 'crossEntropy', expression: hard, elements: 'logits', perRow: 'targets' },
 };
 
 /**
@@ -38,4 +86,77 @@ export function scaledCrossEntropy(logits: Tensor, targets: Tensor, scale: numbe
   const isPlain = isOwnResult(logits) && sameShape(logits.shape.slice(0, -1), targets.shape);
   if (!isPlain) return crossEntropy(logits, targets).sum().mul(scale);
   return sumWithGradient(crossEntropyLoss, logits, targets, scale);
+}
+
+const [prediction, target, mask, delta] = variables('prediction', 'target', 'mask', 'delta');
+const error = prediction.sub(target);
+const size = error.abs();
+
+/** Losses of one prediction and its target. */
+const formulas = {
+  meanSquaredError: error.mul(error),
+  // Each half is free of cancellation: softplus(z) - z t loses all digits of a nearly certain prediction.
+  binaryCrossEntropy: target.mul(prediction.neg().softplus()).add(constant(1).sub(target).mul(prediction.softplus())),
+  huber: size.whereLess(delta, error.mul(error).div(2), delta.mul(size.sub(delta.div(2)))),
+} as const;
+
+const masked = Object.fromEntries(
+  Object.entries(formulas).map(([name, formula]) => [name, mask.whereLess(0.5, 0, formula)]),
+) as Record<keyof typeof formulas, Expression>;
+const counts = mask.whereLess(0.5, 0, 1);
+
+const elementwiseDefaults = { mask: undefined, reduction: 'none' } satisfies OptionTable<ElementwiseLossOptions>;
+
+/** (prediction - target)^2. Predictions and targets have one shape. */
+export const meanSquaredError = (predictions: Tensor, targets: Tensor, options: ElementwiseLossOptions = {}): Tensor =>
+  elementwise('meanSquaredError', predictions, targets, options);
+
+/**
+ * -log of the probability that sigmoid(logit) gives the target, in nats.
+ * @param targets probabilities of class 1 in [0, 1]; 0 and 1 for certain ones
+ */
+export const binaryCrossEntropy = (logits: Tensor, targets: Tensor, options: ElementwiseLossOptions = {}): Tensor =>
+  elementwise('binaryCrossEntropy', logits, targets, options);
+
+/** Half the squared error up to `delta`, linear beyond. Source: Huber 1964. */
+export function huber(predictions: Tensor, targets: Tensor, options: HuberOptions = {}): Tensor {
+  const { delta = 1, ...rest } = options;
+  if (!(delta > 0 && Number.isFinite(delta))) {
+    throw new SluiceError('argument', { rule: 'delta of huber is positive', received: delta, remedy: 'Try 1.' });
+  }
+  return elementwise('huber', predictions, targets, rest, { delta });
+}
+
+function elementwise(
+  operation: keyof typeof formulas,
+  prediction: Tensor,
+  target: Tensor,
+  options: ElementwiseLossOptions,
+  scalars: Readonly<Record<string, number>> = {},
+): Tensor {
+  const { mask, reduction } = completeOptions(operation, options, elementwiseDefaults);
+  if (!sameShape(prediction.shape, target.shape)) {
+    throw new SluiceError('shape', {
+      rule: `${operation} takes targets of the predictions' shape ${JSON.stringify(prediction.shape)}`,
+      received: target.shape,
+      remedy: 'Reshape one of them: targets that broadcast would be compared with every prediction.',
+    });
+  }
+  return internal(() => {
+    if (mask === undefined) {
+      const [losses] = mapTensors([formulas[operation]], { prediction, target }, scalars, { operation });
+      return reduced(losses, reduction, () => undefined);
+    }
+    const [losses] = mapTensors([masked[operation]], { prediction, target, mask }, scalars, { operation });
+    return reduced(losses, reduction, () => mapTensors([counts], { mask: mask.expand(prediction.shape) })[0]);
+  });
+}
+
+/** @param counted 1 for each loss that counts and 0 for the others; undefined where all do. */
+function reduced(losses: Tensor, reduction: Reduction, counted: () => Tensor | undefined): Tensor {
+  checkChoice('the reduction of a loss', reduction, reductionNames);
+  if (reduction === 'none') return losses;
+  if (reduction === 'sum') return losses.sum();
+  const counts = counted();
+  return counts === undefined ? losses.mean() : losses.sum().div(counts.sum());
 }

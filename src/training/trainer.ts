@@ -8,6 +8,7 @@ import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
 import { endStep, internal, type Tensor, tensor } from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
+import { Divergence } from './divergence.js';
 import { crossEntropy, scaledCrossEntropy } from './losses.js';
 
 export interface TrainerOptions {
@@ -47,9 +48,6 @@ export interface StepRecord {
   readonly skipped?: true;
 }
 
-/** Steps without a finite gradient before training stops. */
-const mostSkips = 10;
-
 /** Trains a model to predict the next token. Its whole state is the model, the optimizer and the number of steps done. */
 export class Trainer {
   readonly model: CausalModel;
@@ -58,7 +56,7 @@ export class Trainer {
   readonly #device: Device;
   readonly #source: TokenSource;
   #done: number;
-  #skips = 0;
+  readonly #divergence = new Divergence();
 
   /** @param done steps that a resumed run has behind it. */
   constructor(device: Device, model: CausalModel, source: TokenSource, options: TrainerOptions, done = 0) {
@@ -103,7 +101,7 @@ export class Trainer {
       tokens: this.#done * counted,
       tokensPerSecond: counted / seconds,
       seconds,
-      ...this.#checkFinite(loss, gradientNorm),
+      ...this.#divergence.check(this.#done, loss, gradientNorm),
     };
   }
 
@@ -141,22 +139,6 @@ export class Trainer {
     });
     if (total === undefined) throw new SluiceError('internal', { rule: 'a step has at least one micro-batch' });
     return { loss: total, counted };
-  }
-
-  #checkFinite(loss: number, gradientNorm: number): { skipped?: true } {
-    if (Number.isFinite(loss) && gradientNorm < 3e38) {
-      this.#skips = 0;
-      return {};
-    }
-    this.#skips++;
-    if (this.#skips >= mostSkips) {
-      throw new SluiceError('diverged', {
-        rule: `training stops after ${mostSkips} steps in a row without a finite loss and gradient`,
-        received: { step: this.#done, loss: String(loss), gradientNorm: String(gradientNorm) },
-        remedy: 'The weights are as before the first of them. Lower lr, lengthen warmup, or set clip to 1.',
-      });
-    }
-    return { skipped: true };
   }
 }
 

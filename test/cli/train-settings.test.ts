@@ -136,7 +136,7 @@ describe('wrong usage exits with 2 and says what is right', () => {
       /--ffn swiglu brings its own activation.*--activation gelu/,
     ],
     [['--data', text, '--model', 'llama', '--ffn', 'mlp'], /llama has a gated block and arcee a plain one/],
-    [['--data', text, '--model', 'lama'], /model is llama or arcee.*"lama"/],
+    [['--data', text, '--model', 'lama'], /model is one of llama, arcee, .*"lama"/],
     [['--data', text, '--preset', 'dmeo'], /"dmeo"\. Did you mean "demo"/],
     [['--data', text, '--layer', '2'], /unknown option '--layer'.*Did you mean --layers/s],
     [['--data', text, '--heads', '3'], /width of a head, an even whole number, received "8 \/ 3 = 2\.667"\. Try heads/],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { count, duration } from '../../src/base/units.js';
 import { Output } from '../../src/cli/output.js';
-import { count, duration, TrainView } from '../../src/cli/train-view.js';
+import { TrainView } from '../../src/cli/train-view.js';
 
 test.each([
   [0, '0'],

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 const source = new URL('../../src/data/', import.meta.url);
 /** The files that touch the disk; all others run in a page. */
-const disk = ['load-tokenizer', 'moby-dick', 'read-text', 'split-corpus', 'text', 'token-file', 'write-file'];
+const disk = ['load-tokenizer', 'mnist', 'moby-dick', 'read-text', 'split-corpus', 'text', 'token-file', 'write-file'];
 
 const importsOf = (name: string): string[] => {
   const text = readFileSync(new URL(name, source), 'utf8');

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { randomKey } from '../../src/base/random.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
-import { dropout } from '../../src/layers/dropout.js';
+import { alphaDropout, dropout } from '../../src/layers/dropout.js';
 import { Mode } from '../../src/layers/mode.js';
-import { gradcheck, ones } from '../../src/tensor/index.js';
+import { gradcheck, ones, randn } from '../../src/tensor/index.js';
 import { normal, valuesOf } from './support.js';
 
 const device = await openReference();
@@ -54,5 +55,21 @@ describe('dropout', () => {
     const input = normal(device, [4, 3]);
     input.requiresGrad = true;
     await gradcheck((t) => dropout(t, 0.5, Mode.training(3, 3)), [input]);
+  });
+});
+
+describe('alpha dropout', () => {
+  test.each([0.1, 0.5])('keeps mean 0 and variance 1 at a probability of %d', async (probability) => {
+    const units = randn(device, [200_000], randomKey(1, 'noise'));
+    const values = await valuesOf(alphaDropout(units, probability, Mode.training(1, 1)));
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+    expect(Math.abs(mean)).toBeLessThan(0.02);
+    expect(Math.abs(variance - 1)).toBeLessThan(0.02);
+  });
+
+  test('does nothing in evaluation, and refuses a probability of 1', () => {
+    expect(alphaDropout(x, 0.5, Mode.evaluation())).toBe(x);
+    expect(() => alphaDropout(x, 1, Mode.evaluation())).toThrow(/at least 0 and below 1/);
   });
 });

@@ -73,7 +73,8 @@ describe('the table gives what PyTorch gives', () => {
     ['x.amax(1)', [2, 4]],
     ['model.model.embedTokens.weight.gather(ids)', [1, 4, 8]],
     ['attention(q, k, v, { causal: true })', [1, 2, 3, 4]],
-    ['crossEntropy(logits, ids).mean()', []],
+    ["crossEntropy(logits, ids, { labelSmoothing: 0.1, reduction: 'mean' })", []],
+    ["huber(a, b, { delta: 2, reduction: 'mean' })", []],
     ['new Linear(init, 4, 2).forward(x)', [2, 3, 2]],
   ])('%s has the shape %j', async (line, shape) => {
     expect(document).toContain(`\`${line}\``);

@@ -91,7 +91,8 @@ describe("the README's commands", () => {
     for (const line of lines) {
       const words = wordsOf(line).slice(2);
       const isNew = words[0] === 'train' && !words.includes('--resume');
-      const extra = isNew ? small : words[0] === 'generate' ? ['--max-tokens', '3'] : [];
+      const shape = words.includes('--task') ? ['--steps', '2', '--quiet'] : small;
+      const extra = isNew ? shape : words[0] === 'generate' ? ['--max-tokens', '3'] : [];
       const args = [join(checkout, 'bin/sluice.js'), ...words, ...extra];
       const { code, stdout } = await node(args, { cwd: project });
       expect({ line, code }).toEqual({ line, code: 0 });

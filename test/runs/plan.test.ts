@@ -5,9 +5,9 @@ import { openWasm } from '../../src/devices/wasm/device.js';
 import { Initializer } from '../../src/layers/initialization.js';
 import { Llama } from '../../src/models/llama.js';
 import { trainingBytes } from '../../src/models/summary.js';
+import { complete } from '../../src/runs/complete.js';
 import { configOf, feedForwardOf } from '../../src/runs/model.js';
 import { checkMemory, plan } from '../../src/runs/plan.js';
-import { complete } from '../../src/runs/presets.js';
 import type { PartialSettings } from '../../src/runs/settings.js';
 import { Trainer } from '../../src/training/trainer.js';
 

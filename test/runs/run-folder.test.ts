@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { swiglu } from '../../src/activations/gates.js';
+import { complete } from '../../src/runs/complete.js';
 import { readConfig } from '../../src/runs/open-run.js';
-import { complete } from '../../src/runs/presets.js';
 import { type RunRecord, readRecord, writeRecord } from '../../src/runs/run-folder.js';
 import { errorOf } from '../formats/make-safetensors.js';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { complete, layered, presetNamed, presetNames } from '../../src/runs/presets.js';
+import { complete } from '../../src/runs/complete.js';
+import { layered, presetNamed, presetNames } from '../../src/runs/presets.js';
 import {
   checkSettings,
   defaults,
@@ -64,12 +65,14 @@ describe('nonsense is refused with the rule, the value and what to write instead
   const share = [-0.1, 1, none];
   const text = ['', 5, ['a']];
   const nonsense: Readonly<Record<SettingName, readonly unknown[]>> = {
-    ...{ data: text, task: ['chat', ''], model: ['lama', 1], tokenizer: text, ffn: text, activation: text },
+    ...{ data: text, task: text, model: ['lama', 1], tokenizer: text, ffn: text, activation: text },
     ...{ dim: size, layers: size, heads: size, kvHeads: size, hidden: size, context: size, batch: size },
     ...{ accumulate: size, steps: count, epochs: [...positive, 1e300], time: [...positive, 1e300] },
     ...{ lr: positive, minLr: atLeastZero, warmup: countFromZero, schedule: ['cosin', ''], weightDecay: atLeastZero },
     ...{ beta2: share, clip: atLeastZero, dropout: share, validation: [0, -0.1, 1, 2, none] },
     ...{ evalEvery: count, evalTokens: count, sampleEvery: countFromZero, saveEvery: count, keep: count },
+    ...{ target: text, inputs: text, missing: ['guess', ''], loss: ['l2', 1], labelSmoothing: share },
+    ...{ initialization: ['glorot'], surrogate: text, outputs: ['0/2'], examples: [0, 2.5, 1e9], shift: [-1, 0.5, 9] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };
 
@@ -81,7 +84,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
           code: 'argument',
           rule: expect.stringMatching(new RegExp(`^${name} is \\w`)),
           received,
-          remedy: expect.stringMatching(/^(Did you mean "\w+"\? )?Write for example (?!undefined)\S.*: \w.*\.$/),
+          remedy: expect.stringMatching(/^(Did you mean "[^"]+"\? )?Write for example (?!undefined)\S.*: \w.*\.$/),
         }),
       );
     }

@@ -2,7 +2,13 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
 import { gradcheck, internal, type Tensor, tensor } from '../../src/tensor/index.js';
-import { crossEntropy, scaledCrossEntropy } from '../../src/training/losses.js';
+import {
+  binaryCrossEntropy,
+  crossEntropy,
+  huber,
+  meanSquaredError,
+  scaledCrossEntropy,
+} from '../../src/training/losses.js';
 import { normal, rowsOf, valuesOf } from '../layers/support.js';
 
 const [device, wasm] = [await openReference(), await openWasm({ threads: 1 })];
@@ -67,6 +73,111 @@ describe('cross-entropy', () => {
     const logits = tensor(device, [Number.NaN, 1, Number.POSITIVE_INFINITY, 1], [2, 2]);
     for (const value of await valuesOf(crossEntropy(logits, targets(1, 1)))) expect(value).not.toBeLessThan(1e30);
   });
+});
+
+describe('a reduction', () => {
+  const logits = (): Tensor => normal(device, [3, 4]);
+
+  test('of cross-entropy is the sum, or the mean of the rows that count', async () => {
+    const [a = 0, , c = 0] = await valuesOf(crossEntropy(logits(), targets(2, -100, 0)));
+    const [sum] = await valuesOf(crossEntropy(logits(), targets(2, -100, 0), { reduction: 'sum' }));
+    const [mean] = await valuesOf(crossEntropy(logits(), targets(2, -100, 0), { reduction: 'mean' }));
+    expect(sum).toBeCloseTo(a + c, 14);
+    expect(mean).toBeCloseTo((a + c) / 2, 14);
+  });
+
+  test('is one of three', () => {
+    expect(() => crossEntropy(logits(), targets(0, 1, 2), { reduction: 'avg' as never })).toThrow(
+      /reduction of a loss is one of none, sum, mean/,
+    );
+  });
+
+  test('leaves out what a mask hides, were it NaN: of the value, the mean and the gradient', async () => {
+    const prediction = tensor(device, [1, Number.NaN, 3, 5], [2, 2], { requiresGrad: true });
+    const mask = tensor(device, [1, 0, 1, 1], [2, 2]);
+    const loss = meanSquaredError(prediction, tensor(device, [0, 0, 0, 0], [2, 2]), { mask, reduction: 'mean' });
+    expect(await valuesOf(loss)).toEqual([35 / 3]);
+    loss.backward();
+    const gradient = Array.from((await prediction.grad?.toArray()) ?? [], (value) => Math.fround(value));
+    expect(gradient).toEqual([2 / 3, 0, 2, 10 / 3].map(Math.fround));
+  });
+
+  test('counts a mask that broadcasts once for each prediction', async () => {
+    const [prediction, target] = [tensor(device, [1, 1, 2, 2], [2, 2]), tensor(device, [0, 0, 0, 0], [2, 2])];
+    const mask = tensor(device, [1, 0], [2, 1]);
+    expect(await valuesOf(meanSquaredError(prediction, target, { mask, reduction: 'mean' }))).toEqual([1]);
+  });
+});
+
+describe('label smoothing', () => {
+  test('mixes the loss of the target with the mean loss of all classes', async () => {
+    const logits = normal(device, [2, 5], 1, 2);
+    const [first = []] = rowsOf(await valuesOf(logits), 5);
+    const total = Math.log(first.reduce((sum, value) => sum + Math.exp(value), 0));
+    const mean = first.reduce((sum, value) => sum + (total - value) / 5, 0);
+    const [value] = await valuesOf(crossEntropy(logits, targets(3, -100), { labelSmoothing: 0.2 }));
+    expect(value).toBeCloseTo(0.8 * (total - (first[3] ?? 0)) + 0.2 * mean, 13);
+  });
+
+  test('ignores -100 and has the gradients of central differences', async () => {
+    const logits = normal(device, [3, 4]);
+    logits.requiresGrad = true;
+    const smoothed = (t: Tensor): Tensor => crossEntropy(t, targets(3, -100, 1), { labelSmoothing: 0.1 });
+    expect((await valuesOf(smoothed(logits)))[1]).toBe(0);
+    await gradcheck(smoothed, [logits]);
+  });
+
+  test('is a share', () => {
+    expect(() => crossEntropy(normal(device, [1, 2]), targets(0), { labelSmoothing: 1 })).toThrow(/below 1/);
+  });
+});
+
+describe('binary cross-entropy', () => {
+  test('is -log sigmoid of the logit, or of its negative', async () => {
+    const loss = binaryCrossEntropy(tensor(device, [0.3, 0.3, -2]), tensor(device, [1, 0, 0.25]));
+    const of = (z: number): number => Math.log(1 + Math.exp(-z));
+    const [one, zero, soft] = await valuesOf(loss);
+    expect(one).toBeCloseTo(of(0.3), 7);
+    expect(zero).toBeCloseTo(of(-0.3), 7);
+    expect(soft).toBeCloseTo(0.25 * of(-2) + 0.75 * of(2), 7);
+  });
+
+  test.each([device, wasm])('keeps the digits of a nearly certain logit and of its gradient, on $name', async (on) => {
+    const logits = tensor(on, [50, -50, 1000], undefined, { requiresGrad: true });
+    const loss = binaryCrossEntropy(logits, tensor(on, [1, 0, 0]));
+    const [one = 0, zero = 0, wrong] = await valuesOf(loss);
+    expect(one / Math.exp(-50)).toBeCloseTo(1, 6);
+    expect(zero / Math.exp(-50)).toBeCloseTo(1, 6);
+    expect(wrong).toBe(1000);
+    loss.sum().backward();
+    const [a = 0, b = 0, c] = Array.from((await logits.grad?.toArray()) ?? []);
+    expect(a / -Math.exp(-50)).toBeCloseTo(1, 6);
+    expect(b / Math.exp(-50)).toBeCloseTo(1, 6);
+    expect(c).toBe(1);
+  });
+});
+
+describe('huber', () => {
+  test('is half the square up to delta, and linear beyond', async () => {
+    const loss = huber(tensor(device, [0.5, 2, -3]), tensor(device, [0, 0, 0]), { delta: 2 });
+    expect(await valuesOf(loss)).toEqual([0.125, 2, 4]);
+  });
+
+  test('has the gradients of central differences', async () => {
+    const prediction = normal(device, [2, 3], 4, 2);
+    prediction.requiresGrad = true;
+    await gradcheck((t) => huber(t, normal(device, [2, 3]), { reduction: 'mean' }), [prediction]);
+  });
+
+  test('has a positive delta', () => {
+    expect(() => huber(tensor(device, [1]), tensor(device, [1]), { delta: 0 })).toThrow(/positive/);
+  });
+});
+
+test('a loss refuses targets that would broadcast', () => {
+  expect(() => meanSquaredError(tensor(device, [1, 2], [2, 1]), tensor(device, [1, 2]))).toThrow(
+    /targets of the predictions' shape \[2,1\], received \[2\]/,
+  );
 });
 
 describe.each([device, wasm])('the scaled cross-entropy of a training step on $name', (on) => {

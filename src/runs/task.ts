@@ -1,0 +1,153 @@
+import type { Formula } from '../activations/kinds.js';
+import type { Device } from '../devices/device.js';
+import type { Learner } from '../training/learner.js';
+import type { ClassScores } from '../training/metrics.js';
+import type { Baselines } from './baselines.js';
+import type { Preparation } from './prepare.js';
+import type { RunRecord } from './run-folder.js';
+import type { PartialSettings, SettingName, Settings } from './settings.js';
+
+/** How good a model is on data that it did not learn from. */
+export interface Judgement {
+  readonly loss: number;
+  /** What a line of metrics.jsonl has beside the loss. */
+  readonly logged: Readonly<Record<string, number>>;
+  /** All that a script may want to know. */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** For a person, in a line. */
+  readonly summary: string;
+}
+
+/** What a run will cost, said before it starts. */
+export interface Costs {
+  readonly parameters: number;
+  readonly memoryBytes: number;
+  readonly estimatedSecondsPerStep: number;
+  readonly tokensPerStep?: number;
+}
+
+export interface MeasureOptions {
+  /** Of a judgement while training goes on: about as many tokens; all by default. */
+  readonly maximumTokens?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Names and values for a person. */
+export type Facts = readonly (readonly [name: string, value: string])[];
+
+/** A run as its task has it: what is trained, and how that is told of, judged and saved. */
+export interface TaskRun {
+  readonly trainer: Learner;
+  readonly costs: Costs;
+  /** Steps in a pass over the data. */
+  readonly stepsPerEpoch: number;
+  /** What run.json keeps as text: the block's formula, or the activation. */
+  readonly formula: Formula;
+  /** The model and its data. */
+  readonly facts: Facts;
+  /** What a step learns from, and by which rule. */
+  readonly method: string;
+  /** Commands to try next, without `npx sluice`. */
+  readonly next: readonly string[];
+  measure(options: MeasureOptions): Promise<Judgement>;
+  /** Text from a model that writes. */
+  sample?(): Promise<string>;
+  /** What simpler models come to, where that is known how to measure. */
+  baselines?(): Promise<Baselines | undefined>;
+  /** @throws SluiceError `data` that says why nothing could be learned, where that is so. */
+  conclude?(judgement: Judgement): void;
+  /** Writes the model into the run's folder. */
+  save(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Something that was done, or found, on the way to a run. */
+export type PrepareEvent =
+  | ({ readonly kind: 'preparing' } & Preparation)
+  | { readonly kind: 'note'; readonly message: string };
+
+/** Data that was opened and can be learned from, as far as can be known before anything is made. */
+export interface Draft {
+  /** What of the data a person should know. */
+  readonly note: string | undefined;
+  /** The first part of a new folder's name. */
+  readonly name: string;
+  /** Makes what takes long and is not in the folder. @throws SluiceError `memory` for a run that cannot fit. */
+  prepare(device: Device, signal?: AbortSignal): AsyncGenerator<PrepareEvent, Prepared>;
+}
+
+/** Makes the run's data in its folder, and what is to be trained. */
+export type Prepared = (folder: string, signal?: AbortSignal) => AsyncGenerator<PrepareEvent, TaskRun>;
+
+/** A run whose folder is there. */
+export interface Folder {
+  readonly folder: string;
+  readonly record: RunRecord;
+}
+
+export interface JudgeOptions {
+  /** What to judge by; what the run held out by default. */
+  readonly data?: string | undefined;
+  /** Examples or sequences at a time. */
+  readonly batch: number;
+  readonly signal?: AbortSignal;
+  /** Hears what a person should know of the data. */
+  readonly tell?: (note: string) => void;
+}
+
+/** Which class a model of two inputs takes each point of a grid for, and the examples over it. */
+export interface Boundary {
+  readonly inputs: readonly [x: string, y: string];
+  readonly classes: readonly string[];
+  /** The grid's first and last x and y. */
+  readonly x: readonly [number, number];
+  readonly y: readonly [number, number];
+  /** Points along an axis. */
+  readonly size: number;
+  /** [classes][size * size], row by row from the first y: by how much a class is ahead of the best other one. */
+  readonly leads: readonly Float64Array[];
+  readonly points: readonly { readonly x: number; readonly y: number; readonly label: number }[];
+}
+
+/** A trained model that can be judged. */
+export interface Judge {
+  judge(options: JudgeOptions): Promise<Judged>;
+  close(): Promise<void>;
+}
+
+/** What was found, for a person, for a script and for a picture. */
+export interface Judged {
+  readonly facts: Facts;
+  readonly details: Readonly<Record<string, unknown>>;
+  /** Of classes. */
+  readonly scores?: ClassScores;
+  /** Of values: those predicted and those that are. */
+  readonly values?: {
+    readonly name: string;
+    readonly predicted: ArrayLike<number>;
+    readonly actual: ArrayLike<number>;
+  };
+  /** Of classes told from two inputs. */
+  readonly boundary?: Boundary;
+}
+
+/**
+ * What is learned, in one object: its settings, its data, its models, its loss and its metrics. The run's folder, the
+ * loop, the checkpoints and the commands know a task by this alone.
+ */
+export interface Task {
+  /** As --task and run.json have it. */
+  readonly name: string;
+  readonly description: string;
+  /** The settings that it, and its model type, have a use for; others are refused. */
+  settings(settings: Pick<Settings, 'model'>): readonly SettingName[];
+  /** Fills in what was left open. @throws SluiceError `argument` for settings that contradict each other. */
+  complete(given: PartialSettings): Settings;
+  /** Refuses all that can be before anything is made. */
+  open(settings: Settings): Promise<Draft>;
+  /** What a run's folder has, to go on with after `done` steps. */
+  resume(
+    run: Folder & { readonly device: Device; readonly settings: Settings; readonly done: number },
+  ): Promise<TaskRun>;
+  judge(run: Folder & { readonly device: Device }): Promise<Judge>;
+}

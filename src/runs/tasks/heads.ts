@@ -1,0 +1,72 @@
+import { SluiceError } from '../../base/errors.js';
+import type { Examples } from '../../data/examples.js';
+import type { TableEncoding } from '../../data/table-encoding.js';
+import type { Device } from '../../devices/device.js';
+import { type Tensor, tensor } from '../../tensor/index.js';
+import { binaryCrossEntropy, crossEntropy, huber, meanSquaredError } from '../../training/losses.js';
+import type { LossName } from '../settings.js';
+
+/** What stands behind a model's outputs: how many there are, what they are trained by, and what they say. */
+export interface Head {
+  readonly loss: string;
+  /** Numbers that the model gives for an example. */
+  readonly outputs: number;
+  /** What the loss compares outputs with. */
+  targets(device: Device, targets: Examples['targets']): Tensor;
+  /** The losses of examples, added up. */
+  lossOf(outputs: Tensor, targets: Tensor, labelSmoothing?: number): Tensor;
+  /** By how much the example's class, or its first output, is ahead: a number for each class. */
+  scores(outputs: ArrayLike<number>): Float64Array;
+}
+
+const sum = { reduction: 'sum' } as const;
+
+const ofClasses = (classes: number): Head => ({
+  loss: 'cross-entropy',
+  outputs: classes,
+  targets: (device, targets) => tensor(device, targets, [targets.length], { dtype: 'int32' }),
+  lossOf: (outputs, targets, labelSmoothing = 0) => crossEntropy(outputs, targets, { labelSmoothing, ...sum }),
+  scores: (outputs) => Float64Array.from(outputs),
+});
+
+/** One output, the logit of the second class. */
+const ofTwoClasses: Head = {
+  loss: 'binary cross-entropy',
+  outputs: 1,
+  targets: (device, targets) => tensor(device, Float32Array.from(targets), [targets.length, 1]),
+  lossOf: (outputs, targets) => binaryCrossEntropy(outputs, targets, sum),
+  scores: ([logit = 0]: ArrayLike<number> & Iterable<number>) => Float64Array.of(0, logit),
+};
+
+const ofValues = (loss: string, lossOf: Head['lossOf']): Head => ({
+  loss,
+  outputs: 1,
+  targets: (device, targets) => tensor(device, Float32Array.from(targets), [targets.length, 1]),
+  lossOf,
+  scores: (outputs) => Float64Array.from(outputs),
+});
+
+const heads: Readonly<Record<LossName, (encoding: TableEncoding) => Head>> = {
+  'cross-entropy': ({ target }) => ofClasses(target.kind === 'words' ? target.words.length : 1),
+  'binary-cross-entropy': () => ofTwoClasses,
+  mse: () => ofValues('squared error', (outputs, targets) => meanSquaredError(outputs, targets, sum)),
+  huber: () => ofValues("Huber's loss", (outputs, targets) => huber(outputs, targets, sum)),
+};
+
+/** Losses of classes; the others are of values. */
+export const isClassLoss = (loss: LossName): boolean => loss.endsWith('cross-entropy');
+
+/** The head that suits the target, or the one asked for. @throws SluiceError `argument` for a loss of another kind of target. */
+export function headOf(encoding: TableEncoding, loss: LossName | undefined): Head {
+  const { target } = encoding;
+  const isClasses = target.kind === 'words';
+  const name = loss ?? (isClasses ? 'cross-entropy' : 'mse');
+  const fits =
+    isClassLoss(name) === isClasses && (name !== 'binary-cross-entropy' || !isClasses || target.words.length === 2);
+  if (fits) return heads[name](encoding);
+  throw new SluiceError('argument', {
+    rule: `${name} is a loss of ${isClassLoss(name) ? `${name === 'binary-cross-entropy' ? 'two ' : ''}classes` : 'values'}`,
+    received: isClasses ? `${target.words.length} classes of ${target.name}` : `values of ${target.name}`,
+    remedy: `Leave --loss out for ${isClasses ? 'cross-entropy' : 'mse'}.`,
+  });
+}

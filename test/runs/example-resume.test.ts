@@ -1,0 +1,49 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { complete } from '../../src/runs/complete.js';
+import type { PartialSettings } from '../../src/runs/settings.js';
+import { resumeRun, startRun } from '../../src/runs/start-run.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-examples-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const texts = join(folder, 'texts.jsonl');
+writeFileSync(
+  texts,
+  Array.from({ length: 60 }, (_, i) =>
+    JSON.stringify({ text: 'ab cd ef'.slice(0, 2 + (i % 6)), label: String(i % 2) }),
+  ).join('\n'),
+);
+
+const weights = (run: string): Uint8Array => readFileSync(join(run, 'model.safetensors'));
+
+describe('a resumed run gives the same bits as an unbroken one', () => {
+  test.each<[string, PartialSettings]>([
+    ['of an MLP with dropout', { task: 'moons', dropout: 0.2, batch: 48, accumulate: 2 }],
+    ['of a custom activation', { task: 'moons', activation: 'x*tanh(softplus(x))' }],
+    ['of a perceptron', { task: 'moons', model: 'perceptron', examples: 64 }],
+    ['of texts of different lengths', { task: 'text', data: texts, tokenizer: 'byte' }],
+  ])('%s', async (name, given) => {
+    const settings = complete({ ...given, steps: 12, saveEvery: 100, evalEvery: 100, threads: 1 });
+    const [whole, broken] = [join(folder, `${name} whole`), join(folder, `${name} broken`)];
+    const finished = async (run: AsyncIterable<{ kind: string }>): Promise<string | undefined> => {
+      let last: string | undefined;
+      for await (const { kind } of run) last = kind;
+      return last;
+    };
+    const verdict = (run: AsyncIterable<{ kind: string }>): Promise<string | undefined> =>
+      finished(run).catch(() => 'finished');
+    expect(await verdict(startRun(settings, { out: whole }))).toBe('finished');
+    const stop = new AbortController();
+    let last = '';
+    for await (const event of startRun(settings, { out: broken, signal: stop.signal })) {
+      last = event.kind;
+      if (event.kind === 'step' && event.record.step === 5) stop.abort();
+    }
+    expect(last).toBe('interrupted');
+    expect(weights(broken)).not.toEqual(weights(whole));
+    expect(await verdict(resumeRun(broken))).toBe('finished');
+    expect(weights(broken)).toEqual(weights(whole));
+  });
+});
