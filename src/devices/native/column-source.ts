@@ -46,7 +46,7 @@ export function columnSource(kernel: ColumnKernel, types: readonly StorageType[]
       'for (int64_t i = top; i < bottom; i++) {',
       ...entered,
       ...statements,
-      `const double values[] = {${['0', ...results].slice(results.length > 0 ? 1 : 0).join(', ')}};`,
+      Pass.values(results),
       ...pass.call(`${name}_row`, 'n', 'whole', 'first'),
       '}',
       '}',

@@ -13,10 +13,10 @@ export interface Memory {
 
 /** What collects a reduction, by the lanes of row-prelude.h. */
 export const collectors = {
-  sum: { ctype: 'double', combine: 'PLUS' },
-  count: { ctype: 'float', combine: 'PLUS' },
-  max: { ctype: 'double', combine: 'double_max' },
-  maxf: { ctype: 'float', combine: 'float_max' },
+  sum: { ctype: 'double' },
+  count: { ctype: 'float' },
+  max: { ctype: 'double' },
+  maxf: { ctype: 'float' },
 } as const;
 export type Collector = keyof typeof collectors;
 
@@ -86,8 +86,10 @@ export class Pass {
     const parameters = this.#parameters.map(
       ({ name: parameter, ctype, role }) => `, ${role === 'in' ? 'const ' : ''}${ctype} *${parameter}`,
     );
+    // Short rows wait for calls; exponentials are long, and are to be compiled once.
+    const kind = this.#hasExponential() ? 'PASS' : 'INLINE void';
     return [
-      `PASS ${name}(int64_t count, int64_t first, const double *values${[...ahead, ...parameters].join('')}) {`,
+      `${kind} ${name}(int64_t count, int64_t first, const double *values${[...ahead, ...parameters].join('')}) {`,
       ...this.#body,
       '}',
     ];
@@ -105,6 +107,11 @@ export class Pass {
       ...this.#loop(1),
       ...lanes.map(({ put }) => `${put};`),
     ];
+  }
+
+  /** The array `values` of a call, given what holds each. */
+  static values(results: readonly string[]): string {
+    return `const double values[] = {${results.length > 0 ? results.join(', ') : '0'}};`;
   }
 
   /** Its call over a row of `length`, of which `whole` makes whole vectors; `values` is an array of the row's values. */

@@ -67,6 +67,10 @@ class RowWriter {
       ...this.#plan.levels.flatMap((level, pass) => this.#reduce(level, pass, names)),
       ...this.#output(names),
     ];
+    const written = Math.max(
+      0,
+      this.#plan.outputs.findIndex((output) => !this.#plan.isRow(output)),
+    );
     const body = (name: string): string[] => [
       ...this.#operands.arguments,
       'const int64_t whole = length - length % FLOATS;',
@@ -78,7 +82,8 @@ class RowWriter {
       '(void)scratch;',
       'for (int64_t i = begin; i < end; i++) {',
       ...[...this.#kept.values()].map(
-        ({ name: kept, ctype }) => `${ctype} *const ${kept} = (${ctype} *)in_step(${kept}_base, o0 + i * ostep0);`,
+        ({ name: kept, ctype }) =>
+          `${ctype} *const ${kept} = (${ctype} *)in_step(${kept}_base, o${written} + i * ostep${written});`,
       ),
       ...row.flatMap((line) => (typeof line === 'string' ? [line] : line(name))),
       '}',
@@ -106,7 +111,7 @@ class RowWriter {
     return [
       ...statements,
       '{',
-      `const double values[] = {${['0', ...results].slice(results.length > 0 ? 1 : 0).join(', ')}};`,
+      Pass.values(results),
       (kernel) => pass.call(`${kernel}_pass${place}`, 'length', 'whole', '0'),
       '}',
     ];
@@ -130,29 +135,16 @@ class RowWriter {
     const kept = this.#plan.kept[pass] ?? [];
     const direct = kept.length === 0 ? this.#reduceMemory(collected, names) : undefined;
     if (direct !== undefined) return [...lines, ...direct];
-    const stores = kept.map((expression): [Expression, Memory] => {
-      return [
-        expression,
-        { name: `b${this.#kept.size + kept.indexOf(expression)}`, ctype: this.#fits.ctype(expression) },
-      ];
+    const keeps = kept.map((expression, k) => {
+      return { kind: 'store', expression, to: `b${this.#kept.size + k}`, ctype: this.#fits.ctype(expression) } as const;
     });
     for (const effect of effects) {
-      if (effect.kind === 'collect')
-        lines.push(
-          `${collectors[effect.collector].ctype} ${effect.to}[FLOATS];`,
-          `${effect.collector}_start(${effect.to});`,
-        );
+      if (effect.kind !== 'collect') continue;
+      const { ctype } = collectors[effect.collector];
+      lines.push(`${ctype} ${effect.to}[FLOATS];`, `${effect.collector}_start(${effect.to});`);
     }
-    const keeps = stores.map(
-      ([expression, { name, ctype }]): Effect => ({
-        kind: 'store',
-        expression,
-        to: name,
-        ctype: ctype === 'float' ? 'float' : 'double',
-      }),
-    );
     lines.push(...this.#pass([...effects, ...keeps], names, this.#aheadOf(pass)));
-    for (const [expression, memory] of stores) this.#kept.set(expression, memory);
+    for (const { expression, to: name, ctype } of keeps) this.#kept.set(expression, { name, ctype });
     effects.forEach((effect, k) => {
       const { reduction, name } = collected[k] ?? {};
       if (effect.kind !== 'collect' || reduction === undefined || name === undefined) return;
