@@ -6,7 +6,7 @@ export interface TiledOperand {
 }
 
 /** Elements of rows' ends that are computed together: rows may be shorter than the vectors of a turn. */
-const tile = 256;
+const tile = 128;
 
 /**
  * The loop of a map over rows whose operands all lie side by side along them: whole turns of vectors where they are, and
