@@ -1,7 +1,8 @@
 /** What does a SwiGLU block cost, forward and backward? */
-import { openJax, openSluice, openTensorflow } from './lib/contenders.js';
+import { openJax, openTensorflow, ours, pytorch } from './lib/contenders.js';
 import { noise } from './lib/measure.js';
-import { main, peerFindings } from './lib/question.js';
+import { main } from './lib/question.js';
+import { browserScores, scores } from './lib/score.js';
 
 /** x [tokens, dim], the gradient of the output, and gate, up [dim, hidden] and down [hidden, dim]. */
 function operands({ tokens, dim, hidden }) {
@@ -21,13 +22,12 @@ function transposed({ shape: [rows, columns], values }) {
   return result;
 }
 
-async function sluice(threads) {
-  const { device, tensors, description } = await openSluice(threads);
+const sluice = async ({ device, tensors }) => {
   const { GatedFeedForward } = await import('../dist/layers/feed-forward.js');
   const { Initializer } = await import('../dist/layers/initialization.js');
   const { Mode } = await import('../dist/layers/mode.js');
   const { swiglu } = await import('../dist/activations/gates.js');
-  const prepare = async (item) => {
+  return async (item) => {
     const { x: input, dy: cotangent, ...weights } = operands(item);
     const block = new GatedFeedForward(new Initializer(device, 0), item.dim, item.hidden, swiglu);
     for (const name of ['gate', 'up', 'down']) block[`${name}Proj`].weight.write(transposed(weights[name]));
@@ -49,20 +49,16 @@ async function sluice(threads) {
     const check = () =>
       tensors.scope(device, async () => {
         const y = pass();
-        const gradients = [
-          y,
-          x.grad,
-          block.gateProj.weight.grad.transpose(0, 1),
-          block.downProj.weight.grad.transpose(0, 1),
-        ];
+        const weightGradients = [block.gateProj, block.downProj].map(({ weight }) => weight.grad.transpose(0, 1));
         const parts = [];
-        for (const tensor of gradients) parts.push(...(await tensor.toArray()).slice(0, item.dim));
+        for (const tensor of [y, x.grad, ...weightGradients])
+          parts.push(...(await tensor.toArray()).slice(0, item.dim));
         return parts;
       });
-    return { run, check };
+    const dispose = () => [...leaves, dy].map((tensor) => tensor.dispose());
+    return { run, check, dispose };
   };
-  return { description, prepare };
-}
+};
 
 async function tensorflow() {
   const { tf, description } = await openTensorflow();
@@ -195,35 +191,53 @@ function expected(item) {
   return [y, dx, dGate, dDown].flatMap((values) => [...values.slice(0, item.dim)]);
 }
 
+const contenders = { ...ours(sluice), ...pytorch('feed_forward'), tensorflow, jax: jaxjs };
+const flops = ({ item }) => 18 * item.tokens * item.dim * item.hidden;
+
+function report(answers) {
+  const rows = answers.map((answer) => ({
+    block: answer.name,
+    ...Object.fromEntries(Object.keys(contenders).map((name) => [`${name} ms`, answer.milliseconds(name)])),
+    ...Object.fromEntries(
+      Object.keys(contenders).map((name) => [`${name} GFLOP/s`, answer.speed(name, flops(answer))]),
+    ),
+  }));
+  const figures = answers.flatMap((answer) =>
+    answer.item.only === undefined
+      ? browserScores(answer, { tensorflow: 15, jax: 3 })
+      : scores(answer, {
+          flops: flops(answer),
+          eager: {
+            atLeast: 1.15,
+            or: { wanted: '0.9 of the ceiling', met: answer.share('native', flops(answer)) >= 0.9 },
+          },
+          compiled: { atLeast: 1 },
+          ceiling: { atLeast: 0.85 },
+        }),
+  );
+  return { rows, scores: figures };
+}
+
+/** The libraries for pages take seconds for the larger one. */
+const cases = (quick) =>
+  [
+    { tokens: 2048, dim: 512, hidden: 1376, only: ['native', 'wasm', 'single', 'pytorch', 'compiled'] },
+    { tokens: 512, dim: 512, hidden: 1376 },
+  ]
+    .map((size) => (quick ? { ...size, tokens: 64, dim: 64, hidden: 96 } : size))
+    .map((size) => ({
+      name: `SwiGLU step, d ${size.dim}, h ${size.hidden}, ${size.tokens} tokens`,
+      ...{ ...size, timing: { repetitions: 3, minimum: 150 } },
+    }));
+
 main(import.meta.url, {
   name: 'feed-forward',
   title: 'SwiGLU feed-forward block, forward and backward: gradients by the input and all weights',
   rounds: 9,
-  cases: (quick) =>
-    [
-      quick
-        ? { name: 'd 64, h 96, 64 tokens', tokens: 64, dim: 64, hidden: 96 }
-        : { name: 'd 512, h 1376, 512 tokens', tokens: 512, dim: 512, hidden: 1376 },
-    ].map((item) => ({ ...item, timing: { repetitions: 3, minimum: 150 } })),
-  contenders: { sluice: () => sluice(2), single: () => sluice(1), tensorflow, jax: jaxjs },
+  ours: ['native', 'wasm', 'single'],
+  ceiling: 'product',
+  cases,
+  contenders,
   truth: async () => expected,
-  report: (answers) => {
-    const rows = answers.map(({ name, item, milliseconds, ratios }) => {
-      const speed = (time) => (18 * item.tokens * item.dim * item.hidden) / (time * 1e6);
-      const { sluice, single, tensorflow, jax } = milliseconds;
-      return {
-        block: name,
-        'sluice ms': sluice,
-        'sluice, 1 thread': single,
-        'tensorflow ms': tensorflow,
-        'jax ms': jax,
-        'sluice GFLOP/s': speed(sluice),
-        'tensorflow GFLOP/s': speed(tensorflow),
-        'jax GFLOP/s': speed(jax),
-        'x tensorflow': ratios.tensorflow,
-        'x jax': ratios.jax,
-      };
-    });
-    return { rows, findings: peerFindings(answers[0], { tensorflow: 15, jax: 3 }) };
-  },
+  report,
 });

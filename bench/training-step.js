@@ -1,40 +1,50 @@
-/** How fast does the demo's model train? */
-import { openSluice } from './lib/contenders.js';
-import { demoTrainer } from './lib/demo-model.js';
-import { median } from './lib/measure.js';
-import { solo } from './lib/solo.js';
+/** How fast does a LLaMA train? Forward, backward, clipping and AdamW, a loss read in every step. */
 
-async function stepTimes(threads, steps, changes) {
-  const { device, description } = await openSluice(threads);
-  const { trainer, settings, size, summary } = await demoTrainer(device, changes);
-  const seconds = [];
-  for (let i = 0; i < steps + 5; i++) seconds.push((await trainer.step(1e-3)).seconds);
-  await device.close();
-  return { description, size, settings, summary, seconds: median(seconds.slice(5)) };
-}
+import { ourSummary } from './lib/our-llama.js';
+import { main } from './lib/question.js';
+import { scores } from './lib/score.js';
+import { trainingCase, trainingContenders } from './lib/training-step.js';
 
-solo('training-step', 'Training step: forward, backward, clipping and AdamW', async (quick) => {
-  const small = { batch: 2, context: 32, layers: 1 };
-  const asked = [
-    { threads: 1, steps: 100, changes: {} },
-    { threads: 2, steps: 100, changes: {} },
-    { threads: 2, steps: 6, changes: { preset: '7m', batch: 8 } },
-  ];
-  const rows = [];
-  const descriptions = new Set();
-  for (const { threads, steps, changes } of asked) {
-    const result = await stepTimes(threads, quick ? 2 : steps, quick ? { ...changes, ...small } : changes);
-    const { settings, seconds, summary } = result;
-    const speed = (settings.batch * settings.context) / seconds;
-    descriptions.add(result.description);
-    rows.push({
-      model: result.size,
-      threads,
-      'ms a step': seconds * 1000,
-      'tokens/s': speed,
-      'GFLOP/s': (summary.trainingFlopsPerToken * speed) / 1e9,
-    });
-  }
-  const findings = [{ what: "The demo's tokens per second on 2 threads", value: rows[1]['tokens/s'] }];
-  return { description: [...descriptions].join('; '), rows, findings };
+const wanted = {
+  large: { eager: { atLeast: 2 }, ceiling: { atLeast: 0.7 } },
+  small: { eager: { atLeast: 3 } },
+  demo: {},
+};
+
+main(import.meta.url, {
+  name: 'training-step',
+  title: 'Training step of a LLaMA: forward, backward, clipping and AdamW',
+  rounds: 7,
+  ours: ['native', 'wasm', 'single'],
+  ceiling: 'product',
+  cases: (quick) => Object.keys(wanted).map((size) => trainingCase(size, quick)),
+  contenders: trainingContenders,
+  truth: async () => {
+    const parameters = new Map();
+    for (const size of Object.keys(wanted)) {
+      for (const quick of [false, true]) {
+        const item = trainingCase(size, quick);
+        parameters.set(item.name, (await ourSummary(item)).parameters);
+      }
+    }
+    return ({ name }) => [parameters.get(name)];
+  },
+  report: async (answers) => {
+    const [rows, figures] = [[], []];
+    for (const answer of answers) {
+      const { batch, context, size } = answer.item;
+      const tokens = batch * context;
+      const flops = tokens * (await ourSummary(answer.item)).trainingFlopsPerToken;
+      const of = (unit, value) =>
+        Object.fromEntries(Object.keys(trainingContenders).map((name) => [`${name} ${unit}`, value(name)]));
+      rows.push({
+        model: answer.name,
+        ...of('ms', (name) => answer.milliseconds(name)),
+        ...of('GFLOP/s', (name) => answer.speed(name, flops)),
+        ...of('tokens/s', (name) => answer.speed(name, tokens * 1e9)),
+      });
+      figures.push(...scores(answer, { flops, ...wanted[size] }));
+    }
+    return { rows, scores: figures };
+  },
 });

@@ -1,5 +1,5 @@
 /**
- * Compiles src/ to dist/ and copies the C that is read at run time. With --if-possible a missing compiler is silent success: installs must neither fail nor warn,
+ * Compiles src/ to dist/ and copies the C and the Python that are read at run time. With --if-possible a missing compiler is silent success: installs must neither fail nor warn,
  * and whoever starts what is not built is told. With --clean nothing of an earlier build is left, as a package needs it.
  * After installs it runs as `postprepare`: of a `prepare` script npm warns those who install the tarball.
  */
@@ -34,7 +34,7 @@ if (tsc === undefined) {
 if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: true, force: true });
 const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { stdio: 'inherit' });
 for (const name of readdirSync(join(root, 'src'), { recursive: true })) {
-  if (!/\.[ch]$/.test(name)) continue;
+  if (!/\.(c|h|py)$/.test(name)) continue;
   mkdirSync(dirname(join(root, 'dist', name)), { recursive: true });
   cpSync(join(root, 'src', name), join(root, 'dist', name));
 }

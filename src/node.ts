@@ -10,6 +10,7 @@ export { weightEntries } from './formats/weights.js';
 export { type OpenRun, openRun } from './runs/open-run.js';
 export type { Plan } from './runs/plan.js';
 export { complete as completeSettings, type PresetName, presetNamed, presetNames } from './runs/presets.js';
+export type { ProfileReport, ProfileRow } from './runs/profile-report.js';
 export type { RunRecord } from './runs/run-folder.js';
 export { checkSettings, type PartialSettings, type Settings } from './runs/settings.js';
 export { type ResumeOptions, resumeRun, type StartOptions, startRun } from './runs/start-run.js';

@@ -1,11 +1,40 @@
 /** How each library is opened as its best users open it in Node, and what it then runs on. */
 
-/** Ours: every thread that `threads` names; the built files, as a user's process has them. */
-export async function openSluice(threads = 2) {
-  const { openWasm } = await import('../../dist/devices/wasm/device.js');
-  const device = await openWasm({ threads });
-  return { device, tensors: await import('../../dist/tensor/index.js'), description: device.description };
+/**
+ * Ours, on the built files, as a user's process has them. A device that cannot work here is `missing`, with the reason.
+ * @param {string} name of the device
+ */
+export async function openSluice(name, threads = 2) {
+  const { openDevice } = await import('../../dist/devices/open.js');
+  try {
+    const device = await openDevice(name, { threads });
+    return {
+      device,
+      tensors: await import('../../dist/tensor/index.js'),
+      description: `Sluice, ${device.description}`,
+    };
+  } catch (error) {
+    if (error.code !== 'device') throw error;
+    return { missing: error.message, description: `Sluice, ${name}` };
+  }
 }
+
+/**
+ * Ours as contenders, by name.
+ * @param {(opened: { device: object, tensors: object }) => Promise<(item: object) => Promise<object>>} make what prepares a case
+ * @param {Record<string, [string, number?]>} devices name of the contender: device and threads
+ */
+export function ours(make, devices = { native: ['native'], wasm: ['wasm'], single: ['wasm', 1] }) {
+  const open = async ([device, threads]) => {
+    const opened = await openSluice(device, threads);
+    return opened.missing === undefined ? { ...opened, prepare: await make(opened) } : opened;
+  };
+  return Object.fromEntries(Object.entries(devices).map(([name, device]) => [name, () => open(device)]));
+}
+
+/** PyTorch's ways as contenders: by autograd at its default, compiled. */
+export const pytorch = (module, ways = { pytorch: 'eager', compiled: 'compile' }) =>
+  Object.fromEntries(Object.entries(ways).map(([name, way]) => [name, { python: module, way }]));
 
 /** TensorFlow.js on its WebAssembly backend: SIMD; its threads are for pages, not for Node. */
 export async function openTensorflow() {

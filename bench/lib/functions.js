@@ -44,9 +44,10 @@ export function jaxFunctions({ nn, numpy: np }) {
   };
 }
 
-/** All functions that a peer has, in the order of the table. */
+/** All functions that a peer has, in the order of the table; PyTorch's are in src/experiments/pytorch/activations.py. */
 export const functionNames = [
   ...['relu', 'relu6', 'leakyRelu', 'elu', 'celu', 'selu', 'sigmoid', 'tanh', 'softplus', 'logSigmoid', 'softsign'],
   ...['gelu', 'geluTanh', 'silu', 'mish', 'squareplus', 'sparsePlus', 'hardSigmoid', 'hardTanh', 'hardSwish'],
+  ...['hardShrink', 'softShrink', 'tanhShrink'],
   ...['softmax', 'logSoftmax'],
 ];

@@ -1,10 +1,12 @@
 import { createLogUpdate } from 'log-update';
 import { plural } from '../base/plural.js';
 import type { Baselines } from '../runs/baselines.js';
+import type { ProfileReport } from '../runs/profile-report.js';
 import type { RunEvent } from '../runs/train-run.js';
 import type { Evaluation } from '../training/evaluate.js';
 import type { StepRecord } from '../training/trainer.js';
 import { type Output, quoted } from './output.js';
+import { showProfile } from './profile-view.js';
 
 /** Shows a run to a person, or tells its result to a script. */
 export class TrainView {
@@ -20,6 +22,7 @@ export class TrainView {
   #pace: number | undefined;
   #evaluation: Evaluation | undefined;
   #baselines: Baselines | undefined;
+  #profile: ProfileReport | undefined;
   #prompt = '';
   #stage = '';
   #shown = 0;
@@ -53,6 +56,11 @@ export class TrainView {
         break;
       case 'sampled':
         this.#line(this.#output.style('dim', `  step ${event.step}: ${oneLine(event.text)}`));
+        break;
+      case 'profiled':
+        this.#live?.clear();
+        this.#profile = event.report;
+        showProfile(this.#output, event.report, event.trace);
         break;
       case 'saved':
         break;
@@ -92,6 +100,7 @@ export class TrainView {
       seconds: this.#seconds,
       tokensPerSecond: this.#pace,
       baselines: this.#baselines,
+      profile: this.#profile,
     });
     return 0;
   }

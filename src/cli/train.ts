@@ -25,6 +25,7 @@ interface TrainOptions extends CommonOptions {
   readonly preset?: string;
   readonly out?: string;
   readonly resume?: string;
+  readonly profile?: boolean | string;
 }
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -56,6 +57,10 @@ export const registerTrain: Register = (program, context) => {
   command.option('--preset <name>', `settings by a name: ${presetNames.join(', ')}`);
   command.option('--out <folder>', 'the folder of the run; runs/NAME-N by default');
   command.option('--resume <run>', 'continue this run from its newest checkpoint');
+  command.option(
+    '--profile [file]',
+    "where a step's time goes; the trace for chrome://tracing goes into the run, or here",
+  );
   for (const name of settingNames) if (!shared.includes(name)) command.addOption(settingOption(name));
   refuseMore(command, flagFor);
   common(command, 'quiet', 'device', 'threads', 'seed');
@@ -85,6 +90,7 @@ function flagFor(word: string): string {
 }
 
 async function eventsOf(command: Command, options: TrainOptions, signal: AbortSignal) {
+  const { profile = false } = options;
   if (options.resume !== undefined) {
     const { checkChanges, resumeRun } = await import('../runs/start-run.js');
     if (options.preset !== undefined || options.config !== undefined || options.out !== undefined) {
@@ -98,11 +104,11 @@ async function eventsOf(command: Command, options: TrainOptions, signal: AbortSi
     }
     const changes = asUsage(() => checkedSettings(settingsGiven(command, ['seed'])));
     asUsage(() => checkChanges(changes));
-    return resumeRun(options.resume, { changes, signal });
+    return resumeRun(options.resume, { changes, signal, profile });
   }
   const { startRun } = await import('../runs/start-run.js');
   const settings = await asUsageAsync(async () => resolveSettings(settingsGiven(command), options));
-  return startRun(settings, { signal, ...(options.out === undefined ? {} : { out: options.out }) });
+  return startRun(settings, { signal, profile, ...(options.out === undefined ? {} : { out: options.out }) });
 }
 
 /** Flags and environment beat the config file, which beats the preset. */

@@ -15,8 +15,7 @@ type Opener = (options: OpenOptions) => Promise<Device>;
 /** The path is no literal: bundlers of pages would trip over the modules of Node that it imports. */
 const nativeModule = './native/device.js';
 const openNative: Opener = async (options) => {
-  if (!isNode()) throw needsNode();
-  const { openNative } = (await import(/* @vite-ignore */ nativeModule)) as typeof import('./native/device.js');
+  const { openNative } = await importNative();
   return openNative(options);
 };
 const openWasm: Opener = async (options) => (await import('./wasm/device.js')).openWasm(options);
@@ -46,8 +45,22 @@ type Registry = typeof registry;
 /** A device that this version has. */
 export type DeviceName = { [Name in keyof Registry]: Registry[Name] extends Available ? Name : never }[keyof Registry];
 
-const needsNode = (): SluiceError =>
-  new SluiceError('device', { rule: 'the native device runs in Node', remedy: 'Use device "wasm" in pages.' });
+async function importNative(): Promise<typeof import('./native/device.js')> {
+  const remedy = 'Use device "wasm".';
+  if (!isNode()) throw new SluiceError('device', { rule: 'the native device runs in Node', remedy });
+  if (process.platform === 'win32') {
+    const rule = 'the native device runs on Linux and macOS, and on Windows in WSL ("wsl --install")';
+    throw new SluiceError('device', { rule, remedy });
+  }
+  try {
+    return (await import(
+      /* @vite-ignore */ /* webpackIgnore: true */ nativeModule
+    )) as typeof import('./native/device.js');
+  } catch (cause) {
+    const rule = 'the native device is loaded from its own files, which bundles leave behind';
+    throw new SluiceError('device', { rule, remedy: `Keep sluice out of the bundle. ${remedy}`, cause });
+  }
+}
 
 const rows: Readonly<Record<string, Available | Planned>> = registry;
 const isAvailable = (name: string): name is DeviceName => 'open' in (rows[name] ?? {});

@@ -60,30 +60,63 @@ function inputView(device: Device, elements: number): View {
   return newView(device, [elements], values);
 }
 
-/** Times the copy of an array: no function of one input can be faster. */
+/** Copies x: no function of one input can be faster. */
+export const copyKernel = mapKernel({ inputs: ['x'], scalars: [], outputs: [variable('x')] });
+
+/** Times the copy of an array. */
 export async function copySpeed(device: Device, options: SpeedOptions): Promise<Speed> {
-  const kernel = mapKernel({ inputs: ['x'], scalars: [], outputs: [variable('x')] });
   return withViews(device, options, 2, ([from, to]) =>
     timed(device, options, () =>
-      device.map(kernel, from === undefined ? [] : [from], [], to === undefined ? [] : [to]),
+      device.map(copyKernel, from === undefined ? [] : [from], [], to === undefined ? [] : [to]),
     ),
   );
 }
 
 /** Times a formula's value and its gradient on a device. */
 export async function formulaSpeed(device: Device, formula: Formula, options: SpeedOptions): Promise<FormulaSpeed> {
-  if (isRowFunction(formula)) return rowSpeed(device, formula, options);
-  if (!isElementwise(formula)) throw new TypeError('a formula is elementwise or a row function');
-  const scalars = learnedValues(formula);
-  const count = formula.inputs.length;
-  return withViews(device, options, 2 * count + 1, async (views) => {
-    const [inputs, outputs, cotangent] = [views.slice(0, count), views.slice(count, 2 * count), views.slice(2 * count)];
-    const run = (kernel: MapKernel, from: readonly View[], to: readonly View[]) => (): void =>
-      device.map(kernel, from, scalars, to);
-    const value = await timed(device, options, run(formulaKernel(formula, 'value'), inputs, outputs.slice(0, 1)));
-    const backward = run(gradientKernel(formulaKernel(formula, 'derivatives')), [...inputs, ...cotangent], outputs);
-    return { name: formula.name, value, gradient: await timed(device, options, backward) };
+  return withViews(device, options, 2 * formula.inputs.length + 1, async (views) => {
+    const passes = formulaPasses(device, formula, views);
+    const value = await timed(device, options, passes.value);
+    return { name: formula.name, value, gradient: await timed(device, options, passes.gradient) };
   });
+}
+
+/** What back-propagation runs of a formula, as calls that queue one pass each. */
+export interface FormulaPasses {
+  /** From the inputs to the first output. */
+  readonly value: () => void;
+  /** From the inputs and the cotangent to the outputs, the gradient by every input. */
+  readonly gradient: () => void;
+}
+
+/**
+ * The passes of an elementwise formula or a row function over views that are there.
+ * @param views the inputs, as many outputs, and the cotangent: contiguous, of one length; a row function has rows of
+ * `benchRowLength`, or one shorter row.
+ */
+export function formulaPasses(device: Device, formula: Formula, views: readonly View[]): FormulaPasses {
+  const count = formula.inputs.length;
+  const [inputs, outputs, cotangent] = [views.slice(0, count), views.slice(count, 2 * count), views.slice(2 * count)];
+  const scalars = learnedValues(formula);
+  if (isRowFunction(formula)) {
+    const size = views[0]?.buffer.length ?? 0;
+    const length = Math.min(benchRowLength, size);
+    const rows = Math.floor(size / length);
+    const inRows = (flat: readonly View[]): View[] =>
+      flat.map((view) => ({ ...view, shape: [rows, length], strides: [length, 1] }));
+    const common = { rows, length, columns: [], perRow: [], scalars, outputs: inRows(outputs) };
+    const [forward, backward] = [rowValueKernel(formula), rowGradientKernel(formula)];
+    return {
+      value: () => device.row(forward, { ...common, elements: inRows(inputs) }),
+      gradient: () => device.row(backward, { ...common, elements: inRows([...inputs, ...cotangent]) }),
+    };
+  }
+  if (!isElementwise(formula)) throw new TypeError('a formula is elementwise or a row function');
+  const [forward, backward] = [formulaKernel(formula, 'value'), gradientKernel(formulaKernel(formula, 'derivatives'))];
+  return {
+    value: () => device.map(forward, inputs, scalars, outputs.slice(0, 1)),
+    gradient: () => device.map(backward, [...inputs, ...cotangent], scalars, outputs),
+  };
 }
 
 /** The derivatives times the gradient of the output: what back-propagation runs. */
@@ -92,25 +125,8 @@ function gradientKernel({ inputs, scalars, outputs }: MapKernel): MapKernel {
   return mapKernel({
     inputs: [...inputs, 'cotangent'],
     scalars,
+    weights: ['cotangent'],
     outputs: outputs.map((derivative) => derivative.mul(cotangent)),
-  });
-}
-
-async function rowSpeed(
-  device: Device,
-  formula: Formula & Parameters<typeof rowValueKernel>[0],
-  options: SpeedOptions,
-): Promise<FormulaSpeed> {
-  const length = Math.min(benchRowLength, options.elements);
-  const rows = Math.floor(options.elements / length);
-  return withViews(device, options, 3, async (flat) => {
-    const [x, cotangent, output] = flat.map((view) => ({ ...view, shape: [rows, length], strides: [length, 1] }));
-    if (x === undefined || cotangent === undefined || output === undefined) throw new TypeError('three views');
-    const common = { rows, length, columns: [], perRow: [], scalars: learnedValues(formula), outputs: [output] };
-    const [forward, backward] = [rowValueKernel(formula), rowGradientKernel(formula)];
-    const value = await timed(device, options, () => device.row(forward, { ...common, elements: [x] }));
-    const gradient = await timed(device, options, () => device.row(backward, { ...common, elements: [x, cotangent] }));
-    return { name: formula.name, value, gradient };
   });
 }
 

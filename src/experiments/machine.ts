@@ -2,6 +2,7 @@ import { inspectNative, type PartReport } from '../devices/native/inspect.js';
 import { openDevice } from '../devices/open.js';
 import { deviceRow, knownDevices } from '../devices/registry.js';
 import { detectFeatures } from '../devices/wasm/features.js';
+import { inspectProcessor, type ProcessorReport } from './processor.js';
 
 export interface DeviceReport {
   readonly name: string;
@@ -12,14 +13,7 @@ export interface DeviceReport {
   readonly description: string;
 }
 
-export interface MachineReport {
-  readonly node: string;
-  readonly platform: string;
-  readonly processor: string;
-  /** Threads that the machine runs at once. */
-  readonly threads: number;
-  /** In bytes. */
-  readonly memory: { readonly total: number; readonly free: number };
+export interface MachineReport extends ProcessorReport {
   readonly native: readonly PartReport[];
   readonly wasm: { readonly simd: boolean; readonly relaxedSimd: boolean; readonly sharedMemory: boolean };
   readonly devices: readonly DeviceReport[];
@@ -42,13 +36,12 @@ async function tryDevice(name: string): Promise<DeviceReport> {
 
 /** Looks at this machine, in Node: what the devices found, and what would make them faster. */
 export async function inspectMachine(): Promise<MachineReport> {
-  const os = await import('node:os');
+  const processor = await inspectProcessor();
   // Before any device is opened, since opening one may switch relaxed SIMD on for the process.
   const before = detectFeatures();
   const devices: DeviceReport[] = [];
   for (const name of knownDevices) devices.push(await tryDevice(name));
   const { simd, relaxedSimd, threads: sharedMemory } = detectFeatures();
-  const threads = os.availableParallelism();
   const native = await inspectNative();
   const advice = native.flatMap((part) => part.advice ?? []);
   if (!simd) advice.push('WebAssembly SIMD is missing, which the wasm device needs: use Node 20.19 or later.');
@@ -57,13 +50,10 @@ export async function inspectMachine(): Promise<MachineReport> {
     advice.push('Relaxed SIMD is behind a flag in this Node, which Sluice sets by itself; a newer Node has it faster.');
   }
   if (!sharedMemory) advice.push('Shared memory is missing: the wasm device runs on one thread.');
-  if (threads === 1) advice.push('One thread is all this machine (or its container) gives: training scales with more.');
+  if (processor.threads === 1)
+    advice.push('One thread is all this machine (or its container) gives: training scales with more.');
   return {
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    processor: os.cpus()[0]?.model.trim() ?? 'unknown',
-    threads,
-    memory: { total: os.totalmem(), free: os.freemem() },
+    ...processor,
     native,
     wasm: { simd, relaxedSimd, sharedMemory },
     devices,

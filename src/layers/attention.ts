@@ -4,7 +4,7 @@ import { attention, internal, type Tensor } from '../tensor/index.js';
 import type { Initializer } from './initialization.js';
 import type { KeyValueCache } from './key-value-cache.js';
 import { Layer } from './layer.js';
-import { Linear } from './linear.js';
+import { Linear, Projections } from './linear.js';
 import type { RotaryEmbedding } from './rope.js';
 import { requireAxes } from './shapes.js';
 
@@ -51,6 +51,7 @@ export class Attention extends Layer {
   readonly vProj: Linear;
   readonly oProj: Linear;
   readonly #dim: number;
+  readonly #all: Projections;
   readonly #headDim: number;
   readonly #causal: boolean;
 
@@ -75,6 +76,7 @@ export class Attention extends Layer {
     this.qProj = new Linear(init, dim, heads * headDim, { bias, deviation });
     this.kProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
     this.vProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
+    this.#all = new Projections([this.qProj, this.kProj, this.vProj]);
     this.oProj = new Linear(init, heads * headDim, dim, { bias, deviation: outputDeviation });
     this.#dim = dim;
     this.#headDim = headDim;
@@ -88,17 +90,41 @@ export class Attention extends Layer {
     requireAxes('attention', { batch: undefined, time: undefined, dim: this.#dim }, x);
     const [batch = 0, time = 0] = x.shape;
     requireAxes('attention over a source', { batch, time: undefined, dim: this.#dim }, source);
-    const heads = (projected: Tensor): Tensor =>
-      projected.reshape([batch, projected.shape[1] ?? 0, (projected.shape[2] ?? 0) / this.#headDim, this.#headDim]);
     const start = cache?.length ?? 0;
-    const turn = (states: Tensor): Tensor => rope?.forward(states, start) ?? states;
     return internal(() => {
-      const query = turn(heads(this.qProj.forward(x)));
-      let key = turn(heads(this.kProj.forward(source)));
-      let value = heads(this.vProj.forward(source));
+      let { query, key, value } =
+        source === x && this.#all.areJoined ? this.#together(x, start, rope) : this.#apart(x, source, start, rope);
       if (cache !== undefined) ({ key, value } = cache.append(key, value));
       const mixed = attention(query, key, value, { causal: this.#causal });
       return this.oProj.forward(mixed.reshape([batch, time, -1]));
     });
   }
+
+  /** In one product, of which views are taken. */
+  #together(x: Tensor, start: number, rope: RotaryEmbedding | undefined): Projected {
+    const projected = heads(this.#all.joined(x), this.#headDim);
+    const [queries, keys] = [this.qProj, this.kProj].map(({ weight }) => (weight.shape[0] ?? 0) / this.#headDim);
+    const [query = 0, pair = 0] = [queries, (queries ?? 0) + (keys ?? 0)];
+    const all = rope?.turn(projected, pair, start) ?? projected;
+    return { query: all.slice(2, 0, query), key: all.slice(2, query, pair), value: all.slice(2, pair) };
+  }
+
+  #apart(x: Tensor, source: Tensor, start: number, rope: RotaryEmbedding | undefined): Projected {
+    const turned = (projected: Tensor): Tensor => {
+      const states = heads(projected, this.#headDim);
+      return rope?.turn(states, states.shape[2] ?? 0, start) ?? states;
+    };
+    const value = heads(this.vProj.forward(source), this.#headDim);
+    return { query: turned(this.qProj.forward(x)), key: turned(this.kProj.forward(source)), value };
+  }
 }
+
+/** [batch, time, heads, headDim] each. */
+interface Projected {
+  readonly query: Tensor;
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+const heads = (projected: Tensor, headDim: number): Tensor =>
+  projected.reshape([...projected.shape.slice(0, -1), (projected.shape.at(-1) ?? 0) / headDim, headDim]);

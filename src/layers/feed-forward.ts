@@ -6,7 +6,7 @@ import { dropout } from './dropout.js';
 import { FormulaLayer } from './formula-layer.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
-import { Linear } from './linear.js';
+import { Linear, Projections } from './linear.js';
 import type { Mode } from './mode.js';
 import { requireWidth } from './shapes.js';
 
@@ -85,6 +85,7 @@ export class GatedFeedForward extends Layer {
   readonly upProj: Linear;
   readonly downProj: Linear;
   readonly actFn: FormulaLayer;
+  readonly #both: Projections;
   readonly #dropout: number;
 
   constructor(init: Initializer, dim: number, hidden: number, gate: Gate, options: GatedFeedForwardOptions = {}) {
@@ -98,6 +99,7 @@ export class GatedFeedForward extends Layer {
     this.gateProj = new Linear(init, dim, hidden, { bias: biased.gate, deviation });
     this.upProj = new Linear(init, dim, hidden, { bias: biased.up, deviation });
     this.downProj = new Linear(init, hidden, dim, { bias: biased.down, deviation: outputDeviation });
+    this.#both = new Projections([this.gateProj, this.upProj]);
     this.actFn = new FormulaLayer(init, gate, perChannel ? hidden : 1);
     this.#dropout = dropout;
   }
@@ -105,7 +107,7 @@ export class GatedFeedForward extends Layer {
   forward(x: Tensor, mode: Mode): Tensor {
     requireWidth('a gated feed-forward block', this.gateProj.weight, x);
     return internal(() => {
-      const hidden = this.actFn.forward(mode, this.gateProj.forward(x), this.upProj.forward(x));
+      const hidden = this.actFn.forward(mode, ...this.#both.forward(x));
       return dropout(this.downProj.forward(hidden), this.#dropout, mode);
     });
   }

@@ -65,6 +65,14 @@ export abstract class Layer implements Disposable {
     });
   }
 
+  /** This layer and those within, each under its name: `model.layers.0.mlp`. */
+  *namedLayers(name = ''): Generator<readonly [name: string, layer: Layer]> {
+    yield [name, this];
+    for (const part of this.#parts()) {
+      if (part.value instanceof Layer) yield* part.value.namedLayers(name === '' ? part.name : `${name}.${part.name}`);
+    }
+  }
+
   parameters(): Tensor[] {
     return this.namedParameters().map(({ tensor }) => tensor);
   }

@@ -1,5 +1,7 @@
 import { completeOptions, type OptionTable } from '../base/options.js';
 import { internal, type Tensor } from '../tensor/index.js';
+import { matmulStacked } from '../tensor/operations/stacked.js';
+import { settle } from '../tensor/side-by-side.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { requireWidth } from './shapes.js';
@@ -33,6 +35,41 @@ export class Linear extends Layer {
     return internal(() => {
       const product = x.matmul(this.weight.transpose(0, 1));
       return this.bias === undefined ? product : product.add(this.bias);
+    });
+  }
+}
+
+/** Linear layers of one input, as one product where none has a bias. */
+export class Projections {
+  readonly #layers: readonly Linear[];
+
+  constructor(layers: readonly Linear[]) {
+    this.#layers = layers;
+    if (this.areJoined) settle(layers.map(({ weight }) => weight));
+  }
+
+  get areJoined(): boolean {
+    return this.#layers.every(({ bias }) => bias === undefined);
+  }
+
+  /** All results side by side, [..., sum of outputs]; only where they are joined. */
+  joined(x: Tensor): Tensor {
+    for (const { weight } of this.#layers) requireWidth('a linear layer', weight, x);
+    const weights = this.#layers.map(({ weight }) => weight);
+    return matmulStacked(x, weights);
+  }
+
+  /** Each result. */
+  forward(x: Tensor): Tensor[] {
+    if (!this.areJoined) return this.#layers.map((layer) => layer.forward(x));
+    return internal(() => {
+      const all = this.joined(x);
+      let end = 0;
+      return this.#layers.map(({ weight: { shape } }) => {
+        const start = end;
+        end += shape[0] ?? 0;
+        return all.slice(-1, start, end);
+      });
     });
   }
 }

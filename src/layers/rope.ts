@@ -2,6 +2,8 @@ import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { variables } from '../scalar/expression.js';
 import { internal, mapJoined, type Tensor, tensor } from '../tensor/index.js';
+import { mapOver } from '../tensor/operations/in-place.js';
+import { sliceLayout } from '../tensor/shape.js';
 import { requireAxes } from './shapes.js';
 
 const [first, second, cosine, sine] = variables('first', 'second', 'cosine', 'sine');
@@ -40,6 +42,25 @@ export class RotaryEmbedding implements Disposable {
 
   /** Turns [batch, time, heads, headDim] whose first time step stands at `start`. */
   forward(x: Tensor, start = 0): Tensor {
+    const half = this.#headDim / 2;
+    return internal(() => {
+      const [first, second] = [x.slice(-1, 0, half), x.slice(-1, half, 2 * half)];
+      const operands = { first, second, ...this.#tables(x, start) };
+      return mapJoined(rotated, operands, -1, {}, { operation: 'rotary embedding' });
+    });
+  }
+
+  /** Turns the first heads of a result of an operation in place: nobody may read it afterwards. */
+  turn(x: Tensor, heads: number, start: number): Tensor {
+    const half = this.#headDim / 2;
+    return internal(() => {
+      const turned = sliceLayout(x, 2, 0, heads);
+      const windows = { first: sliceLayout(turned, 3, 0, half), second: sliceLayout(turned, 3, half, 2 * half) };
+      return mapOver(rotated, x, windows, this.#tables(x, start), 'rotary embedding');
+    });
+  }
+
+  #tables(x: Tensor, start: number): { readonly cosine: Tensor; readonly sine: Tensor } {
     const headDim = this.#headDim;
     requireAxes('rotary embedding', { batch: undefined, time: undefined, heads: undefined, headDim }, x);
     const [, time = 0] = x.shape;
@@ -50,16 +71,10 @@ export class RotaryEmbedding implements Disposable {
         remedy: 'Shorten the prompt, or train with a longer context.',
       });
     }
-    const half = headDim / 2;
-    return internal(() => {
-      const operands = {
-        first: x.slice(-1, 0, half),
-        second: x.slice(-1, half, headDim),
-        cosine: this.#cosine.slice(0, start, start + time),
-        sine: this.#sine.slice(0, start, start + time),
-      };
-      return mapJoined(rotated, operands, -1, {}, { operation: 'rotary embedding' });
-    });
+    return {
+      cosine: this.#cosine.slice(0, start, start + time),
+      sine: this.#sine.slice(0, start, start + time),
+    };
   }
 
   /** Gives back its tables. */

@@ -33,12 +33,22 @@ export function summarize(config: LlamaConfig, context = config.maxPositionEmbed
   };
 }
 
-/** Bytes that a training step holds: weights, gradients, two moments, and what the backward pass needs. */
+/** The most memory that products pack their operands into. */
+const workspaceBytes = 16 * 2 ** 20;
+
+/**
+ * Bytes that a training step holds: weights, gradients, two moments, and what the backward pass needs. Gradients of
+ * activations take the place of the activations, but for those of one layer's attention.
+ */
 export function trainingBytes(config: LlamaConfig, batch: number, context: number): number {
-  const { hiddenSize, intermediateSize, numHiddenLayers, headDim, vocabSize } = config;
-  const tokens = batch * context;
-  const heads = (config.numAttentionHeads + 2 * config.numKeyValueHeads) * headDim;
-  const layer = 8 * hiddenSize + 4 * heads + 6 * intermediateSize;
-  const activations = tokens * (numHiddenLayers * layer + 4 * hiddenSize + 2 * vocabSize);
-  return 4 * (4 * summarize(config).parameters + activations);
+  const { hiddenSize, intermediateSize, numHiddenLayers, headDim, vocabSize, feedForward, dropout } = config;
+  const queries = config.numAttentionHeads * headDim;
+  const projected = queries + 2 * config.numKeyValueHeads * headDim;
+  const block = (feedForward.kind === 'gate' ? 3 : 2) * intermediateSize;
+  // Of each dropout its noise and its result.
+  const dropped = dropout > 0 ? 2 * hiddenSize : 0;
+  const layer = 4 * hiddenSize + projected + queries + block + config.numAttentionHeads + 2 + 2 * dropped;
+  const token = numHiddenLayers * layer + 4 * hiddenSize + dropped + projected + vocabSize;
+  const activations = 4 * batch * context * token;
+  return 16 * summarize(config).parameters + activations + Math.min(activations, workspaceBytes);
 }

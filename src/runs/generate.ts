@@ -1,12 +1,13 @@
 import { SluiceError } from '../base/errors.js';
 import { EventLoop } from '../base/event-loop.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { plural } from '../base/plural.js';
 import { randomKey } from '../base/random.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
-import { noGrad, scope, tensor } from '../tensor/index.js';
+import { noGrad, scope, type Tensor, tensor } from '../tensor/index.js';
 import { checkSampling, type GenerationSettings, generationDefaults, sample } from './sampling.js';
 
 /** What is left out is as in `generationDefaults`. */
@@ -23,10 +24,10 @@ export interface GeneratedPiece {
 }
 
 /**
- * Continues a prompt, giving out text as it comes: whole characters only; one that the end cuts is left out. An empty prompt begins a document, or a line
- * where the tokenizer has no end of text. Ends at `maxTokens`, a stop text or the end of text. When the model's positions
- * are used up, it goes on from the last half of them.
- * @throws SluiceError `argument` for sampling options out of range, or an empty prompt where the vocabulary has neither end
+ * Continues a prompt, giving out text as it comes: whole characters only; one that the end cuts is left out. An empty prompt
+ * begins a document, or a line where the tokenizer has no end of text. Ends at `maxTokens`, a stop text or the end of
+ * text. When the model's positions are used up, it goes on from the last half of them.
+ * @throws SluiceError `name` for an option that it does not know; `argument` for sampling options out of range, or an empty prompt where the vocabulary has neither end
  * of text nor line break; `data` for a character that the vocabulary lacks; `shape` for a prompt longer than the model's
  * positions.
  */
@@ -36,14 +37,14 @@ export async function* generate(
   tokenizer: Tokenizer,
   given: GenerateOptions,
 ): AsyncGenerator<GeneratedPiece> {
-  const options = { ...generationDefaults, ...given };
+  const options = completeOptions<GenerateOptions, typeof generateOptions>('generate', given, generateOptions);
   checkSampling(options);
   const ids = promptIds(tokenizer, options.prompt);
   if (ids.length >= model.maxPositions) {
     throw new SluiceError('shape', {
       rule: `a prompt leaves room in the model's ${plural(model.maxPositions, 'position')}`,
       received: plural(ids.length, 'token'),
-      remedy: 'Shorten the prompt, or train with a longer --context.',
+      remedy: 'Shorten the prompt, or train a model with a longer context.',
     });
   }
   const key = randomKey(options.seed, 'sampling');
@@ -61,16 +62,9 @@ export async function* generate(
         fresh = seen.slice(-Math.ceil(model.maxPositions / 2));
       }
       const window = fresh;
-      const logits = await scope(device, () =>
-        noGrad(async () => {
-          const tokens = tensor(device, window, [1, window.length], { dtype: 'int32' });
-          return model
-            .forward(tokens, Mode.evaluation(), caches)
-            .select(1, window.length - 1)
-            .toArray();
-        }),
-      );
-      const id = sample(logits, seen, options, key, count);
+      const logits = scope(device, () => noGrad(() => lastLogits(device, model, window, caches)));
+      const id = sample(await logits.toArray(), seen, options, key, count);
+      logits.dispose();
       if (id === tokenizer.endOfText) break;
       seen.push(id);
       fresh = [id];
@@ -84,6 +78,19 @@ export async function* generate(
   } finally {
     for (const cache of caches) cache.dispose();
   }
+}
+
+const generateOptions = { ...generationDefaults, prompt: '', signal: undefined } satisfies OptionTable<GenerateOptions>;
+
+/** The logits of the token after the window. Nothing is awaited in here: what runs meanwhile keeps its own scopes. */
+function lastLogits(
+  device: Device,
+  model: CausalModel,
+  window: readonly number[],
+  caches: ReturnType<CausalModel['makeCaches']>,
+): Tensor {
+  const tokens = tensor(device, window, [1, window.length], { dtype: 'int32' });
+  return model.forward(tokens, Mode.evaluation(), caches).select(1, window.length - 1);
 }
 
 function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
@@ -106,7 +113,7 @@ export function beginning(tokenizer: Tokenizer): string {
     throw new SluiceError('argument', {
       rule: 'a text begins with a prompt where the vocabulary has neither an end of text nor a line break',
       received: '',
-      remedy: 'Give --prompt with the first words of a text.',
+      remedy: 'Give a prompt with the first words of a text.',
       cause,
     });
   }

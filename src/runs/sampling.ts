@@ -56,11 +56,6 @@ export function checkSampling(options: GenerationSettings): void {
   }
 }
 
-interface Candidate {
-  readonly id: number;
-  readonly logit: number;
-}
-
 /**
  * Draws a token: repetition penalty, then temperature, top-k, top-p and min-p, in Hugging Face's order.
  * The draw is a function of the key and the index alone.
@@ -72,48 +67,86 @@ export function sample(
   key: RandomKey,
   index: number,
 ): number {
-  const penalized = Float64Array.from(logits);
-  for (const id of new Set(seen)) {
-    const logit = penalized[id] ?? 0;
-    penalized[id] = logit > 0 ? logit / options.repetitionPenalty : logit * options.repetitionPenalty;
-  }
-  const ranked = Array.from(penalized, (logit, id): Candidate => ({ id, logit })).sort((a, b) => b.logit - a.logit);
-  const [likeliest] = ranked;
-  if (likeliest === undefined || !Number.isFinite(likeliest.logit) || penalized.some(Number.isNaN)) {
-    throw new SluiceError('diverged', {
-      rule: 'a model gives finite logits',
-      received: likeliest?.logit,
-      remedy: 'Train it anew with a lower learning rate.',
-    });
-  }
-  if (options.temperature === 0) return likeliest.id;
-  const kept = restrict(ranked, options);
-  const total = kept.reduce((sum, { weight }) => sum + weight, 0);
-  let left = randomUniform(key, index) * total;
-  for (const { id, weight } of kept) {
-    left -= weight;
+  const penalized = penalize(logits, seen, options.repetitionPenalty);
+  const likeliest = largestOf(penalized);
+  if (options.temperature === 0) return likeliest;
+  const top = penalized[likeliest] ?? 0;
+  const weights = penalized.map((logit) => Math.exp((logit - top) / options.temperature));
+  const kept = restrict(weights, options);
+  let left = randomUniform(key, index) * sumOf(weights, kept);
+  for (const id of kept) {
+    left -= weights[id] ?? 0;
     if (left < 0) return id;
   }
-  return likeliest.id;
+  return likeliest;
 }
 
-interface Weighted {
-  readonly id: number;
-  readonly weight: number;
-}
-
-/** The candidates that the options leave, with their unnormalized probabilities, likeliest first. */
-function restrict(ranked: readonly Candidate[], { temperature, topK, topP, minP }: SamplingOptions): Weighted[] {
-  const top = ranked[0]?.logit ?? 0;
-  const first = topK > 0 ? ranked.slice(0, topK) : ranked;
-  const weighted = first.map(({ id, logit }): Weighted => ({ id, weight: Math.exp((logit - top) / temperature) }));
-  const total = weighted.reduce((sum, { weight }) => sum + weight, 0);
-  const kept: Weighted[] = [];
-  let covered = 0;
-  for (const candidate of weighted) {
-    if (covered >= topP * total || candidate.weight < minP) break;
-    kept.push(candidate);
-    covered += candidate.weight;
+function penalize(logits: ArrayLike<number>, seen: Iterable<number>, penalty: number): Float64Array {
+  const penalized = Float64Array.from(logits);
+  if (penalty === 1) return penalized;
+  for (const id of new Set(seen)) {
+    const logit = penalized[id] ?? 0;
+    penalized[id] = logit > 0 ? logit / penalty : logit * penalty;
   }
-  return kept;
+  return penalized;
+}
+
+/** The first index of the largest logit. */
+function largestOf(logits: Float64Array): number {
+  let likeliest = 0;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] ?? 0;
+    if (Number.isNaN(logit)) throw notFinite(logit);
+    if (logit > (logits[likeliest] ?? 0)) likeliest = id;
+  }
+  if (!Number.isFinite(logits[likeliest])) throw notFinite(logits[likeliest]);
+  return likeliest;
+}
+
+const notFinite = (received: number | undefined): SluiceError =>
+  new SluiceError('diverged', {
+    rule: 'a model gives finite logits',
+    received,
+    remedy: 'Train it anew with a lower learning rate.',
+  });
+
+const sumOf = (weights: Float64Array, ids: Iterable<number>): number => {
+  let sum = 0;
+  for (const id of ids) sum += weights[id] ?? 0;
+  return sum;
+};
+
+/** The tokens that the options leave, likeliest first; `weights` are probabilities in units of the likeliest one's. */
+function restrict(weights: Float64Array, { topK, topP, minP }: SamplingOptions): Uint32Array {
+  const isBounded = topK > 0 && topK < weights.length;
+  const first = isBounded ? ranked(weights, kthLargest(weights, topK)).subarray(0, topK) : undefined;
+  const total = first === undefined ? weights.reduce((sum, weight) => sum + weight, 0) : sumOf(weights, first);
+  const wanted = topP === 1 ? Number.POSITIVE_INFINITY : topP * total;
+  const candidates = first ?? ranked(weights, thresholdOf(weights, wanted));
+  let [count, covered] = [0, 0];
+  for (const id of candidates) {
+    const weight = weights[id] ?? 0;
+    if (covered >= wanted || weight < minP) break;
+    covered += weight;
+    count++;
+  }
+  return candidates.subarray(0, count);
+}
+
+/** The tokens of at least this weight, likeliest first, the smaller number first among equals. */
+function ranked(weights: Float64Array, least: number): Uint32Array {
+  const ids: number[] = [];
+  for (let id = 0; id < weights.length; id++) if ((weights[id] ?? 0) >= least) ids.push(id);
+  return Uint32Array.from(ids).sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0) || a - b);
+}
+
+const kthLargest = (weights: Float64Array, k: number): number => weights.slice().sort()[weights.length - k] ?? 0;
+
+/** A weight above which there is enough: few tokens cover most of a trained model's vocabulary, and sorting all is slow. */
+function thresholdOf(weights: Float64Array, wanted: number): number {
+  for (const least of [2 ** -6, 2 ** -12, 2 ** -24]) {
+    const covered = weights.reduce((sum, weight) => (weight >= least ? sum + weight : sum), 0);
+    if (covered >= wanted) return least;
+  }
+  return 0;
 }

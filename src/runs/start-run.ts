@@ -30,6 +30,7 @@ import {
   type TokenFiles,
   tokenize,
 } from './prepare.js';
+import { Profile } from './profile.js';
 import { during } from './progress.js';
 import {
   checkRunFolder,
@@ -51,13 +52,18 @@ export interface StartOptions {
   readonly out?: string;
   /** Ends the run after its step: a checkpoint is saved, and `interrupted` told. Before it has started the reason is thrown. */
   readonly signal?: AbortSignal;
+  /** Measures where the time of ten steps goes, told as `profiled`; a path is the trace's, true puts it into the run. */
+  readonly profile?: boolean | string;
 }
 
 /**
  * Trains a new model from settings. What goes on is told as events; the run's folder holds everything that is made.
  * @throws SluiceError before anything is trained for settings, data or memory that cannot work.
  */
-export async function* startRun(settings: Settings, { out, signal }: StartOptions = {}): AsyncGenerator<RunEvent> {
+export async function* startRun(
+  settings: Settings,
+  { out, signal, profile: wanted }: StartOptions = {},
+): AsyncGenerator<RunEvent> {
   checkSettings({ ...settings }, 'the settings');
   const spec = parseTokenizerSpec(settings.tokenizer);
   const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
@@ -67,7 +73,7 @@ export async function* startRun(settings: Settings, { out, signal }: StartOption
   requireLength(texts.training, settings.context);
   if (texts.note !== undefined) yield { kind: 'note', message: texts.note };
   const notices: string[] = [];
-  const device = await openFor(settings, notices);
+  const { device, profile } = await openFor(settings, wanted ?? false, notices);
   try {
     for (const message of notices) yield { kind: 'note', message };
     checkMemory(device, smallest, settings);
@@ -77,7 +83,7 @@ export async function* startRun(settings: Settings, { out, signal }: StartOption
       yield { kind: 'note', message: `the vocabulary has ${sizes}: nothing else occurs twice in the text` };
     }
     const folder = await createRunFolder(out, settings.data === 'demo' ? 'demo' : settings.model);
-    yield* runIn(folder, device, texts, tokenizer, settings, signal);
+    yield* runIn(folder, { device, profile }, texts, tokenizer, settings, signal);
   } finally {
     await device.close();
   }
@@ -86,7 +92,7 @@ export async function* startRun(settings: Settings, { out, signal }: StartOption
 /** Tokenizes, makes the run's files and trains; a run that does not come so far leaves nothing behind. */
 async function* runIn(
   folder: string,
-  device: Device,
+  { device, profile }: Opened,
   texts: Texts,
   tokenizer: Tokenizer,
   settings: Settings,
@@ -112,7 +118,10 @@ async function* runIn(
     const trainer = makeTrainer({ device, settings, config, source: sources.training });
     const decided = { ...settings, steps: await decideSteps(settings, trainer, sources.training) };
     const schedule = scheduleOf(decided);
-    const run: ActiveRun = { folder, device, settings: decided, config, tokenizer, ...sources, trainer, schedule };
+    const run: ActiveRun = {
+      ...{ folder, device, settings: decided, config, tokenizer, ...sources, trainer, schedule, profile },
+    };
+    profile?.watch(trainer);
     await saveModel(run);
     // Last: a folder without it is no run.
     await writeRecord(folder, {
@@ -133,6 +142,8 @@ export interface ResumeOptions {
   /** Settings that may change: steps, and where and how it runs. */
   readonly changes?: PartialSettings;
   readonly signal?: AbortSignal;
+  /** As in `StartOptions`. */
+  readonly profile?: boolean | string;
 }
 
 const changeable: readonly string[] = [
@@ -167,7 +178,7 @@ export function checkChanges(changes: PartialSettings): PartialSettings {
  */
 export async function* resumeRun(
   folder: string,
-  { changes: asked = {}, signal }: ResumeOptions = {},
+  { changes: asked = {}, signal, profile: wanted }: ResumeOptions = {},
 ): AsyncGenerator<RunEvent> {
   const changes = checkChanges(asked);
   const record = await readRecord(folder);
@@ -177,7 +188,7 @@ export async function* resumeRun(
   const config = await readConfig(folder, record);
   const tokenizer = await loadTokenizer(folder);
   const notices: string[] = [];
-  const device = await openFor(settings, notices);
+  const { device, profile } = await openFor(settings, wanted ?? false, notices);
   let sources: TokenFiles | undefined;
   try {
     for (const message of notices) yield { kind: 'note', message };
@@ -204,7 +215,8 @@ export async function* resumeRun(
       const { warnings } = await discardCheckpointsAfter(folder, state.step);
       for (const { message } of warnings) yield { kind: 'warning', message };
     }
-    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule };
+    const run = { folder, device, settings, config, tokenizer, ...sources, trainer, schedule, profile };
+    profile?.watch(trainer);
     yield { kind: 'started', run, plan: estimate };
     yield* trainLoop(run, signal);
   } finally {
@@ -239,12 +251,25 @@ function* warningsOf({ checkpoint, refused }: LatestCheckpoint, device: Device):
   }
 }
 
-const openFor = ({ device, threads, deterministic }: Settings, notices: string[]): Promise<Device> =>
-  openDevice(device, {
+interface Opened {
+  readonly device: Device;
+  readonly profile: Profile | undefined;
+}
+
+async function openFor(
+  { device: name, threads, deterministic }: Settings,
+  wanted: boolean | string,
+  notices: string[],
+): Promise<Opened> {
+  const device = await openDevice(name, {
     deterministic,
     ...(threads === undefined ? {} : { threads }),
     onNotice: (line) => notices.push(line),
   });
+  if (wanted === false) return { device, profile: undefined };
+  const profile = new Profile(device, wanted === true ? undefined : wanted);
+  return { device: profile.device, profile };
+}
 
 interface TrainerParts {
   readonly device: Device;

@@ -20,6 +20,8 @@ import { checkpointParts } from './checkpointing.js';
 import { generate } from './generate.js';
 import type { Plan } from './plan.js';
 import type { Preparation } from './prepare.js';
+import type { Profile } from './profile.js';
+import type { ProfileReport } from './profile-report.js';
 import { runFiles } from './run-folder.js';
 import type { RunState } from './run-state.js';
 import type { Settings } from './settings.js';
@@ -41,6 +43,8 @@ export type RunEvent =
   | ({ readonly kind: 'step'; readonly record: StepRecord; readonly steps: number } & Progress)
   | { readonly kind: 'evaluated'; readonly step: number; readonly evaluation: Evaluation }
   | { readonly kind: 'sampled'; readonly step: number; readonly text: string }
+  /** Where the time of the steps so far goes; the trace is a file for chrome://tracing. */
+  | { readonly kind: 'profiled'; readonly report: ProfileReport; readonly trace: string }
   | { readonly kind: 'saved'; readonly step: number; readonly folder: string }
   | {
       readonly kind: 'finished';
@@ -61,6 +65,7 @@ export interface ActiveRun {
   readonly validation: TokenSource;
   readonly trainer: Trainer;
   readonly schedule: ScheduleOptions;
+  readonly profile?: Profile | undefined;
 }
 
 /** Writes what makes the folder a model that Hugging Face's libraries load. */
@@ -127,7 +132,7 @@ class Journal {
  * the model are in the run's folder.
  */
 export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGenerator<RunEvent> {
-  const { settings, trainer, folder, schedule } = run;
+  const { settings, trainer, folder, schedule, profile } = run;
   const { steps } = schedule;
   const metrics = await JsonLinesWriter.open(join(folder, runFiles.metrics));
   const journal = new Journal(run, metrics);
@@ -135,9 +140,11 @@ export async function* trainLoop(run: ActiveRun, signal?: AbortSignal): AsyncGen
   const isDue = (every: number): boolean => every > 0 && trainer.done < steps && trainer.done % every === 0;
   try {
     while (trainer.done < steps && signal?.aborted !== true) {
-      const record = await trainer.step(learningRate(trainer.done, schedule));
+      const step = (): Promise<StepRecord> => trainer.step(learningRate(trainer.done, schedule));
+      const record = await (profile === undefined ? step() : profile.measure(steps - trainer.done, step));
       await metrics.append({ ...record });
       yield { kind: 'step', record, steps, ...pace.after(record, steps) };
+      if (profile?.isDone === true) yield { kind: 'profiled', ...(await profile.take(folder)) };
       if (isDue(settings.evalEvery)) {
         const evaluation = await journal.measure({ maximumTokens: settings.evalTokens });
         yield { kind: 'evaluated', step: trainer.done, evaluation };

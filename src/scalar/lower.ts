@@ -5,7 +5,6 @@ import {
   fact,
   reachable,
   substitute,
-  transform,
   variable,
   variablesOf,
   withOperands,
@@ -13,6 +12,7 @@ import {
 import { evaluate } from './interpret.js';
 import { float32Error, float32Tolerance } from './precision.js';
 import { primitives } from './primitives.js';
+import { isSafeDivisor } from './ranges.js';
 import { simplify } from './simplify.js';
 
 /**
@@ -76,19 +76,32 @@ const expanded = { float32: new Map<Expression, Expression>(), float64: new Map<
 
 /** Replaces the functions that lanes lack by their expansions, until only lane instructions are left. */
 export function expand(expression: Expression, type: keyof typeof expanded = 'float64'): Expression {
-  return transform(
+  const known = expanded[type].get(expression);
+  if (known !== undefined) return known;
+  // From the top down: an expansion is made for the ranges of its operands as they were.
+  const { node } = expression;
+  const lanes = node.kind === 'apply' ? primitives[node.primitive].lanes : undefined;
+  const hasExpansion = lanes !== undefined && 'expand' in lanes;
+  const made = hasExpansion
+    ? expand((type === 'float32' ? (lanes.short ?? lanes) : lanes).expand(...expression.operands), type)
+    : expandOperands(byRatio(expression, type), type);
+  expanded[type].set(expression, made);
+  return made;
+}
+
+const expandOperands = (expression: Expression, type: keyof typeof expanded): Expression =>
+  withOperands(
     expression,
-    (current, operands) => {
-      const { node } = current;
-      const lanes = node.kind === 'apply' ? primitives[node.primitive].lanes : undefined;
-      if (lanes === undefined || !('expand' in lanes)) return withOperands(current, operands);
-      const { short } = lanes;
-      return type === 'float32' && short !== undefined
-        ? expand(short.expand(...operands), type)
-        : expand(lanes.expand(...operands), type);
-    },
-    expanded[type],
+    expression.operands.map((operand) => expand(operand, type)),
   );
+
+/** In float64, a quotient whose divisor is neither small nor large needs no division. */
+function byRatio(expression: Expression, type: keyof typeof expanded): Expression {
+  const [a, b] = expression.operands;
+  const { node } = expression;
+  const isQuotient = node.kind === 'apply' && node.primitive === 'div' && type === 'float64';
+  if (!isQuotient || a === undefined || b === undefined || !isSafeDivisor(b)) return expression;
+  return b.value === undefined ? apply('ratio', a, b) : a.mul(1 / b.value);
 }
 
 export interface Cost {
@@ -114,5 +127,5 @@ export function cost(outputs: readonly Expression[]): Cost {
 /** How many times the lanes evaluate an exponential or a logarithm for these outputs, once expanded. */
 export function exponentials(outputs: readonly Expression[]): number {
   const transcendental = reachable(outputs.map((output) => expand(simplify(output))));
-  return transcendental.filter(({ node }) => node.kind === 'apply' && node.primitive === 'round').length;
+  return transcendental.filter(({ node }) => node.kind === 'apply' && node.primitive === 'scale').length;
 }

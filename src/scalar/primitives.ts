@@ -5,54 +5,10 @@
 import * as expansions from './expansions.js';
 import * as short from './expansions32.js';
 import { constant, type Expression } from './expression.js';
-import { call, cases, fraction, infix, type Notation, power, prefix, wrap } from './notation.js';
+import { laneRows } from './lane-rows.js';
+import { call, cases, fraction, infix, power, prefix, wrap } from './notation.js';
+import type { Row } from './row.js';
 import * as special from './special.js';
-
-/** One step of a stack program on SIMD lanes: an operand by position, an instruction, or a constant. */
-export type LaneStep =
-  | number
-  | string
-  | { readonly float: number }
-  | { readonly bits: bigint }
-  | { readonly shift: number };
-
-type CallInC = (name: string, ...operands: string[]) => string;
-
-/** What one lane does, on each kind of device. */
-export interface Instruction {
-  readonly steps: readonly LaneStep[];
-  /** The same in C, on operands that are names; `call` writes the call of a function in devices/native/prelude.h. */
-  readonly c: (call: CallInC, ...operands: string[]) => string;
-}
-
-/** What takes the place of a function in float64 lanes and, for an exact argument, in float32 lanes. */
-export interface Expansion {
-  readonly expand: (...operands: Expression[]) => Expression;
-  readonly short?: {
-    readonly expand: (...operands: Expression[]) => Expression;
-    /** The largest error in ULP, over all float32. */
-    readonly ulp: number;
-    /** Bounds of the result that the analysis of rounding errors uses. */
-    readonly range: 'unit' | 'signedUnit' | 'positive' | 'any';
-  };
-}
-
-export interface Row {
-  /** The value in float64. */
-  readonly evaluate: (...values: number[]) => number;
-  /** The partial derivatives, one per operand, closed and free of cancellation. */
-  readonly derivative: (operands: readonly Expression[], self: Expression) => readonly (Expression | number)[];
-  readonly notation: Notation;
-  /**
-   * How texts write it: by an operator or `where`; as a function; as a function that only `derived` forms hold (the
-   * stable ones, what a kernel adds), which is read but not offered; not at all where it is a step of `lanes`.
-   */
-  readonly written: 'operator' | 'function' | 'derived' | 'lanes';
-  /** Lane instructions where SIMD hardware has it, else the expression that takes its place. */
-  readonly lanes: Instruction | Expansion;
-  /** Arithmetic operations, or one special function, per element. */
-  readonly cost: 'free' | 'operation' | 'special';
-}
 
 const zero = constant(0);
 const one = constant(1);
@@ -188,66 +144,6 @@ const arithmetic = {
   },
 } as const satisfies Record<string, Row>;
 
-/** The bits of a float64, for the expansions alone; they have no derivative. */
-const bits = {
-  /** x 2^n for integral n, both results normal. */
-  scale: {
-    evaluate: (x = 0, n = 0) => x * 2 ** n,
-    derivative: () => [0, 0],
-    notation: call('scale', '\\operatorname{scale}'),
-    written: 'lanes',
-    lanes: {
-      steps: [0, 1, { float: 2 ** 52 + 1023 }, 'add', { shift: 52 }, 'i64x2.shl', 'mul'],
-      c: (call, x, n) => `${x} * ${call('power2', n)}`,
-    },
-    cost: 'operation',
-  },
-  /** As `scale`, in float32. */
-  scale32: {
-    evaluate: (x = 0, n = 0) => x * 2 ** n,
-    derivative: () => [0, 0],
-    notation: call('scale32', '\\operatorname{scale}'),
-    written: 'lanes',
-    lanes: {
-      steps: [0, 1, { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'],
-      c: (call, x, n) => `${x} * ${call('power2', n)}`,
-    },
-    cost: 'operation',
-  },
-  /** floor(log2(x)) of a positive, normal x. */
-  exponent: {
-    evaluate: (x = 0) => special.exponent(x),
-    derivative: () => [0],
-    notation: call('exponent', '\\operatorname{exponent}'),
-    written: 'lanes',
-    lanes: {
-      steps: [
-        0,
-        { shift: 52 },
-        'i64x2.shr_u',
-        { bits: 0x4330000000000000n },
-        'v128.or',
-        { float: 2 ** 52 + 1023 },
-        'sub',
-      ],
-      c: (call, x) => call('exponent', x),
-    },
-    cost: 'operation',
-  },
-  /** x / 2^exponent(x), in [1, 2). */
-  mantissa: {
-    evaluate: (x = 0) => x / 2 ** special.exponent(x),
-    derivative: () => [0],
-    notation: call('mantissa', '\\operatorname{mantissa}'),
-    written: 'lanes',
-    lanes: {
-      steps: [0, { bits: 0x000fffffffffffffn }, 'v128.and', { bits: 0x3ff0000000000000n }, 'v128.or'],
-      c: (call, x) => call('mantissa', x),
-    },
-    cost: 'operation',
-  },
-} as const satisfies Record<string, Row>;
-
 const functions = {
   exp: {
     evaluate: (x = 0) => Math.exp(x),
@@ -377,7 +273,7 @@ const functions = {
   },
 } as const satisfies Record<string, Row>;
 
-const rows = { ...arithmetic, ...bits, ...functions };
+const rows = { ...arithmetic, ...laneRows, ...functions };
 export type Primitive = keyof typeof rows;
 export const primitives: { readonly [P in Primitive]: Row } = rows;
 

@@ -81,8 +81,7 @@ export class CPrinter {
   #text(expression: Expression, fusion: Fused | undefined, names: ReadonlyMap<Expression, string>): string {
     const name = (operand: Expression): string => this.#name(operand, names);
     if (fusion === undefined) return this.#applied(expression, expression.operands.map(name));
-    const sign = fusion.kind === 'madd' ? '' : '-';
-    return this.#call('fma', sign + name(fusion.a), name(fusion.b), name(fusion.c));
+    return this.#call(fusion.kind === 'madd' ? 'fma' : 'fnma', name(fusion.a), name(fusion.b), name(fusion.c));
   }
 
   #name(expression: Expression, names: ReadonlyMap<Expression, string>): string {

@@ -1,7 +1,7 @@
 import { SluiceError, show } from '../base/errors.js';
 import type { View } from '../devices/device.js';
 import { packedStrides, type Shape } from './shape.js';
-import type { Release, Storage } from './storage.js';
+import type { Observer, Release, Storage } from './storage.js';
 
 /**
  * Where gradients gather: one for each tensor that an operation made while gradients were wanted, and one for each
@@ -11,14 +11,18 @@ import type { Release, Storage } from './storage.js';
 export class Source {
   readonly shape: Shape;
   /** The source's offset in its own storage. */
-  readonly offset: number;
+  offset: number;
   readonly node: GraphNode | undefined;
   /** A leaf's gradient lives as long as the leaf does, and keeps with it. */
   readonly leaf: { readonly kept: boolean } | undefined;
-  /** The sum so far, packed from 0 on; shared with others until someone writes. */
+  /** The sum so far, packed from `gradientOffset` on; shared with others until someone writes. */
   gradient: Storage | undefined;
   /** A leaf's buffer for the next gradient, after zeroGrad(). */
   spare: Storage | undefined;
+  /** Where a leaf's gradient always is, if others lie beside it. */
+  place: GradientPlace | undefined;
+  /** Nodes that will bring it a gradient. */
+  users = 0;
 
   constructor(shape: Shape, offset: number, from: GraphNode | { readonly kept: boolean }) {
     this.shape = shape;
@@ -27,10 +31,19 @@ export class Source {
     this.leaf = from instanceof GraphNode ? undefined : from;
   }
 
+  get gradientOffset(): number {
+    return this.place === undefined ? 0 : this.place.offset;
+  }
+
   drop(): void {
     this.gradient?.letGo(consumed);
     this.gradient = undefined;
   }
+}
+
+export interface GradientPlace {
+  readonly storage: Storage;
+  readonly offset: number;
 }
 
 const consumed: Release = {
@@ -44,7 +57,10 @@ export interface Cotangent {
   readonly storage: Storage;
 }
 
-export type Backward = (cotangents: readonly (Cotangent | undefined)[]) => void;
+/**
+ * `isLast` says that nobody goes through the graph again: what a node alone holds may be overwritten by its last kernel.
+ */
+export type Backward = (cotangents: readonly (Cotangent | undefined)[], isLast: boolean) => void;
 
 /** What an operation needs of a tensor to record it. */
 export interface Recordable {
@@ -70,9 +86,11 @@ export class GraphNode {
   readonly #outputs: Source[] = [];
   #backward: Backward | undefined;
   #holders = 0;
+  readonly #observe: Observer | undefined;
 
   constructor(operation: string, inputs: readonly Recordable[]) {
     this.operation = operation;
+    this.#observe = inputs[0]?.storage.tracker.observe;
     const parents: Source[] = [];
     for (const { source } of inputs) if (source !== undefined) parents.push(source);
     this.#parents = parents;
@@ -91,10 +109,18 @@ export class GraphNode {
 
   /** Sets what backward() does here and which storages it reads then. */
   finish(saved: readonly Storage[], backward: Backward): void {
-    for (const storage of saved) storage.hold();
-    this.#saved = saved.map((storage) => ({ storage, version: storage.version }));
-    for (const { node } of this.#parents) node?.hold();
-    this.#backward = backward;
+    const held: Saved[] = [];
+    for (const storage of saved) {
+      if (held.some((one) => one.storage === storage)) continue; // two holds would hide that the node alone has it
+      storage.hold();
+      held.push({ storage, version: storage.version });
+    }
+    this.#saved = held;
+    for (const source of this.#parents) {
+      source.users++;
+      source.node?.hold();
+    }
+    this.#backward = this.#observe === undefined ? backward : this.#observe(backward);
   }
 
   /** Held by the tensors it made and the nodes that go through it; without any of them it has no use. */
@@ -111,7 +137,7 @@ export class GraphNode {
     return this.#backward === undefined;
   }
 
-  run(): void {
+  run(isLast: boolean): void {
     const cotangents: (Cotangent | undefined)[] = [];
     let reached = false;
     for (const { gradient: storage, shape } of this.#outputs) {
@@ -130,7 +156,7 @@ export class GraphNode {
       storage.touch();
       if (storage.version !== version) throw changedError(this.operation, storage.shape);
     }
-    this.#backward?.(cotangents);
+    this.#backward?.(cotangents, isLast);
   }
 
   dropGradients(): void {
@@ -146,7 +172,9 @@ export class GraphNode {
       node.#saved = [];
       node.#parents = [];
       node.#backward = undefined;
-      for (const { node: parent } of parents) {
+      for (const source of parents) {
+        source.users--;
+        const parent = source.node;
         if (parent === undefined) continue;
         parent.#holders--;
         if (parent.#holders === 0) pending.push(parent);
@@ -215,7 +243,7 @@ export function propagate(source: Source, seed: () => void, retainGraph: boolean
   try {
     seed();
     for (const node of nodes) {
-      node.run();
+      node.run(!retainGraph);
       node.dropGradients();
       if (!retainGraph) node.consume();
     }

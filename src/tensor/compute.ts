@@ -1,6 +1,7 @@
 /** Plain work on views, without tensors or graph: what gradients and copies are made of. */
 import type { Device, View } from '../devices/device.js';
 import { columnKernel, mapKernel, rowKernel } from '../kernels/kernel.js';
+import { named } from '../kernels/names.js';
 import { variable } from '../scalar/expression.js';
 import { isPacked, type Layout, packed, permuteLayout, reshapeLayout, type Shape, sizeOf } from './shape.js';
 
@@ -8,8 +9,8 @@ const x = variable('x');
 const scale = variable('scale');
 const previous = variable('previous');
 
-const fillKernel = mapKernel({ inputs: [], scalars: ['scale'], outputs: [scale] });
-const copyKernel = mapKernel({ inputs: ['x'], scalars: [], outputs: [x] });
+const fillKernel = named(mapKernel({ inputs: [], scalars: ['scale'], outputs: [scale] }), 'fill');
+const copyKernel = named(mapKernel({ inputs: ['x'], scalars: [], outputs: [x] }), 'copy');
 const scaleKernel = mapKernel({ inputs: ['x'], scalars: ['scale'], outputs: [x.mul(scale)] });
 const addKernel = mapKernel({ inputs: ['x', 'previous'], scalars: [], outputs: [x.add(previous)] });
 const addScaledKernel = mapKernel({

@@ -8,6 +8,8 @@ import { type Release, Storage, type Tracker } from './storage.js';
 export interface Differentiable {
   readonly source: Source;
   readonly layout: Layout;
+  /** The storage that the layout is a window of, where the node holds it and the kernel reads there nothing but inputs. */
+  readonly values?: Storage | undefined;
 }
 
 /** Where a kernel writes the gradient of an input; both views have the input's shape. */
@@ -27,11 +29,17 @@ export interface TargetOptions {
   readonly fits?: (layout: Layout, input: Differentiable) => boolean;
   /** A storage of the outputs' gradient that may be overwritten when nobody else holds it. */
   readonly reusable?: Storage | undefined;
+  /** Whether gradients may take the memory of the inputs' values, place by place: the kernel is the last to read them. */
+  readonly overwrites?: boolean;
 }
 
 const release: Release = { by: 'backward()', remedy: 'Read gradients of leaves, after backward().' };
 
 function allocateGradient(tracker: Tracker, source: Source): Storage {
+  if (source.place !== undefined) {
+    source.place.storage.touch();
+    return source.place.storage;
+  }
   if (source.spare !== undefined && source.spare.release === undefined) {
     const { spare } = source;
     source.spare = undefined;
@@ -52,13 +60,16 @@ interface OpenSlot {
 
 const over = ({ buffer }: Storage, { shape, strides, offset }: Layout): View => ({ buffer, shape, strides, offset });
 
-const whole = (storage: Storage, source: Source): View => ({ buffer: storage.buffer, ...packed(source.shape) });
+const whole = (storage: Storage, source: Source): View => ({
+  buffer: storage.buffer,
+  ...packed(source.shape, source.gradientOffset),
+});
 
 /** The window of an input on its source's gradient. */
 const windowOf = ({ source, layout: { shape, strides, offset } }: Differentiable): Layout => ({
   shape,
   strides,
-  offset: offset - source.offset,
+  offset: offset - source.offset + source.gradientOffset,
 });
 
 const coversInOrder = ({ source, layout }: Differentiable): boolean =>
@@ -78,11 +89,13 @@ function currentGradient(source: Source): Storage | undefined {
 export class Targets {
   readonly all: readonly Target[];
   readonly #tracker: Tracker;
+  readonly #inputs: readonly Differentiable[];
   readonly #deferred: { readonly input: Differentiable; readonly storage: Storage }[] = [];
   readonly #replaced: Storage[] = [];
 
   constructor(tracker: Tracker, inputs: readonly Differentiable[], options: TargetOptions) {
     this.#tracker = tracker;
+    this.#inputs = inputs;
     const direct: Differentiable[] = [];
     for (const input of inputs) if (this.#isDirect(input, direct, options)) direct.push(input);
     const opened: { readonly source: Source; readonly slot: OpenSlot }[] = [];
@@ -115,21 +128,17 @@ export class Targets {
     const covered = group.reduce((sum, { layout }) => sum + sizeOf(layout.shape), 0) === sizeOf(source.shape);
     const current = currentGradient(source);
     if (current === undefined) {
-      const [only] = group;
-      const { reusable } = options;
-      const reuses =
-        reusable?.isExclusive === true &&
-        source.leaf === undefined &&
-        group.length === 1 &&
-        only !== undefined &&
-        coversInOrder(only) &&
-        sizeOf(reusable.shape) === sizeOf(source.shape);
-      if (reuses) reusable.hold();
-      const storage = reuses ? reusable : allocateGradient(this.#tracker, source);
+      const reused = covered ? this.#reused(source, group, options) : undefined;
+      if (reused !== undefined) {
+        reused.hold();
+        reused.isOne = false;
+      }
+      const storage = reused ?? allocateGradient(this.#tracker, source);
       if (!covered) fill(device, whole(storage, source), 0);
       source.gradient = storage;
       return { storage, previous: undefined };
     }
+    current.isOne = false;
     if (source.leaf !== undefined || current.isExclusive) return { storage: current, previous: current };
     const storage = allocateGradient(this.#tracker, source);
     source.gradient = storage;
@@ -137,6 +146,19 @@ export class Targets {
     if (options.mode === 'adds' && covered) return { storage, previous: current };
     combine(device, whole(current, source), whole(storage, source), undefined);
     return { storage, previous: storage };
+  }
+
+  /** The outputs' gradient or the inputs' own values, if nobody else has them. */
+  #reused(source: Source, group: readonly Differentiable[], options: TargetOptions): Storage | undefined {
+    const { reusable, overwrites = false } = options;
+    const [only] = group;
+    if (source.leaf !== undefined || only === undefined) return undefined;
+    const isFree = (storage: Storage | undefined): boolean =>
+      storage?.isExclusive === true && sizeOf(storage.shape) === sizeOf(source.shape);
+    if (group.length === 1 && coversInOrder(only) && isFree(reusable)) return reusable;
+    const { values } = only;
+    if (!overwrites || source.offset !== 0 || !isFree(values)) return undefined;
+    return this.#inputs.every((input) => (input.values === values) === group.includes(input)) ? values : undefined;
   }
 
   /** A packed buffer of the input's shape, to be added to its source by `close`. */
@@ -195,4 +217,8 @@ export function seedGradient(tracker: Tracker, input: Differentiable, given: Cot
     else fill(device, output, 1);
   }
   targets.close();
+  const { source } = input;
+  if (given === undefined && source.leaf === undefined && source.gradient !== undefined) {
+    source.gradient.isOne = sizeOf(source.shape) === 1;
+  }
 }

@@ -1,6 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { type ColumnKernel, columnKernel, type MapKernel, mapKernel } from '../kernels/kernel.js';
+import { named } from '../kernels/names.js';
 import { gradient } from '../scalar/differentiate.js';
 import { constant, type Expression, variable, variablesOf } from '../scalar/expression.js';
 import { extend } from '../scalar/lower.js';
@@ -30,6 +31,7 @@ export class MapProgram {
   readonly scalars: readonly string[];
   readonly outputs: readonly Expression[];
   readonly kernel: MapKernel;
+  readonly #operation: string;
   readonly #definition: readonly Expression[];
   readonly #extended: boolean;
   readonly #cotangents: readonly string[];
@@ -39,21 +41,27 @@ export class MapProgram {
   readonly #mapKernels = new Map<string, MapGradient>();
   readonly #columnKernels = new Map<string, ColumnGradient>();
 
-  /** With `extended`, infinities in the inputs give the limits and NaN gives NaN, in the gradients too. */
+  /**
+   * With `extended`, infinities in the inputs give the limits and NaN gives NaN, in the gradients too. The operation is
+   * what profiles call it.
+   */
   constructor(
+    operation: string,
     outputs: readonly Expression[],
     inputs: readonly string[],
     scalars: readonly string[],
     extended: boolean,
   ) {
     checkOperands(outputs, [...inputs, ...scalars]);
+    this.#operation = operation;
     this.inputs = inputs;
     this.scalars = scalars;
     this.outputs = outputs;
     this.#extended = extended;
     this.#definition = outputs.map(simplify);
     this.#cotangents = outputs.map((_, k) => freshName(`cotangent${k}`, [...inputs, ...scalars]));
-    this.kernel = mapKernel({ inputs, scalars, outputs: this.#definition.map((output) => this.#extend(output)) });
+    const definition = this.#definition.map((output) => this.#extend(output));
+    this.kernel = named(mapKernel({ inputs, scalars, outputs: definition }), operation);
   }
 
   #extend(expression: Expression): Expression {
@@ -119,7 +127,8 @@ export class MapProgram {
     );
     const inputs = [...names, ...previous.filter((_, i) => adds[i] === true)];
     const weights = [...this.#cotangents, ...previous].filter((name) => inputs.includes(name));
-    const made = { ...operands, kernel: mapKernel({ inputs, scalars: this.scalars, weights, outputs }) };
+    const kernel = mapKernel({ inputs, scalars: this.scalars, weights, outputs });
+    const made = { ...operands, kernel: named(kernel, `${this.#operation} gradient`) };
     this.#mapKernels.set(key, made);
     return made;
   }
@@ -140,15 +149,15 @@ export class MapProgram {
     if (known !== undefined) return known;
     const operands = this.operandsOf(input);
     const names = this.#names(operands);
-    const named = (role: Role): string[] => names.filter((_, i) => roles[i] === role);
+    const inRole = (role: Role): string[] => names.filter((_, i) => roles[i] === role);
     const kernel = columnKernel({
-      elements: named('element'),
-      columns: named('column'),
-      rows: named('row'),
+      elements: inRole('element'),
+      columns: inRole('column'),
+      rows: inRole('row'),
       scalars: this.scalars,
       outputs: [this.gradientOf(input)],
     });
-    const made = { ...operands, kernel };
+    const made = { ...operands, kernel: named(kernel, `${this.#operation} gradient, summed`) };
     this.#columnKernels.set(key, made);
     return made;
   }

@@ -2,7 +2,7 @@ import type { Device, MemoryStatistics } from '../devices/device.js';
 import { callSite, captureSite } from './call-site.js';
 import { Scope, within } from './scopes.js';
 import type { Shape } from './shape.js';
-import { trackerOf } from './storage.js';
+import { type Observer, trackerOf } from './storage.js';
 
 /**
  * Ends a step, as `optimizer.step()` does: gives back what the step neither made nor used, so that what a step makes
@@ -61,6 +61,14 @@ export function memory(device: Device): TensorMemory {
 /** Notes where each tensor is made from now on, for `leakReport`: some microseconds for each. */
 export function traceTensors(device: Device, on = true): void {
   trackerOf(device).traces = on;
+}
+
+/**
+ * Stands around what operations recorded from now on do in backward(), so that a profile can tell who asked for it: the
+ * observer is called as an operation is recorded. Undefined ends it.
+ */
+export function observeBackward(device: Device, observer: Observer | undefined): void {
+  trackerOf(device).observe = observer;
 }
 
 export interface Leak {

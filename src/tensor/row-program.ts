@@ -7,6 +7,7 @@ import {
   rowBuiltins,
   rowKernel,
 } from '../kernels/kernel.js';
+import { named } from '../kernels/names.js';
 import { type Extent, extents, gradient } from '../scalar/differentiate.js';
 import { type Expression, reachable, variable, variablesOf } from '../scalar/expression.js';
 import { groupRowFactors } from '../scalar/row-factors.js';
@@ -55,20 +56,24 @@ export class RowProgram implements RowOperands {
   readonly extents: readonly Extent[];
   /** The names of the outputs' gradients in backward's kernels. */
   readonly cotangents: readonly string[];
+  readonly #operation: string;
   readonly #definition: readonly Expression[];
   readonly #gradients = new Map<string, RowGradient>();
 
-  constructor(outputs: readonly Expression[], { elements, columns, rows, scalars }: RowOperands) {
+  /** The operation is what profiles call it. */
+  constructor(operation: string, outputs: readonly Expression[], operands: RowOperands) {
+    const { elements, columns, rows, scalars } = operands;
+    this.#operation = operation;
     checkOperands(outputs, [...elements, ...columns, ...rows, ...scalars, ...Object.values(rowBuiltins)]);
     this.elements = elements;
     this.columns = columns;
     this.rows = rows;
     this.scalars = scalars;
     this.outputs = outputs;
-    const named = (names: readonly string[], kind: OperandKind) => names.map((name) => ({ name, kind }));
-    this.operands = [...named(elements, 'element'), ...named(columns, 'column'), ...named(rows, 'row')];
+    const placed = (names: readonly string[], kind: OperandKind) => names.map((name) => ({ name, kind }));
+    this.operands = [...placed(elements, 'element'), ...placed(columns, 'column'), ...placed(rows, 'row')];
     this.#definition = outputs.map(simplify);
-    this.kernel = rowKernel({ elements, columns, rows, scalars, outputs: this.#definition });
+    this.kernel = named(rowKernel({ elements, columns, rows, scalars, outputs: this.#definition }), operation);
     const extent = extents(this.#definition, elementVariables(this));
     this.extents = this.#definition.map((output) => extent.get(output) ?? 'row');
     this.cotangents = outputs.map((_, k) => freshName(`cotangent${k}`, this.#names));
@@ -105,9 +110,9 @@ export class RowProgram implements RowOperands {
       computed.has(expression) ||
       (expression.node.kind === 'reduce' && !variablesOf([expression]).some((name) => this.cotangents.includes(name)));
     const saved = hoist(derived, this.#elementNames, (i) => freshName(`saved${i}`, this.#names), savable);
-    const named = wanted.map((name, i) => ({ name, expression: saved.expressions[i] ?? variable(name) }));
-    const columnWise = named.filter(({ name }) => this.columns.includes(name));
-    const rowWise = named.filter(({ name }) => !this.columns.includes(name));
+    const sought = wanted.map((name, i) => ({ name, expression: saved.expressions[i] ?? variable(name) }));
+    const columnWise = sought.filter(({ name }) => this.columns.includes(name));
+    const rowWise = sought.filter(({ name }) => !this.columns.includes(name));
     const hoisted = hoist(
       columnWise.map(({ expression }) => expression),
       this.#elementNames,
@@ -127,7 +132,10 @@ export class RowProgram implements RowOperands {
     const used = new Set(variablesOf([...read, ...hoisted.names.keys()]));
     return {
       saved: [...saved.names.values()],
-      forward: rowKernel({ ...this.#operands(), outputs: [...this.#definition, ...saved.names.keys()] }),
+      forward: named(
+        rowKernel({ ...this.#operands(), outputs: [...this.#definition, ...saved.names.keys()] }),
+        this.#operation,
+      ),
       needs: this.#names.filter((name) => used.has(name) && !this.scalars.includes(name)),
       rowOutputs,
       columnOutputs,
@@ -160,7 +168,7 @@ export class RowProgram implements RowOperands {
       outputs: [...outputs, ...found.hoisted.keys()],
     });
     found.kernels.set(key, kernel);
-    return kernel;
+    return named(kernel, `${this.#operation} gradient`);
   }
 
   previousOf(name: string): string {
@@ -176,7 +184,7 @@ export class RowProgram implements RowOperands {
     const hoisted = [...found.hoisted.values()];
     const kernel = columnKernel({ ...operands, rows: [...operands.rows, ...hoisted], outputs });
     found.kernels.set(key, kernel);
-    return kernel;
+    return named(kernel, `${this.#operation} gradient, summed`);
   }
 
   /** The operands that the outputs read: forward's, saved row values and cotangents. */

@@ -10,6 +10,9 @@ export interface Release {
   readonly remedy: string;
 }
 
+/** Gives what is to be called instead of a function. */
+export type Observer = <A extends readonly unknown[]>(call: (...args: A) => void) => (...args: A) => void;
+
 /** The memory of one device: what is live, and the number of the current step. */
 export class Tracker {
   readonly device: Device;
@@ -17,6 +20,8 @@ export class Tracker {
   step = 0;
   /** Whether to note where each tensor is made. */
   traces = false;
+  /** Stands around what an operation does in backward(); called when the operation is recorded. */
+  observe: Observer | undefined;
 
   constructor(device: Device) {
     this.device = device;
@@ -64,6 +69,8 @@ export class Storage {
   /** Rises with each change in place, so that backward() can refuse values that are no longer those of forward. */
   version = 0;
   lastStep: number;
+  /** Whether it surely holds the number 1 alone: the gradient of a loss by itself. */
+  isOne = false;
   /** @internal Where the tracker has it. */
   place = 0;
   #holders = 0;
@@ -94,6 +101,10 @@ export class Storage {
 
   stopKeeping(): void {
     this.#keeps--;
+  }
+
+  get holders(): number {
+    return this.#holders;
   }
 
   /** Whether nobody else would see a change. */

@@ -1,4 +1,4 @@
-import { SluiceError, show } from '../base/errors.js';
+import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Device, HostArray, StorageType, View } from '../devices/device.js';
 import { Elementwise } from '../scalar/elementwise.js';
@@ -12,7 +12,7 @@ import { clone, writeInto } from './operations/copies.js';
 import { applyPrimitive, mapFunction, power, type ScalarFunction } from './operations/elementwise.js';
 import { gather } from './operations/indexing.js';
 import { matmul } from './operations/matmul.js';
-import { checkGradient } from './operations/operands.js';
+import { checkGradient, checkLeaf } from './operations/operands.js';
 import { amax, mean, type ReduceOptions, sum } from './operations/reductions.js';
 import { logSoftmax, softmax } from './operations/softmax.js';
 import * as views from './operations/views.js';
@@ -36,9 +36,8 @@ const backwardDefaults = { retainGraph: false } satisfies OptionTable<BackwardOp
 export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Disposable {
   readonly shape: Shape;
   readonly strides: readonly number[];
-  readonly offset: number;
-  /** @internal */
-  readonly storage: Storage;
+  #offset: number;
+  #storage: Storage;
   #source: Source | undefined;
   #kept = false;
   #pinned = false;
@@ -48,14 +47,23 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
   /** @internal Tensors are made by `tensor`, `zeros`, `randn`, … and by operations. */
   constructor(storage: Storage, layout: Layout, source: Source | undefined) {
     super();
-    this.storage = storage;
+    this.#storage = storage;
     this.shape = layout.shape;
     this.strides = layout.strides;
-    this.offset = layout.offset;
+    this.#offset = layout.offset;
     this.#source = source;
     storage.hold();
     source?.node?.hold();
     enlist(this);
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** @internal */
+  get storage(): Storage {
+    return this.#storage;
   }
 
   get device(): Device {
@@ -138,15 +146,8 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
 
   /** Makes the tensor a leaf whose gradient backward() collects in `grad`, or no longer one. */
   set requiresGrad(wanted: boolean) {
-    const isResult = this.#source !== undefined && !this.isLeaf;
     if (wanted === this.requiresGrad) return;
-    if (isResult || this.dtype !== 'float32' || !isPacked(this)) {
-      throw new SluiceError('argument', {
-        rule: 'requiresGrad is set on contiguous float32 tensors that are not results of recorded operations',
-        received: `${this.dtype} ${show(this.shape)} with strides ${show(this.strides)}`,
-        remedy: isResult ? 'Use detach().' : 'Use clone() first.',
-      });
-    }
+    checkLeaf(this);
     if (!wanted) this.#dropGradient();
     this.#source = wanted ? new Source(this.shape, this.offset, this) : undefined;
   }
@@ -162,7 +163,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     if (storage === undefined || storage.release !== undefined) return undefined;
     const known = this.#gradient;
     if (known !== undefined && known.storage === storage && known.#release === undefined) return known;
-    const made = new Tensor(storage, packed(this.shape), undefined);
+    const made = new Tensor(storage, packed(this.shape, this.#source?.gradientOffset), undefined);
     made.#pinned = true;
     this.#gradient = made;
     return made;
@@ -174,7 +175,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     if (source?.leaf !== this || source.gradient === undefined) return;
     this.#gradient?.letGo(gradientRelease);
     this.#gradient = undefined;
-    if (source.gradient.release === undefined) source.spare = source.gradient;
+    if (source.place === undefined && source.gradient.release === undefined) source.spare = source.gradient;
     source.gradient = undefined;
   }
 
@@ -183,6 +184,8 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
     this.zeroGrad();
     this.#source.spare?.free(gradientRelease);
     this.#source.spare = undefined;
+    this.#source.place?.storage.letGo(gradientRelease);
+    this.#source.place = undefined;
   }
 
   /**
@@ -192,15 +195,7 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
    */
   backward(gradient?: Tensor, options: BackwardOptions = {}): void {
     const { retainGraph } = completeOptions('backward', options, backwardDefaults);
-    const source = this.#source;
-    if (source === undefined) {
-      throw new SluiceError('argument', {
-        rule: 'backward() starts from a result that depends on a tensor with requiresGrad',
-        received: `a tensor ${show(this.shape)} that does not`,
-        remedy: 'Set requiresGrad on the leaves before computing, outside noGrad().',
-      });
-    }
-    checkGradient(this, gradient);
+    const source = checkGradient(this, gradient);
     this.#check();
     const seed = gradient && { view: gradient.strided(), storage: gradient.storage };
     const input = { source, layout: this };
@@ -375,6 +370,17 @@ export class Tensor extends Elementwise<Tensor> implements Layout, Handle, Dispo
   /** @internal */
   letGo(why: Release): void {
     this.#end(why);
+  }
+
+  /** @internal Makes a leaf the window of a storage, which has its values already; views of it stay behind. */
+  moveTo(storage: Storage, offset: number): void {
+    storage.hold();
+    if (this.#kept) storage.keep();
+    if (this.#kept) this.#storage.stopKeeping();
+    this.#storage.letGo(gradientRelease); // nobody else has it
+    this.#storage = storage;
+    this.#offset = offset;
+    if (this.#source !== undefined) this.#source.offset = offset;
   }
 
   #end(why: Release): void {

@@ -1,9 +1,13 @@
 import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
-import type { Device } from '../devices/device.js';
+import type { Device, View } from '../devices/device.js';
+import { mapKernel } from '../kernels/kernel.js';
+import { named } from '../kernels/names.js';
 import type { NamedParameter } from '../layers/layer.js';
 import { constant, type Expression, variables } from '../scalar/expression.js';
-import { endStep, mapInto, type Tensor, zeros } from '../tensor/index.js';
+import { simplify } from '../scalar/simplify.js';
+import { endStep, type Tensor, zeros } from '../tensor/index.js';
+import { SideBySide } from '../tensor/side-by-side.js';
 import { GradientNorm } from './gradient-norm.js';
 
 export interface AdamWOptions {
@@ -36,10 +40,21 @@ const newWeight = weight.sub(lr.mul(direction.add(decay.mul(weight))));
 /** A coefficient below 0 says that the gradient is not finite: then nothing changes. */
 const unlessSkipped = (updated: Expression, old: Expression): Expression => coefficient.whereLess(0, old, updated);
 
-const update = [unlessSkipped(newWeight, weight), unlessSkipped(newFirst, first), unlessSkipped(newSecond, second)];
+const update = named(
+  mapKernel({
+    inputs: ['weight', 'gradient', 'first', 'second', 'coefficient', 'correction1', 'correction2'],
+    scalars: ['lr', 'beta1', 'beta2', 'epsilon', 'decay'],
+    outputs: [unlessSkipped(newWeight, weight), unlessSkipped(newFirst, first), unlessSkipped(newSecond, second)].map(
+      simplify,
+    ),
+  }),
+  'AdamW',
+);
 
-interface Slot {
-  readonly parameter: NamedParameter;
+/** Parameters that lie side by side and decay alike, and their moments. */
+interface Block {
+  readonly weights: SideBySide;
+  readonly decays: boolean;
   readonly first: Tensor;
   readonly second: Tensor;
 }
@@ -51,7 +66,8 @@ interface Slot {
 export class AdamW implements Disposable {
   readonly options: AdamWOptions;
   readonly #device: Device;
-  readonly #slots: readonly Slot[];
+  readonly #parameters: readonly NamedParameter[];
+  readonly #blocks: readonly Block[];
   readonly #norm: GradientNorm;
 
   constructor(device: Device, parameters: readonly NamedParameter[], options: Partial<AdamWOptions> = {}) {
@@ -73,14 +89,17 @@ export class AdamW implements Disposable {
       }
     }
     this.#device = device;
-    this.#slots = parameters.map((parameter) => ({
-      parameter,
-      first: zeros(device, parameter.tensor.shape).keep(),
-      second: zeros(device, parameter.tensor.shape).keep(),
-    }));
+    this.#parameters = parameters;
+    this.#blocks = [true, false].flatMap((decays) => {
+      const alike = parameters.filter(({ decay }) => decay === decays);
+      return SideBySide.of(alike.map(({ tensor }) => tensor)).map((weights): Block => {
+        const moments = (): Tensor => zeros(device, [weights.size]).keep();
+        return { weights, decays, first: moments(), second: moments() };
+      });
+    });
     this.#norm = new GradientNorm(
       device,
-      this.#slots.map(({ parameter }) => parameter.tensor),
+      this.#blocks.map(({ weights }) => weights),
       this.options,
     );
   }
@@ -95,7 +114,7 @@ export class AdamW implements Disposable {
 
   /** Forgets the gradients, keeping their memory. */
   zeroGrad(): void {
-    for (const { parameter } of this.#slots) parameter.tensor.zeroGrad();
+    for (const { tensor } of this.#parameters) tensor.zeroGrad();
   }
 
   /** Applies the gradients with this learning rate and ends the step: what was made in it may then be reused. */
@@ -108,27 +127,39 @@ export class AdamW implements Disposable {
       });
     }
     this.#norm.measure(loss);
+    for (const block of this.#blocks) this.#update(block, learningRate);
+    endStep(this.#device);
+  }
+
+  /** In one kernel, unless a parameter has no gradient: it stays as it is. */
+  #update({ weights, decays, first, second }: Block, learningRate: number): void {
     const { beta1, beta2, epsilon, weightDecay } = this.options;
     const { coefficient, correction1, correction2 } = this.#norm;
-    for (const { parameter, first, second } of this.#slots) {
-      const { tensor, decay } = parameter;
-      if (tensor.grad === undefined) continue;
-      mapInto(
-        update,
-        [tensor, first, second],
-        { weight: tensor, gradient: tensor.grad, first, second, coefficient, correction1, correction2 },
-        { lr: learningRate, beta1, beta2, epsilon, decay: decay ? weightDecay : 0 },
-      );
+    const [values, gradients] = [weights.values(), weights.gradients()];
+    const scalars = [learningRate, beta1, beta2, epsilon, decays ? weightDecay : 0];
+    const shared = [coefficient, correction1, correction2].map((tensor) => tensor.strided());
+    for (const { start, size } of weights.ranges()) {
+      const window = (view: View): View => ({ ...view, offset: view.offset + start, shape: [size] });
+      const outputs = [values, first.strided(), second.strided()].map(window);
+      const [weight = values, ...moments] = outputs;
+      const repeated = shared.map((view): View => ({ ...view, shape: [size], strides: [0] }));
+      this.#device.map(update, [weight, window(gradients), ...moments, ...repeated], scalars, outputs);
     }
-    endStep(this.#device);
+    weights.change();
   }
 
   /** Everything a checkpoint holds of the optimizer, by name. */
   state(): Map<string, Tensor> {
     const tensors = new Map<string, Tensor>([['applied', this.#norm.applied]]);
-    for (const { parameter, first, second } of this.#slots) {
-      tensors.set(`first.${parameter.name}`, first);
-      tensors.set(`second.${parameter.name}`, second);
+    for (const { name, tensor } of this.#parameters) {
+      for (const { weights, first, second } of this.#blocks) {
+        const part = weights.parts.find((one) => one.tensor === tensor);
+        if (part === undefined) continue;
+        const window = (moments: Tensor): Tensor =>
+          moments.slice(0, part.start, part.start + tensor.size).view(tensor.shape);
+        tensors.set(`first.${name}`, window(first));
+        tensors.set(`second.${name}`, window(second));
+      }
     }
     return tensors;
   }
@@ -136,7 +167,7 @@ export class AdamW implements Disposable {
   /** Gives back its memory; the parameters stay. */
   dispose(): void {
     this.#norm.dispose();
-    for (const { first, second } of this.#slots) {
+    for (const { first, second } of this.#blocks) {
       first.dispose();
       second.dispose();
     }

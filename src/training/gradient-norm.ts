@@ -1,10 +1,12 @@
 import type { Device, View } from '../devices/device.js';
 import { rowKernel } from '../kernels/kernel.js';
+import { named } from '../kernels/names.js';
 import { constant, type Expression, variable, variables } from '../scalar/expression.js';
 import { type Tensor, zeros } from '../tensor/index.js';
+import type { SideBySide } from '../tensor/side-by-side.js';
 
 const x = variable('x');
-const squares = rowKernel({ elements: ['x'], outputs: [x.mul(x).sum()] });
+const squares = named(rowKernel({ elements: ['x'], outputs: [x.mul(x).sum()] }), 'sum of squares');
 
 const [loss, applied, clip, beta1, beta2] = variables('loss', 'applied', 'clip', 'beta1', 'beta2');
 
@@ -16,19 +18,25 @@ const whenFinite = (then: Expression, otherwise: Expression | number): Expressio
 const correction = (beta: Expression, steps: Expression): Expression => beta.log().mul(steps).expm1().neg();
 const share = clip.whereLess(norm, clip.div(norm.add(1e-6)), 1);
 const nextApplied = applied.add(whenFinite(one, 0));
-const summary = rowKernel({
-  elements: ['x'],
-  rows: ['loss', 'applied'],
-  scalars: ['clip', 'beta1', 'beta2'],
-  outputs: [norm, whenFinite(share, -1), nextApplied, correction(beta1, nextApplied), correction(beta2, nextApplied)],
-});
+const summary = named(
+  rowKernel({
+    elements: ['x'],
+    rows: ['loss', 'applied'],
+    scalars: ['clip', 'beta1', 'beta2'],
+    outputs: [norm, whenFinite(share, -1), nextApplied, correction(beta1, nextApplied), correction(beta2, nextApplied)],
+  }),
+  'norm and clip',
+);
 
-/** Rows that a tensor is summed in: enough for the threads, whatever their number, so that the sum is always the same. */
-const mostRows = 64;
+/** The most numbers that are summed in one row: rounding grows slowly, and threads share the rows, however many they are. */
+const longestRow = 4096;
 
+/** Some of a block's gradients, as rows. */
 interface Part {
-  readonly tensor: Tensor;
+  readonly block: SideBySide;
+  readonly start: number;
   readonly rows: number;
+  readonly length: number;
 }
 
 /** The gradient's global norm and what follows from it, kept on the device. */
@@ -47,11 +55,11 @@ export class GradientNorm {
 
   constructor(
     device: Device,
-    tensors: readonly Tensor[],
+    blocks: readonly SideBySide[],
     { clip, beta1, beta2 }: { readonly clip: number; readonly beta1: number; readonly beta2: number },
   ) {
     this.#device = device;
-    this.#parts = tensors.map((tensor) => ({ tensor, rows: rowsOf(tensor.size) }));
+    this.#parts = blocks.flatMap(partsOf);
     const scalar = (): Tensor => zeros(device, [1]).keep();
     [this.norm, this.coefficient, this.applied] = [scalar(), scalar(), scalar()];
     [this.correction1, this.correction2] = [scalar(), scalar()];
@@ -67,31 +75,19 @@ export class GradientNorm {
 
   /** Measures the gradients of the parameters; `loss` is [1] or a scalar. */
   measure(loss: Tensor): void {
-    let start = 0;
-    for (const { tensor, rows } of this.#parts) {
-      const length = tensor.size / rows;
-      const output = vector(this.#sums.strided(), start, rows);
-      start += rows;
-      if (tensor.grad === undefined) {
-        this.#device.write(new Float32Array(rows), output); // the sums of the last step are still there
-        continue;
-      }
-      const { buffer, offset } = tensor.grad.strided();
-      const matrix = { buffer, offset, shape: [rows, length], strides: [length, 1] };
-      this.#device.row(squares, {
-        rows,
-        length,
-        elements: [matrix],
-        columns: [],
-        perRow: [],
-        scalars: [],
-        outputs: [output],
-      });
+    let at = 0;
+    const common = { columns: [], perRow: [], scalars: [] };
+    for (const { block, start, rows, length } of this.#parts) {
+      const { buffer, offset } = block.gradients();
+      const elements = [{ buffer, offset: offset + start, shape: [rows, length], strides: [length, 1] }];
+      const outputs = [vector(this.#sums.strided(), at, rows)];
+      this.#device.row(squares, { ...common, rows, length, elements, outputs });
+      at += rows;
     }
     this.#device.row(summary, {
       rows: 1,
-      length: start,
-      elements: [{ ...this.#sums.strided(), shape: [1, start], strides: [start, 1] }],
+      length: at,
+      elements: [{ ...this.#sums.strided(), shape: [1, at], strides: [at, 1] }],
       columns: [],
       perRow: [vector(loss.strided(), 0, 1), this.applied.strided()],
       scalars: this.#scalars,
@@ -102,11 +98,15 @@ export class GradientNorm {
   }
 }
 
-/** The largest power of two up to `mostRows` that divides the size. */
-function rowsOf(size: number): number {
-  let rows = 1;
-  while (rows < mostRows && size % (2 * rows) === 0) rows *= 2;
-  return rows;
+/** Whole rows, then what is left. */
+function partsOf(block: SideBySide): Part[] {
+  const rows = Math.floor(block.size / longestRow);
+  const rest = block.size - rows * longestRow;
+  const parts = [
+    { block, start: 0, rows, length: longestRow },
+    { block, start: rows * longestRow, rows: 1, length: rest },
+  ];
+  return parts.filter((part) => part.rows * part.length > 0);
 }
 
 const vector = ({ buffer, offset }: View, start: number, length: number): View => ({

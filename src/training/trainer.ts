@@ -8,7 +8,7 @@ import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
 import { endStep, internal, type Tensor, tensor } from '../tensor/index.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
-import { crossEntropy } from './losses.js';
+import { crossEntropy, scaledCrossEntropy } from './losses.js';
 
 export interface TrainerOptions {
   /** Sequences in a micro-batch. */
@@ -133,7 +133,9 @@ export class Trainer {
     let total: Tensor | undefined;
     batches.forEach((batch, micro) => {
       const mode = Mode.training(seed, this.#done, micro);
-      const loss = batchLoss(this.#device, this.model, batch, mode).div(Math.max(1, counted));
+      const loss = lossOf(this.#device, this.model, batch, mode, (logits, targets) =>
+        scaledCrossEntropy(logits, targets, 1 / Math.max(1, counted)),
+      );
       loss.backward();
       total = total === undefined ? loss.detach() : total.add(loss.detach());
     });
@@ -160,13 +162,23 @@ export class Trainer {
 
 /** The summed loss of a batch, in nats: a scalar. */
 export function batchLoss(device: Device, model: CausalModel, batch: Batch, mode: Mode): Tensor {
+  return lossOf(device, model, batch, mode, (logits, targets) => crossEntropy(logits, targets).sum());
+}
+
+function lossOf(
+  device: Device,
+  model: CausalModel,
+  batch: Batch,
+  mode: Mode,
+  loss: (logits: Tensor, targets: Tensor) => Tensor,
+): Tensor {
   const shape = [batch.batch, batch.context];
   requireIds(batch.inputs, model.vocabSize, 0);
   requireIds(batch.targets, model.vocabSize, ignoreIndex);
   return internal(() => {
     const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
     const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
-    return crossEntropy(model.forward(inputs, mode), targets).sum();
+    return loss(model.forward(inputs, mode), targets);
   });
 }
 

@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { find, logSoftmax, type RowFunction, softmax } from '../../src/activations/index.js';
 import type { Device } from '../../src/devices/device.js';
+import { openNative } from '../../src/devices/native/device.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
 import { evaluateRow } from '../../src/experiments/evaluate-formula.js';
+import { hasCompiler } from '../support/devices.js';
 import { golden, numbers } from '../support/golden.js';
 import { error32 } from '../support/ulp.js';
 
@@ -11,6 +13,7 @@ const devices: Readonly<Record<string, Device>> = {
   reference: await openReference(),
   wasm: await openWasm({ threads: 1 }),
   'wasm, deterministic': await openWasm({ threads: 1, deterministic: true }),
+  ...(hasCompiler ? { native: await openNative({ threads: 1 }) } : {}),
 };
 afterAll(async () => {
   for (const device of Object.values(devices)) await device.close();

@@ -273,6 +273,8 @@ test('activations bench gives times for values and gradients beside a copy', asy
     '4096',
     '--repetitions',
     '1',
+    '--device',
+    'wasm',
     '--json',
   );
   expect(json()).toMatchObject({

@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { commandFor } from '../../src/devices/native/inspect.js';
+import { hasCompiler } from '../support/devices.js';
 import { sluice } from '../support/terminal.js';
 
 test('the doctor finds the devices that work and says why others do not', async () => {
@@ -12,13 +14,31 @@ test('the doctor finds the devices that work and says why others do not', async 
     advice: expect.any(Array),
   });
   const works = Object.fromEntries(report.devices.map((device) => [device.name, device.works]));
-  expect(works).toMatchObject({ wasm: true, reference: true, native: false, webgpu: false });
+  expect(works).toMatchObject({ native: hasCompiler, wasm: true, reference: true, webgpu: false });
   for (const { description } of report.devices) expect(description).not.toBe('');
 });
 
 test('the doctor speaks to people too', async () => {
   const { out } = await sluice(['doctor']);
   for (const part of ['Node', 'memory', 'WebAssembly SIMD', 'wasm', 'reference']) expect(out).toContain(part);
-  const lines = out.split('\n').filter((line) => /native|webgpu/.test(line));
-  expect(lines).toEqual(['Planned for a later version: native, webgpu.']);
+  for (const part of ['C compiler', 'BLAS', 'instruction sets', 'cache']) expect(out).toContain(part);
+  expect(out.split('\n').filter((line) => /webgpu/.test(line))).toEqual(['Planned for a later version: webgpu.']);
+});
+
+afterEach(() => vi.unstubAllEnvs());
+
+test('the doctor says which command adds a compiler that is missing', async () => {
+  vi.stubEnv('SLUICE_CC', 'none');
+  const { code, out } = await sluice(['doctor']);
+  expect(code).toBe(0);
+  expect(out).toContain(commandFor('compiler'));
+});
+
+test.each([
+  ['linux', 'apt install gcc libc6-dev', 'apt install libopenblas0'],
+  ['darwin', 'xcode-select --install', 'brew install openblas'],
+  ['win32', 'wsl --install', 'wsl --install'],
+] as const)('on %s there is one command for each part', (platform, compiler, blas) => {
+  expect(commandFor('compiler', platform)).toContain(compiler);
+  expect(commandFor('BLAS', platform)).toContain(blas);
 });

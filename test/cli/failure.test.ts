@@ -60,7 +60,7 @@ describe('with --json a failure is one object on standard output, beside the lin
     ['a wrong setting', ['train', '--data', 'x', '--batch', '0'], 2, { code: 'argument', received: 0 }],
     ['a name', ['activations', 'show', 'gellu'], 2, { code: 'name', received: 'gellu' }],
     ['a folder that is no run', ['generate', 'nowhere'], 1, { code: 'checkpoint', received: 'nowhere' }],
-    ['a device', ['activations', 'eval', 'relu', '--x=1', '--device', 'native'], 1, { code: 'device' }],
+    ['a device', ['activations', 'eval', 'relu', '--x=1', '--device', 'webgpu'], 1, { code: 'device' }],
   ])('%s', async (_, args, wanted, parts) => {
     const ran = await sluice([...args, '--json']);
     expect(ran.code).toBe(wanted);

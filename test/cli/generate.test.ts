@@ -245,7 +245,7 @@ describe('without a prompt', () => {
       const { code, out, error } = await unprompted(run, ...args);
       expect([code, out]).toEqual([2, '']);
       expect(error).toMatch(
-        /neither an end of text nor a line break, received ""\. Give --prompt with the first words/,
+        /neither an end of text nor a line break, received ""\. Give a prompt with the first words/,
       );
     }
   });

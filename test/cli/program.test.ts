@@ -90,9 +90,9 @@ describe('the command line', () => {
   });
 
   test('a failure that is not wrong usage exits with 1 and one line', async () => {
-    const { code, out, error } = await sluice([...relu, '--device', 'native']);
+    const { code, out, error } = await sluice([...relu, '--device', 'webgpu']);
     expect([code, out]).toEqual([1, '']);
-    expect(error).toMatch(/^error: the native device is not available[^\n]*\n$/);
+    expect(error).toMatch(/^error: the webgpu device is not available[^\n]*\n$/);
   });
 
   test('--debug shows the stack of an error, and only it does', async () => {

@@ -160,7 +160,7 @@ describe('what cannot be trained exits with 1, explained in a line, and leaves n
       ['--data', text, '--dim', '16384', '--hidden', '65536', '--layers', '100'],
       /fits in .* of memory here, received "about .* GiB"\. Most of it, .* is for the size of the model: lower --dim/,
     ],
-    ['a device that is to come', ['--data', text, '--device', 'native'], /native device is not available/],
+    ['a device that is to come', ['--data', text, '--device', 'webgpu'], /webgpu device is not available/],
     [
       'a vocabulary that cannot fit',
       ['--data', text, '--tokenizer', 'bpe:60000', '--dim', '8192', '--batch', '4096'],

@@ -110,6 +110,21 @@ describe.each(others.map((device) => [device.description, device] as const))('%s
     });
   });
 
+  test('map kernels turn windows of many short rows in place', async () => {
+    const outputs = [x.mul(weight).sub(y.tanh()), y.mul(weight).add(x.sigmoid())];
+    const kernel = mapKernel({ inputs: ['x', 'y'], scalars: ['weight'], outputs });
+    for (const half of [...lengths, 200, 300]) {
+      await agrees(device, (on) => {
+        const [outer, rows, columns] = [3, 50, 2 * half + 5];
+        const base = place(on, [outer, rows, columns], randomValues(outer * rows * columns, half));
+        const window = (start: number): View => ({ ...base, offset: start, shape: [outer, rows - 1, half] });
+        const windows = [window(1), window(half + 3)];
+        on.map(kernel, windows, [0.5], windows);
+        return [base];
+      });
+    }
+  });
+
   test('matmul multiplies batches of strided matrices', async () => {
     for (const [batch, m, n, k] of [
       [1, 1, 1, 1],

@@ -1,26 +1,46 @@
 import { readFileSync } from 'node:fs';
-import { expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { openableDevices, openDevice } from '../../src/devices/open.js';
 import { deviceNames, knownDevices } from '../../src/devices/registry.js';
+import { hasCompiler } from '../support/devices.js';
 
-test.each(openableDevices)('the %s device opens by its name', async (name) => {
+const works = (name: string): boolean => name !== 'native' || hasCompiler;
+const fastest = deviceNames.find(works);
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.unstubAllEnvs();
+});
+
+test.each(openableDevices.filter(works))('the %s device opens by its name', async (name) => {
   const device = await openDevice(name, { threads: 1 });
   expect(device.threads).toBe(1);
-  expect(device.name).toBe(name === 'auto' ? 'wasm' : name);
+  expect(device.name).toBe(name === 'auto' ? fastest : name);
   await device.close();
 });
 
 test('the device that is opened without a name is the automatic one', async () => {
   const device = await openDevice();
-  expect(device.name).toBe('wasm');
+  expect(device.name).toBe(fastest);
   await device.close();
 });
 
-test('the automatic device is the first that works', async () => {
-  vi.stubGlobal('WebAssembly', { validate: () => false });
-  const device = await openDevice().finally(() => vi.unstubAllGlobals());
-  expect(device.name).toBe('reference');
-  await device.close();
+test('the automatic device is the first that works, and says why the fastest does not', async () => {
+  vi.stubEnv('SLUICE_CC', 'none');
+  for (const expected of ['wasm', 'reference']) {
+    const notices: string[] = [];
+    const device = await openDevice('auto', { onNotice: (line) => notices.push(line) });
+    expect(device.name).toBe(expected);
+    expect(notices).toEqual([
+      'Not native: the native device needs a C compiler, or kernels that "sluice kernels build" made.',
+    ]);
+    await device.close();
+    vi.stubGlobal('WebAssembly', { validate: () => false });
+  }
+});
+
+test('a compiler that is named and does not run is an error of the automatic device, too', async () => {
+  vi.stubEnv('SLUICE_CC', '/no/such/compiler');
+  await expect(openDevice()).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining('SLUICE_CC') });
 });
 
 test('an option that is not known is refused with the nearest', async () => {

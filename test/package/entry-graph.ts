@@ -11,7 +11,10 @@ function requestsOf(path: string): string[] {
     ...module.staticExports.flatMap(({ entries }) =>
       entries.flatMap(({ moduleRequest }) => moduleRequest?.value ?? []),
     ),
-    ...module.dynamicImports.map(({ moduleRequest }) => text.slice(moduleRequest.start + 1, moduleRequest.end - 1)),
+    ...module.dynamicImports.flatMap(({ moduleRequest }) => {
+      const request = text.slice(moduleRequest.start, moduleRequest.end);
+      return /^(['"]).*\1$/.test(request) ? [request.slice(1, -1)] : []; // bundlers, too, pass others over
+    }),
   ];
 }
 

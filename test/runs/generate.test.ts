@@ -50,6 +50,26 @@ async function say(model: CausalModel, tokenizer: Tokenizer, options: Partial<Ge
 }
 
 describe('generated text', () => {
+  test('is made with the options that it knows, and a misspelt one is refused', async () => {
+    const misspelt = { prompt: 'a', maxToken: 3 };
+    const first = generate(device, new Parrot(bytes, 'b'), bytes, misspelt).next();
+    await expect(first).rejects.toThrow(/maxToken.*maxTokens/su);
+  });
+
+  test('leaves alone what other code computes while a token is read', async () => {
+    const weight = tensor(device, [3], [1], { requiresGrad: true });
+    const meanwhile: Tensor[] = [];
+    class Watched extends Parrot {
+      override forward(tokens: Tensor): Tensor {
+        queueMicrotask(() => meanwhile.push(weight.mul(weight).sum()));
+        return super.forward(tokens);
+      }
+    }
+    await say(new Watched(bytes, 'b'), bytes, { maxTokens: 1 });
+    meanwhile[0]?.backward();
+    expect(await weight.grad?.toArray()).toEqual(Float64Array.of(6));
+  });
+
   test('comes in whole characters, though tokens are bytes', async () => {
     const said = await say(new Parrot(bytes, '鲸é!'), bytes, { maxTokens: 6 });
     expect(said).toEqual(['鲸', 'é', '!']);

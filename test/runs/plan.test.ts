@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import { MemoryTokens } from '../../src/data/token-source.js';
 import { openReference } from '../../src/devices/reference/index.js';
+import { openWasm } from '../../src/devices/wasm/device.js';
+import { Initializer } from '../../src/layers/initialization.js';
+import { Llama } from '../../src/models/llama.js';
+import { trainingBytes } from '../../src/models/summary.js';
 import { configOf, feedForwardOf } from '../../src/runs/model.js';
 import { checkMemory, plan } from '../../src/runs/plan.js';
 import { complete } from '../../src/runs/presets.js';
 import type { PartialSettings } from '../../src/runs/settings.js';
+import { Trainer } from '../../src/training/trainer.js';
 
 const device = await openReference();
 const settings = (more: PartialSettings = {}) => complete({ data: 'x', dim: 32, layers: 2, heads: 4, ...more });
@@ -49,6 +55,36 @@ describe('a plan', () => {
       /a run fits in [\d.]+ GiB of memory here, received "about [\d.]+ GiB"\. Most of it, [\d.]+ GiB/,
     );
     expect(check).toThrow(message);
+  });
+});
+
+describe('the memory of a training step', () => {
+  test.each<[string, PartialSettings]>([
+    ['a gated block', { dim: 64, layers: 3, context: 128, batch: 16 }],
+    [
+      'a plain block with dropout',
+      { dim: 64, layers: 2, context: 64, batch: 32, ffn: 'mlp', activation: 'gelu', dropout: 0.1 },
+    ],
+    ['few heads for keys and values', { dim: 96, layers: 2, heads: 6, kvHeads: 2, context: 256, batch: 4 }],
+    ['a large vocabulary', { dim: 32, layers: 1, context: 64, batch: 16 }],
+  ])('with %s is what is said, or up to a half less', async (name, given) => {
+    const wasm = await openWasm({ threads: 2 });
+    const chosen = settings(given);
+    const config = configOf(chosen, name.includes('vocabulary') ? 5000 : 300);
+    const said = trainingBytes(config, chosen.batch, chosen.context);
+    const tokens = new MemoryTokens(Array.from({ length: 2000 }, (_, i) => (7 * i) % 300));
+    const { batch, context } = chosen;
+    const trainer = new Trainer(wasm, new Llama(new Initializer(wasm, 1), config), tokens, {
+      batch,
+      context,
+      accumulate: 1,
+      seed: 1,
+    });
+    for (let step = 0; step < 3; step++) await trainer.step(1e-3);
+    const { peakBytes } = wasm.memory();
+    await wasm.close();
+    expect(peakBytes).toBeLessThanOrEqual(said);
+    expect(peakBytes).toBeGreaterThan(0.66 * (said - 2 ** 24));
   });
 });
 

@@ -119,4 +119,19 @@ describe('sampling', () => {
     expect(() => checkSampling(generationDefaults)).not.toThrow();
     expect(() => checkSampling({ ...generationDefaults, ...greedy })).not.toThrow();
   });
+
+  test('finds the kept tokens of a large vocabulary whichever way they are found', () => {
+    const many = Array.from({ length: 2000 }, (_, id) => Math.log(1 / (id + 1)));
+    const total = many.reduce((sum, logit) => sum + Math.exp(logit), 0);
+    const kept = (topP: number): number => {
+      let [covered, count] = [0, 0];
+      while (covered < topP * total) covered += Math.exp(many[count++] ?? 0);
+      return count;
+    };
+    for (const topP of [0.3, 0.6, 0.9, 0.999]) {
+      const drawn = Array.from({ length: 300 }, (_, i) => sample(many, [], { ...all, topP }, key, i));
+      expect(Math.max(...drawn)).toBeLessThan(kept(topP));
+      expect(new Set(drawn).size).toBeGreaterThan(Math.min(8, kept(topP) - 1));
+    }
+  });
 });

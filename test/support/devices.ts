@@ -1,8 +1,13 @@
-import { afterAll } from 'vitest';
+import { afterAll, test } from 'vitest';
 import { randomKey, randomUniform } from '../../src/base/random.js';
 import type { Device, View } from '../../src/devices/device.js';
+import { findCompiler } from '../../src/devices/native/compiler.js';
+import { openNative } from '../../src/devices/native/device.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
+
+/** Whether there is a C compiler, which tests of the native device need. */
+export const hasCompiler = (await findCompiler()) !== undefined;
 
 /** The devices that every conformance test runs on, beside the reference that they are held against. */
 export async function openDevices(): Promise<{ reference: Device; others: readonly Device[] }> {
@@ -12,6 +17,10 @@ export async function openDevices(): Promise<{ reference: Device; others: readon
     await openWasm({ threads: 2 }),
     await openWasm({ threads: 2, deterministic: true }),
   ];
+  if (hasCompiler) {
+    others.push(await openNative({ threads: 1 }), await openNative({ threads: 2 }));
+    others.push(await openNative({ threads: 2, deterministic: true }));
+  } else test.skip('the native device (there is no C compiler)');
   afterAll(() => Promise.all([reference, ...others].map((device) => device.close())));
   return { reference, others };
 }

@@ -1,12 +1,12 @@
 import { afterAll } from 'vitest';
 import type { Device, View } from '../../src/devices/device.js';
-import { NativeRuntime } from '../../src/devices/native/runtime.js';
+import { openNative } from '../../src/devices/native/device.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
 import { mapKernel } from '../../src/kernels/kernel.js';
 import type { Expression } from '../../src/scalar/expression.js';
 import { interpreter } from '../../src/scalar/interpret.js';
 import { expand } from '../../src/scalar/lower.js';
-import { compiled } from './compiled.js';
+import { hasCompiler } from './devices.js';
 
 /** Evaluates expressions in some variables at many points: a float32 result for each output and point. */
 export type Evaluate = (
@@ -54,9 +54,9 @@ export const mapped =
 export async function evaluators(): Promise<Record<string, Evaluate>> {
   const fused = await openWasm({ threads: 1 });
   const unfused = await openWasm({ threads: 1, deterministic: true });
-  const native = await NativeRuntime.open({ threads: 1 });
+  const native = hasCompiler ? await openNative({ threads: 1 }) : undefined;
   afterAll(async () => {
-    await native.close();
+    await native?.close();
     await fused.close();
     await unfused.close();
   });
@@ -65,6 +65,6 @@ export async function evaluators(): Promise<Record<string, Evaluate>> {
     'lane expansions': interpreted((expression) => expand(expression)),
     [fused.description]: mapped(fused),
     'wasm, deterministic': mapped(unfused),
-    'compiled C': compiled(native),
+    ...(native === undefined ? {} : { native: mapped(native) }),
   };
 }

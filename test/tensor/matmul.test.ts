@@ -141,8 +141,8 @@ describe('gradients', async () => {
       .backward();
     expect(products).toEqual([
       [1, 10, 4],
-      [1, 10, 3],
       [1, 3, 4],
+      [1, 10, 3],
     ]);
     products.length = 0;
     const heads = leaf([2, 5, 4, 3], 3).transpose(1, 2);

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
-import { gradcheck, type Tensor, tensor } from '../../src/tensor/index.js';
-import { crossEntropy } from '../../src/training/losses.js';
+import { gradcheck, internal, type Tensor, tensor } from '../../src/tensor/index.js';
+import { crossEntropy, scaledCrossEntropy } from '../../src/training/losses.js';
 import { normal, rowsOf, valuesOf } from '../layers/support.js';
 
 const [device, wasm] = [await openReference(), await openWasm({ threads: 1 })];
@@ -66,5 +66,60 @@ describe('cross-entropy', () => {
   test('of logits that are not finite is not finite', async () => {
     const logits = tensor(device, [Number.NaN, 1, Number.POSITIVE_INFINITY, 1], [2, 2]);
     for (const value of await valuesOf(crossEntropy(logits, targets(1, 1)))) expect(value).not.toBeLessThan(1e30);
+  });
+});
+
+describe.each([device, wasm])('the scaled cross-entropy of a training step on $name', (on) => {
+  const ids = [3, -100, 4, 1];
+  const shape = [2, 2, 5];
+  const targetsOn = (): Tensor => tensor(on, Int32Array.from(ids), [2, 2]);
+  const leaf = (): Tensor => {
+    const x = normal(on, shape, 1, 3);
+    x.requiresGrad = true;
+    return x;
+  };
+  const gradientOf = async ({ grad }: Tensor): Promise<number[]> => (grad === undefined ? [] : valuesOf(grad));
+  const near = (actual: readonly number[], expected: readonly number[]): void =>
+    actual.forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 6);
+    });
+  const plain = (x: Tensor): Tensor => crossEntropy(x.mul(2), targetsOn()).sum().mul(0.25);
+  const eager = (x: Tensor): Tensor => internal(() => scaledCrossEntropy(x.mul(2), targetsOn(), 0.25));
+
+  test('is the sum times the scale, with its gradient', async () => {
+    const [x, y] = [leaf(), leaf()];
+    const [loss, expected] = [eager(x), plain(y)];
+    expect(await loss.item()).toBeCloseTo(await expected.item(), 5);
+    loss.backward();
+    expected.backward();
+    near(await gradientOf(x), await gradientOf(y));
+  });
+
+  test('takes the gradient it is given, again where the graph is kept', async () => {
+    const [x, y] = [leaf(), leaf()];
+    const [loss, expected] = [eager(x), plain(y).mul(6)];
+    loss.mul(2).backward(undefined, { retainGraph: true });
+    loss.backward(tensor(on, [3], []), { retainGraph: true });
+    loss.backward();
+    expected.backward();
+    near(await gradientOf(x), await gradientOf(y));
+  });
+
+  test('leaves logits alone that somebody else looks at', async () => {
+    const x = leaf();
+    const logits = x.mul(2);
+    const view = logits.view([4, 5]);
+    const before = await valuesOf(view);
+    scaledCrossEntropy(logits, targetsOn(), 0.25).backward();
+    expect(await valuesOf(view)).toEqual(before);
+    const held = leaf();
+    const own = await valuesOf(held);
+    scaledCrossEntropy(held, targetsOn(), 0.25).backward();
+    expect(await valuesOf(held)).toEqual(own);
+  });
+
+  test('refuses targets of another shape', () => {
+    const flat = tensor(on, Int32Array.from(ids));
+    expect(() => internal(() => scaledCrossEntropy(leaf().mul(2), flat, 1))).toThrow(/takes targets as \[2, 2\]/);
   });
 });

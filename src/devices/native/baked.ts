@@ -33,7 +33,7 @@ export function findBaked(prelude: string, environment = process.env): string | 
     if (problem === undefined) return given;
     throw new SluiceError('argument', {
       rule: 'SLUICE_KERNELS names a folder made by "sluice kernels build", for this processor and version',
-      received: `${given}: ${problem}`,
+      received: `${problem}: ${given}`,
       remedy: 'Make it anew with --out, or leave the variable out.',
     });
   }
@@ -58,7 +58,8 @@ function problemOf(folder: string, prelude: string): string | undefined {
   try {
     requirePrivate(folder);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    if (!(error instanceof SluiceError)) return 'it cannot be read';
+    return String(error.received).split(':', 1)[0];
   }
   const text = readTrusted(join(folder, bakedFile))?.toString();
   if (text === undefined) return `it has no ${bakedFile} that only its user can write to`;

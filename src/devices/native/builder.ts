@@ -85,7 +85,7 @@ export class Builder {
   }
 
   /** One library of several kernels. */
-  make(sources: readonly KernelSource[]): Promise<string> {
+  make(sources: readonly KernelSource[], signal: AbortSignal): Promise<string> {
     const text = [this.#prelude, ...sources.map(({ code }) => code)].join('\n');
     const keys = sources.map(({ code }) => digest(code));
     return this.#make(
@@ -93,12 +93,20 @@ export class Builder {
       text,
       [],
       sources.map(({ name }) => name),
+      signal,
     );
   }
 
-  #make(keys: readonly string[], text: string, more: readonly string[], names: readonly string[]): Promise<string> {
+  #make(
+    keys: readonly string[],
+    text: string,
+    more: readonly string[],
+    names: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<string> {
     const { compiler, cache, flags } = this.#parts;
-    if (compiler !== undefined) return cache.add(keys, (path) => compile(compiler, [...flags, ...more], text, path));
+    if (compiler !== undefined)
+      return cache.add(keys, (path) => compile(compiler, [...flags, ...more], text, path, signal));
     throw new SluiceError('device', {
       rule: 'without a C compiler, all kernels of a run were made by "sluice kernels build"',
       received: `${names[0]} is not in ${cache.folder}`,

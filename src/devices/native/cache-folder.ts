@@ -39,9 +39,9 @@ export function requirePrivate(folder: string): void {
 function foreign(path: string, why: string, command?: string): SluiceError {
   const other = 'set XDG_CACHE_HOME to a folder of your own';
   return new SluiceError('device', {
-    rule: 'compiled kernels are code that is run: the folder of their cache is writable by its user alone',
-    received: `${path}: ${why}`,
-    remedy: command === undefined ? `Remove it, or ${other}.` : `Run "${command}", or ${other}.`,
+    rule: 'compiled kernels are code that is run: nobody but its user may write to the folder of their cache',
+    received: `${why}: ${path}`, // of a long text the end is cut
+    remedy: command === undefined ? `Remove ${path}, or ${other}.` : `Run "${command}", or ${other}.`,
   });
 }
 

@@ -23,7 +23,7 @@ export async function findCompiler(environment = process.env): Promise<Compiler 
   for (const path of given === undefined || given === '' ? names : [given]) {
     const { status, output } = await run(path, ['--version'], '', answerLimit);
     if (status === 0) return { path, version: output.split('\n', 1)[0] ?? '' };
-    if (given) throw wrongCompiler(given, output);
+    if (given) throw wrongCompiler(output);
   }
   return undefined;
 }
@@ -37,32 +37,37 @@ export async function compile(
   flags: readonly string[],
   text: string,
   output: string,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const args = [...flags, '-fPIC', '-shared', '-Wl,-z,nodelete', '-x', 'c', '-', '-o', output, '-lm'];
-  const { status, output: said } = await run(path, args, text, compileLimit);
-  if (status !== 0) throw compilerError('the C compiler makes a library of the kernels', path, said);
+  // Unloading code that threads are in would end the process; on macOS libraries with threads of their own stay anyway.
+  const stay = process.platform === 'linux' ? ['-Wl,-z,nodelete'] : [];
+  const args = [...flags, '-pipe', '-fPIC', '-shared', ...stay, '-x', 'c', '-', '-o', output, '-lm'];
+  const { status, output: said } = await run(path, args, text, compileLimit, signal);
+  if (status !== 0) throw compilerError(`the C compiler ${path} makes a library of the kernels`, said);
 }
 
 /** What the compiler defines for these flags, one `#define` to a line. */
 export async function predefined({ path }: Compiler, flags: readonly string[]): Promise<string> {
   const { status, output } = await run(path, [...flags, '-dM', '-E', '-x', 'c', '-'], '', answerLimit);
-  if (status !== 0) throw compilerError('the C compiler knows the processor that -march names', path, output);
+  if (status !== 0) throw compilerError(`the C compiler ${path} knows the processor that -march names`, output);
   return output;
 }
 
-function wrongCompiler(given: string, said: string): SluiceError {
+function wrongCompiler(said: string): SluiceError {
   return new SluiceError('argument', {
     rule: 'SLUICE_CC names a C compiler that says its version, or is none',
-    received: `${given}: ${said.split('\n', 1)[0]}`,
+    received: said.split('\n', 1)[0],
     remedy: 'Correct it, or leave it out to have one found.',
   });
 }
 
-function compilerError(rule: string, path: string, said: string): SluiceError {
-  const line = said.split('\n').find((text) => /error|not found|timed out/i.test(text)) ?? said.split('\n', 1)[0];
+function compilerError(rule: string, said: string): SluiceError {
+  const line =
+    said.split('\n').find((text) => /error|not found|it (said nothing|was ended)/i.test(text)) ??
+    said.split('\n', 1)[0];
   return new SluiceError('device', {
     rule,
-    received: `${path}: ${line?.trim()}`,
+    received: line?.trim(),
     remedy: 'Install a C compiler with its headers ("sluice doctor" says how), or use device "wasm".',
     cause: new Error(said),
   });
@@ -74,21 +79,27 @@ function run(
   args: readonly string[],
   input: string,
   limit: number,
+  signal?: AbortSignal,
 ): Promise<{ status: number | undefined; output: string }> {
   return new Promise((resolve) => {
-    const environment = { ...process.env, LC_ALL: 'C' };
-    const child = spawn(path, args, { timeout: limit, killSignal: 'SIGKILL', env: environment });
+    const child = spawn(path, args, { env: { ...process.env, LC_ALL: 'C' }, killSignal: 'SIGKILL', signal });
     let output = '';
-    const hear = (piece: Buffer) => {
+    // The option `timeout` of spawn would keep the process waiting for a program that there is not.
+    const timer = setTimeout(() => {
+      output = `it said nothing for ${limit / 1000} seconds\n${output}`;
+      child.kill('SIGKILL');
+    }, limit);
+    const end = (status: number | null, more = ''): void => {
+      clearTimeout(timer);
+      resolve({ status: status ?? undefined, output: output + more });
+    };
+    const hear = (piece: Buffer): void => {
       output += piece.toString();
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
-    child.on('error', ({ message }) => resolve({ status: undefined, output: message }));
-    child.on('close', (status, signal) => {
-      if (signal !== null) output = `it timed out or was ended (${signal})\n${output}`;
-      resolve({ status: status ?? undefined, output });
-    });
+    child.on('error', ({ message }) => end(null, message));
+    child.on('close', (status, signal) => end(status, signal === null ? '' : `it was ended (${signal})`));
     child.stdin.on('error', () => {}); // it may end before it has read all
     child.stdin.end(input);
   });

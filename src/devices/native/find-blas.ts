@@ -138,10 +138,10 @@ function koffiError(received: string): SluiceError {
 }
 
 function blasError(facts: readonly Heard[]): SluiceError {
-  const { path, problem } = facts.find((fact) => fact.problem !== undefined) ?? {};
+  const { problem } = facts.find((fact) => fact.problem !== undefined) ?? {};
   return new SluiceError('argument', {
     rule: 'SLUICE_BLAS names a library whose cblas_sgemm multiplies, or is none',
-    received: `${path}: ${problem}`,
+    received: problem,
     remedy: 'Correct it, or leave it out to have one found.',
   });
 }

@@ -13,8 +13,10 @@ export interface LoadedKernel extends NativeKernel {
   entry: number;
 }
 
-/** Kernels that one compiler takes at a time: its start costs as much as some of them. */
-const kernelsPerText = 8;
+/** Characters of C that are worth the start of a compiler, which takes as long as a small kernel. */
+const fewestCharacters = 12_000;
+/** Texts for each compiler when it is given the first: later ones are smaller, so that all end together. */
+const turns = 2;
 
 /** Loads kernels from the cache, and has compilers make the others, several at a time. */
 export class KernelLoader {
@@ -29,6 +31,8 @@ export class KernelLoader {
   #failure: unknown;
   #onIdle: (() => void)[] = [];
   #isScheduled = false;
+  #isClosed = false;
+  readonly #abort = new AbortController();
 
   /** `onLoaded` hears of each library that was made, or could not be. */
   constructor(builder: Builder, library: RuntimeLibrary, onLoaded: (failure?: unknown) => void) {
@@ -56,10 +60,11 @@ export class KernelLoader {
     return kernel;
   }
 
-  /** Compilers start at once when they have enough to do, and at the end of the turn with the rest. */
+  /** Compilers start at the end of the turn, when most of a step is known. */
   #order(kernel: LoadedKernel): void {
     this.#missing.push(kernel);
-    if (this.#missing.length >= kernelsPerText) this.#start();
+    // A long one is begun at once, while the host goes on to the others.
+    if (kernel.source.code.length >= fewestCharacters) this.#start();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -68,17 +73,35 @@ export class KernelLoader {
     });
   }
 
+  /** The longest first, so that no compiler ends long after the others. */
   #start(): void {
-    while (this.#missing.length > 0 && this.#running < parallelCompilers()) {
-      const share = Math.ceil(this.#missing.length / (parallelCompilers() - this.#running));
-      void this.#make(this.#missing.splice(0, Math.min(kernelsPerText, share)));
+    if (this.#isClosed) return;
+    this.#missing.sort((a, b) => b.source.code.length - a.source.code.length);
+    const compilers = parallelCompilers();
+    while (this.#missing.length > 0 && this.#running < compilers) {
+      const all = this.#missing.reduce((sum, { source }) => sum + source.code.length, 0);
+      const room = Math.max(fewestCharacters, all / (turns * compilers));
+      let [count, characters] = [0, 0];
+      while (count < this.#missing.length && (count === 0 || characters < room)) {
+        characters += this.#missing[count++]?.source.code.length ?? 0;
+      }
+      void this.#make(this.#missing.splice(0, count));
     }
+  }
+
+  /** Ends the compilers. */
+  close(): void {
+    this.#isClosed = true;
+    this.#abort.abort();
   }
 
   async #make(kernels: readonly LoadedKernel[]): Promise<void> {
     this.#running++;
     try {
-      const path = await this.#builder.make(kernels.map(({ source }) => source));
+      const path = await this.#builder.make(
+        kernels.map(({ source }) => source),
+        this.#abort.signal,
+      );
       for (const kernel of kernels) kernel.entry = this.#entry(path, kernel.source.name);
       this.#running--;
       this.#onLoaded();

@@ -35,19 +35,20 @@ export class MapLauncher {
       for (const stride of view.strides) args.number(stride);
     }
     for (const scalar of scalars) args.number(scalar);
-    this.#launcher.launch(this.#find(kernel, shape.length - 1, views), args.words, count, elementsPerChunk);
+    this.#launcher.launch(this.#find(kernel, views), args.words, count, elementsPerChunk);
   }
 
-  #find(kernel: MapKernel, outer: number, views: readonly View[]): NativeKernel {
+  #find(kernel: MapKernel, views: readonly View[]): NativeKernel {
     let variants = this.#kernels.get(kernel);
     if (variants === undefined) {
       variants = new Map();
       this.#kernels.set(kernel, variants);
     }
-    const layout = keyOf(outer, views);
+    const [outer, vectors] = turnsOf(views);
+    const layout = keyOf(outer, vectors, views);
     let found = variants.get(layout);
     if (found === undefined) {
-      const source = mapSource(kernel, { outer, slots: views.map(slotOf) });
+      const source = mapSource(kernel, { outer, vectors, slots: views.map(slotOf) });
       found = this.#launcher.kernel(source.name, () => source);
       variants.set(layout, found);
     }
@@ -62,9 +63,19 @@ function spreadOf({ strides }: View): Spread {
 
 const slotOf = (view: View): Slot => ({ type: view.buffer.type, spread: spreadOf(view) });
 
+/** Rows that a turn of four vectors leaves much of; a vector has 16 elements at most. */
+const isShort = (length: number): boolean => length < 512 && length % 64 !== 0;
+
+/** The outer axes, and the vectors of a turn; rows that lie side by side in all operands are computed together. */
+function turnsOf(views: readonly View[]): readonly [number, 1 | 4] {
+  const shape = views[0]?.shape ?? [];
+  const isApart = shape.length > 1 && views.some((view) => spreadOf(view) !== 'contiguous');
+  return [shape.length - 1, isApart && isShort(shape.at(-1) ?? 1) ? 1 : 4];
+}
+
 /** What of a layout the code depends on, in few characters: it is asked for with every launch. */
-function keyOf(outer: number, views: readonly View[]): string {
-  let key = String(outer);
+function keyOf(outer: number, vectors: number, views: readonly View[]): string {
+  let key = `${outer} ${vectors} `;
   for (const view of views) key += view.buffer.type.charAt(0) + spreadOf(view).charAt(0);
   return key;
 }

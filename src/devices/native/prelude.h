@@ -13,6 +13,9 @@
 #define double_fma(a, b, c) ((a) * (b) + (c))
 #define float_fma(a, b, c) ((a) * (b) + (c))
 #endif
+/* c - a b */
+#define double_fnma(a, b, c) double_fma(-(a), b, c)
+#define float_fnma(a, b, c) float_fma(-(a), b, c)
 #define double_sqrt(x) __builtin_sqrt(x)
 #define float_sqrt(x) __builtin_sqrtf(x)
 #define double_floor(x) __builtin_floor(x)
@@ -39,9 +42,16 @@ static inline double bits_double(int64_t bits) { double x; memcpy(&x, &bits, 8);
 static inline int32_t float_bits(float x) { int32_t bits; memcpy(&bits, &x, 4); return bits; }
 static inline float bits_float(int32_t bits) { float x; memcpy(&x, &bits, 4); return x; }
 
-/* 2^n for integral n, the result normal: adding 2^52 + 1023 leaves the biased exponent in the lowest bits. */
-static inline double double_power2(double n) { return bits_double((int64_t)((uint64_t)double_bits(n + 0x1.00000000003ffp52) << 52)); }
-static inline float float_power2(float n) { return bits_float((int32_t)((uint32_t)float_bits(n + 0x1.0000fep23f) << 23)); }
+/* 2^n of n + shift64 or n + shift32 (src/scalar): the biased exponent is in the lowest bits. */
+static inline double double_power2(double shifted) { return bits_double((int64_t)((uint64_t)double_bits(shifted) << 52)); }
+static inline float float_power2(float shifted) { return bits_float((int32_t)((uint32_t)float_bits(shifted) << 23)); }
+/* x 2^n, rounded once. */
+static inline float float_scale(float x, float n) {
+  const float half = float_floor(n * 0.5f);
+  return x * float_power2(half + 0x1.0000fep23f) * float_power2(n - half + 0x1.0000fep23f);
+}
+/* For a b that is neither small nor large. */
+#define double_ratio(a, b) ((a) / (b))
 
 /* floor(log2(x)), and x / 2^floor(log2(x)), of a positive, normal x. */
 static inline double double_exponent(double x) {
@@ -83,6 +93,8 @@ typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
 #define HAS_BUILTINS
 #define floats_fma(a, b, c) ((floats)__builtin_ia32_vfmaddps512_mask(a, b, c, 0xffff, 4))
 #define doubles_fma(a, b, c) ((doubles)__builtin_ia32_vfmaddpd512_mask(a, b, c, 0xff, 4))
+#define floats_fnma(a, b, c) ((floats)__builtin_ia32_vfnmaddps512_mask(a, b, c, 0xffff, 4))
+#define doubles_fnma(a, b, c) ((doubles)__builtin_ia32_vfnmaddpd512_mask(a, b, c, 0xff, 4))
 /* The second operand where one is NaN. */
 #define floats_lesser(a, b) ((floats)__builtin_ia32_minps512_mask(a, b, (floats){0}, 0xffff, 4))
 #define doubles_lesser(a, b) ((doubles)__builtin_ia32_minpd512_mask(a, b, (doubles){0}, 0xff, 4))
@@ -109,6 +121,8 @@ typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
 #define HAS_BUILTINS
 #define floats_fma(a, b, c) ((floats)__builtin_ia32_vfmaddps256(a, b, c))
 #define doubles_fma(a, b, c) ((doubles)__builtin_ia32_vfmaddpd256(a, b, c))
+#define floats_fnma(a, b, c) floats_fma(-(a), b, c)
+#define doubles_fnma(a, b, c) doubles_fma(-(a), b, c)
 #define floats_lesser(a, b) ((floats)__builtin_ia32_minps256(a, b))
 #define doubles_lesser(a, b) ((doubles)__builtin_ia32_minpd256(a, b))
 #define floats_greater(a, b) ((floats)__builtin_ia32_maxps256(a, b))
@@ -149,6 +163,10 @@ typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
     CONTRACTED                                                                                                         \
     return a * b + c;                                                                                                  \
   }                                                                                                                    \
+  INLINE vectors vectors##_fnma(vectors a, vectors b, vectors c) {                                                     \
+    CONTRACTED                                                                                                         \
+    return c - a * b;                                                                                                  \
+  }                                                                                                                    \
   INLINE vectors vectors##_lesser(vectors a, vectors b) { return vectors##_choose(a < b, a, b); }                      \
   INLINE vectors vectors##_greater(vectors a, vectors b) { return vectors##_choose(a > b, a, b); }                     \
   INLINE vectors vectors##_less(vectors a, vectors b, vectors then, vectors otherwise) {                               \
@@ -185,10 +203,27 @@ DEFINE_BY_OPERATORS(doubles, double, doubles_bits, __builtin_sqrt, 0x1p52)
 DEFINE_EXTREMA(floats)
 DEFINE_EXTREMA(doubles)
 
-INLINE doubles doubles_power2(doubles n) { return (doubles)((doubles_bits)(n + 0x1.00000000003ffp52) << 52); }
-INLINE floats floats_power2(floats n) { return (floats)((floats_bits)(n + 0x1.0000fep23f) << 23); }
+INLINE doubles doubles_power2(doubles shifted) { return (doubles)((doubles_bits)shifted << 52); }
+INLINE floats floats_power2(floats shifted) { return (floats)((floats_bits)shifted << 23); }
+#if defined(HAS_BUILTINS) && VECTOR_BYTES == 64
+#define floats_scale(x, n) ((floats)__builtin_ia32_scalefps512_mask(x, n, (floats){0}, 0xffff, 4))
+/* By an estimate of 14 bits and two steps of Newton's, each of which doubles them. */
+INLINE doubles doubles_ratio(doubles a, doubles b) {
+  const doubles one = doubles_all(1);
+  doubles inverse = (doubles)__builtin_ia32_rcp14pd512_mask(b, (doubles){0}, 0xff);
+  inverse = doubles_fma(inverse, doubles_fnma(b, inverse, one), inverse);
+  return a * doubles_fma(inverse, doubles_fnma(b, inverse, one), inverse);
+}
+#else
+INLINE floats floats_scale(floats x, floats n) {
+  const floats half = floats_floor(n * 0.5f);
+  return x * floats_power2(half + 0x1.0000fep23f) * floats_power2(n - half + 0x1.0000fep23f);
+}
+INLINE doubles doubles_ratio(doubles a, doubles b) { return a / b; }
+#endif
 INLINE doubles doubles_exponent(doubles x) {
-  return (doubles)(((doubles_bits)x >> 52) | 0x4330000000000000) - 0x1.00000000003ffp52;
+  typedef uint64_t unsigned_bits __attribute__((vector_size(VECTOR_BYTES)));
+  return (doubles)(((unsigned_bits)x >> 52) | 0x4330000000000000) - 0x1.00000000003ffp52;
 }
 INLINE doubles doubles_mantissa(doubles x) {
   return (doubles)(((doubles_bits)x & 0x000fffffffffffff) | 0x3ff0000000000000);

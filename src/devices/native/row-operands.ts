@@ -3,6 +3,7 @@ import { type Expression, variable } from '../../scalar/expression.js';
 import { pending } from '../../scalar/fusion.js';
 import type { RowArguments, StorageType } from '../device.js';
 import type { ArgumentWriter } from './arguments.js';
+import type { Memory } from './row-pass.js';
 
 /** The storage types of the operands in the order of their arguments: what the text depends on beside the kernel. */
 export const storageTypes = ({ elements, columns, perRow }: RowArguments): StorageType[] =>
@@ -36,6 +37,8 @@ export class RowOperandText {
   readonly nextWord: number;
   /** Scalars and the row's length: known before any row is. */
   readonly constants: ReadonlyMap<Expression, string>;
+  /** Where variables that run along the row lie. */
+  readonly memory: ReadonlyMap<Expression, Memory>;
   readonly #operands: readonly Operand[];
 
   constructor(kernel: RowOperands, types: readonly StorageType[], outputs: number) {
@@ -50,6 +53,11 @@ export class RowOperandText {
       const ctype = types[place] === 'int32' ? 'int32_t' : 'float';
       return { expression: variable(name), kind, ctype, place };
     });
+    this.memory = new Map(
+      this.#operands.flatMap(({ expression, kind, ctype, place }): [Expression, Memory][] =>
+        kind === 'row' ? [] : [[expression, { name: `x${place}`, ctype }]],
+      ),
+    );
     let word = 0;
     const integer = (name: string): string => `const int64_t ${name} = (int64_t)args[${word++}];`;
     const lines = [integer('rows'), integer('length')];
@@ -82,12 +90,18 @@ export class RowOperandText {
     });
   }
 
-  /** The pointer to the elements of a variable, where it lies in memory as the `float` that it is. */
-  pointerOf(expression: Expression): string | undefined {
-    const operand = this.#operands.find((one) => one.expression === expression);
-    return operand === undefined || operand.kind === 'row' || operand.ctype !== 'float'
-      ? undefined
-      : `x${operand.place}`;
+  /** The pointers x0, … to rows of float32 elements; the next row of each is x0_next, …. */
+  get rows(): readonly string[] {
+    return this.#operands.flatMap(({ kind, ctype, place }) =>
+      kind === 'element' && ctype === 'float' ? [`x${place}`] : [],
+    );
+  }
+
+  /** Behind `enterRow`: where the next row is, or this one if it is the last. */
+  nextRows(): string[] {
+    return this.rows.map(
+      (name) => `const float *const ${name}_next = i + 1 < end ? ${name} + step${name.slice(1)} : ${name};`,
+    );
   }
 
   /** Statements that load what the targets use of element `index` of the row, at `position` along it. */

@@ -1,5 +1,5 @@
 import { elementVariables, type RowOperands } from '../../kernels/kernel.js';
-import { type Extent, extents, runsAlong } from '../../scalar/differentiate.js';
+import { runsAlong } from '../../scalar/differentiate.js';
 import { constant, type Expression, transform, withOperands } from '../../scalar/expression.js';
 import { operandsOf } from '../../scalar/match.js';
 import { primitives } from '../../scalar/primitives.js';
@@ -20,29 +20,29 @@ export function multiplyByReciprocals(root: Expression, along: ReadonlySet<strin
 /** The passes over a row: one for each level of reductions that need each other, then one for the outputs. */
 export class RowPlan {
   readonly outputs: readonly Expression[];
-  readonly extent: ReadonlyMap<Expression, Extent>;
+  /** The variables that run along the row. */
+  readonly along: ReadonlySet<string>;
   readonly levels: readonly (readonly Expression[])[];
   /** What a pass computes and a later one uses again, where that costs more than keeping it: by pass. */
   readonly kept: readonly (readonly Expression[])[];
 
   constructor(kernel: RowOperands & { readonly outputs: readonly Expression[] }) {
-    const along = elementVariables(kernel);
-    this.outputs = kernel.outputs.map((output) => multiplyByReciprocals(output, along));
-    this.extent = extents(this.outputs, along);
+    this.along = elementVariables(kernel);
+    this.outputs = kernel.outputs.map((output) => multiplyByReciprocals(output, this.along));
     this.levels = reductionLevels(this.outputs);
     this.kept = this.#keep();
   }
 
-  /** The outputs that have a value for each element. */
-  get elementOutputs(): readonly Expression[] {
-    return this.outputs.filter((output) => this.extent.get(output) === 'element');
+  /** Whether a value is one for the whole row. */
+  isRow(expression: Expression): boolean {
+    return !runsAlong(expression, this.along);
   }
 
   /** What a pass evaluates for each element. */
   targets(level: number): readonly Expression[] {
     const reductions = this.levels[level];
     return reductions === undefined
-      ? this.elementOutputs
+      ? this.outputs.filter((output) => !this.isRow(output))
       : reductions.flatMap(({ operands: [operand] }) => operand ?? []);
   }
 
@@ -54,7 +54,7 @@ export class RowPlan {
       if (visited.has(expression)) return;
       visited.add(expression);
       if (expression.value !== undefined) return;
-      if (this.extent.get(expression) === 'row') found.add(expression);
+      if (this.isRow(expression)) found.add(expression);
       else for (const operand of expression.operands) visit(operand);
     };
     for (const target of targets) visit(target);
@@ -67,7 +67,7 @@ export class RowPlan {
     for (let pass = 0; pass <= this.levels.length; pass++) {
       const visited = new Set<Expression>();
       const visit = (expression: Expression): void => {
-        if (visited.has(expression) || this.extent.get(expression) === 'row') return;
+        if (visited.has(expression) || this.isRow(expression)) return;
         visited.add(expression);
         const first = firstPass.get(expression);
         if (first !== undefined && isDear(expression)) {

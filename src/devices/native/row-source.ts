@@ -1,15 +1,15 @@
 import type { RowKernel } from '../../kernels/kernel.js';
-import type { Expression, Reduction } from '../../scalar/expression.js';
-import { pending } from '../../scalar/fusion.js';
+import type { Expression } from '../../scalar/expression.js';
+import { operandsOf } from '../../scalar/match.js';
 import type { StorageType } from '../device.js';
+import { Fits } from './fits.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import { resource } from './resource.js';
 import { RowOperandText } from './row-operands.js';
+import { type Collector, collectors, type Effect, type Memory, Pass, type PassParts } from './row-pass.js';
+import { chosen, type Pick, pickedSum, pickIn, type Selection } from './row-picks.js';
 import { RowPlan } from './row-plan.js';
 import { TypedPrinter } from './typed-printer.js';
-
-/** Elements that a pass computes before their reductions take them up: they are in the nearest cache then. */
-const strip = 1024;
 
 export interface RowSource extends KernelSource {
   /** Bytes of scratch memory for rows of a length. */
@@ -19,12 +19,13 @@ export interface RowSource extends KernelSource {
 /** A row kernel in C. Work items are rows; arguments as `writeOperands` writes them. */
 export function rowSource(kernel: RowKernel, types: readonly StorageType[]): RowSource {
   const writer = new RowWriter(kernel, types);
-  const body = writer.body();
+  const { body, passes } = writer.write();
   const source = kernelSource('row', (name) =>
     [
       resource('row-prelude.h'),
+      ...passes.flatMap((pass, k) => pass.definition(`${name}_pass${k}`)),
       `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
-      ...body,
+      ...body(name),
       '}',
       '',
     ].join('\n'),
@@ -32,188 +33,245 @@ export function rowSource(kernel: RowKernel, types: readonly StorageType[]): Row
   return { ...source, scratchBytes: writer.scratchBytes };
 }
 
-/** How a reduction is collected, by the type of what it reduces. */
-const collectors: Record<Reduction, Record<'float' | 'double', { readonly state: string; readonly take: string }>> = {
-  sum: {
-    float: { state: 'sluice_sum', take: 'sluice_sum_floats' },
-    double: { state: 'sluice_sum', take: 'sluice_sum_doubles' },
-  },
-  maximum: {
-    float: { state: 'sluice_maxf', take: 'sluice_max_floats' },
-    double: { state: 'sluice_max', take: 'sluice_max_doubles' },
-  },
-};
-
-/** Memory for a value of each element, of the row or of a strip. */
-interface Store {
-  readonly name: string;
-  readonly ctype: 'float' | 'double';
-  readonly extent: 'row' | 'strip';
-}
-
-interface Stored {
-  readonly expression: Expression;
-  readonly to: string;
-}
-
-interface Taken {
-  readonly reduction: Expression;
-  readonly operand: Expression;
-  readonly name: string;
-  readonly state: string;
-  readonly take: string;
-  readonly from: string | undefined;
-  readonly store: Store | undefined;
-}
+/** A line, or one that names a function of the kernel's. */
+type Line = string | ((kernel: string) => readonly string[]);
 
 class RowWriter {
+  readonly #outputs: number;
   readonly #operands: RowOperandText;
   readonly #plan: RowPlan;
+  readonly #fits: Fits;
   readonly #printer: TypedPrinter;
-  readonly #stores: Store[] = [];
-  /** What earlier passes kept, and what this one does as well. */
-  readonly #kept = new Map<Expression, Store>();
-  readonly #keeping = new Map<Expression, Store>();
-  #sums = 0;
+  readonly #passes: Pass[] = [];
+  /** What passes keep of each element for later ones. */
+  readonly #kept = new Map<Expression, Memory>();
+  #results = 0;
 
   constructor(kernel: RowKernel, types: readonly StorageType[]) {
+    this.#outputs = kernel.outputs.length;
     this.#operands = new RowOperandText(kernel, types, kernel.outputs.length);
     this.#plan = new RowPlan(kernel);
-    this.#printer = new TypedPrinter(this.#operands.floats);
+    this.#fits = new Fits(this.#operands.floats);
+    this.#printer = new TypedPrinter(this.#fits);
   }
 
   readonly scratchBytes = (length: number): number =>
-    this.#stores.reduce((sum, store) => sum + widthOf(store) * (store.extent === 'row' ? padded(length) : strip), 0);
+    [...this.#kept.values()].reduce((sum, memory) => sum + widthOf(memory) * padded(length) + page, 0);
 
-  body(): string[] {
+  write(): { body: (name: string) => string[]; passes: readonly Pass[] } {
     const names = new Map(this.#operands.constants);
-    const row = [
+    const row: Line[] = [
       ...this.#operands.enterRow(names),
+      ...this.#operands.nextRows(),
+      ...Array.from({ length: this.#outputs }, (_, o) => `float *const y${o} = o${o} + i * ostep${o};`),
       ...this.#plan.levels.flatMap((level, pass) => this.#reduce(level, pass, names)),
       ...this.#output(names),
     ];
-    return [
+    const written = Math.max(
+      0,
+      this.#plan.outputs.findIndex((output) => !this.#plan.isRow(output)),
+    );
+    const body = (name: string): string[] => [
       ...this.#operands.arguments,
-      '(void)rows;',
-      '(void)length;',
-      ...this.#stores.flatMap((store) => [
-        `${store.ctype} *const ${store.name} = (${store.ctype} *)scratch;`,
-        `scratch += ${widthOf(store)} * ${store.extent === 'row' ? '((length + 15) / 16 * 16)' : strip};`,
+      'const int64_t whole = length - length % FLOATS;',
+      '(void)rows, (void)whole;',
+      ...[...this.#kept.values()].flatMap((memory) => [
+        `char *const ${memory.name}_base = scratch;`,
+        `scratch += ${widthOf(memory)} * ((length + 15) / 16 * 16) + PAGE;`,
       ]),
       '(void)scratch;',
       'for (int64_t i = begin; i < end; i++) {',
-      ...row,
+      ...[...this.#kept.values()].map(
+        ({ name: kept, ctype }) =>
+          `${ctype} *const ${kept} = (${ctype} *)in_step(${kept}_base, o${written} + i * ostep${written});`,
+      ),
+      ...row.flatMap((line) => (typeof line === 'string' ? [line] : line(name))),
       '}',
     ];
+    return { body, passes: this.#passes };
   }
 
-  /** Computes ahead of a loop what has one value for the row. */
+  /** Computes what has one value for the row. */
   #prepare(targets: readonly Expression[], names: Map<Expression, string>): readonly string[] {
     return this.#printer.print(this.#plan.rowValues(targets), names).statements;
   }
 
-  #reduce(level: readonly Expression[], pass: number, names: Map<Expression, string>): string[] {
-    const targets = this.#plan.targets(pass);
-    const ahead = this.#prepare(targets, names);
-    const kept = (this.#plan.kept[pass] ?? []).map((expression) => ({ expression, store: this.#keep(expression) }));
-    const taken = this.#collect(level);
-    const stored = [
-      ...kept.map(({ expression, store }) => ({ expression, to: `${store.name}[at + j]` })),
-      ...taken.flatMap(({ operand, store }) => (store ? [{ expression: operand, to: `${store.name}[j]` }] : [])),
-    ];
-    const take = (at: string, count: string): string[] =>
-      taken.map(({ name, take, from, store }) => `${take}(&${name}, ${store?.name ?? `${from}${at}`}, ${count});`);
-    const passes =
-      stored.length === 0
-        ? take('', 'length')
-        : [
-            `for (int64_t at = 0; at < length; at += ${strip}) {`,
-            `const int64_t n = length - at < ${strip} ? length - at : ${strip};`,
-            ...this.#loop(stored, names, 'at + j', 'n'),
-            ...take(' + at', 'n'),
-            '}',
-          ];
-    for (const { expression, store } of kept) this.#kept.set(expression, store);
-    const results = taken.map(({ reduction, name, take }) => {
-      names.set(reduction, `${name}_all`);
-      return `const ${this.#printer.ctype(reduction)} ${name}_all = ${take}_end(&${name});`;
+  /** A pass over the row with these effects, which has what it needs of the row computed ahead. */
+  #pass(effects: readonly Effect[], names: Map<Expression, string>, ahead: PassParts['ahead'] = []): Line[] {
+    const values = this.#plan.rowValues(effects.map(({ expression }) => expression));
+    const { statements, results } = this.#printer.print(values, names);
+    const pass = new Pass({
+      fits: this.#fits,
+      values,
+      memory: new Map([...this.#operands.memory, ...this.#kept]),
+      effects,
+      ahead,
     });
+    const place = this.#passes.push(pass) - 1;
     return [
-      ...ahead,
-      ...taken.map(({ state, name, take }) => `${state} ${name}; ${take}_start(&${name});`),
-      ...passes,
-      ...results,
-    ];
-  }
-
-  /** What collects each reduction: from memory that has its operand, or from a strip of values to be stored there. */
-  #collect(level: readonly Expression[]): Taken[] {
-    const free = this.#stores.filter(({ extent }) => extent === 'strip');
-    return level.flatMap((reduction): Taken[] => {
-      const [operand] = reduction.operands;
-      if (operand === undefined || reduction.node.kind !== 'reduce') return [];
-      const ctype = this.#printer.ctype(operand);
-      const from = this.#keeping.get(operand)?.name ?? this.#operands.pointerOf(operand);
-      const { state, take } = collectors[reduction.node.reduction][ctype];
-      const name = `a${this.#sums++}`;
-      if (from !== undefined) return [{ reduction, operand, name, state, take, from, store: undefined }];
-      const known = free.findIndex((store) => store.ctype === ctype);
-      const store = known < 0 ? this.#store(ctype, 'strip') : free.splice(known, 1)[0];
-      return [{ reduction, operand, name, state, take, from, store }];
-    });
-  }
-
-  #store(ctype: Store['ctype'], extent: Store['extent']): Store {
-    const store = { name: `b${this.#stores.length}`, ctype, extent };
-    this.#stores.push(store);
-    return store;
-  }
-
-  /** Memory that this pass fills and later ones read. */
-  #keep(expression: Expression): Store {
-    const store = this.#store(this.#printer.ctype(expression), 'row');
-    this.#keeping.set(expression, store);
-    return store;
-  }
-
-  #output(names: Map<Expression, string>): string[] {
-    const { outputs, extent } = this.#plan;
-    const lines = [...this.#prepare(outputs, names)];
-    const stored: Stored[] = [];
-    outputs.forEach((expression, o) => {
-      if (extent.get(expression) === 'row') {
-        lines.push(`o${o}[i] = (float)${this.#printer.print([expression], names).results[0]};`);
-        return;
-      }
-      lines.push(`float *const y${o} = o${o} + i * ostep${o};`);
-      stored.push({ expression, to: `y${o}[j]` });
-    });
-    return stored.length === 0 ? lines : [...lines, ...this.#loop(stored, names, 'j', 'length')];
-  }
-
-  /** Every load comes before every store, since an output may be an input. */
-  #loop(stored: readonly Stored[], known: ReadonlyMap<Expression, string>, index: string, count: string): string[] {
-    const targets = stored.map(({ expression }) => expression);
-    const names = new Map(known);
-    const used = new Set(pending(targets, names));
-    const kept = [...this.#kept].filter(([expression]) => used.has(expression));
-    const loads = kept.map(([expression, { name, ctype }]) => {
-      names.set(expression, `${name}_at`);
-      return `const ${ctype} ${name}_at = ${name}[${index}];`;
-    });
-    loads.push(...this.#operands.load(targets, names, index));
-    const { statements, results } = this.#printer.print(targets, names);
-    return [
-      'SLUICE_INDEPENDENT',
-      `for (int64_t j = 0; j < ${count}; j++) {`,
-      ...loads,
       ...statements,
-      ...stored.map(({ to }, i) => `${to} = ${results[i]};`),
+      '{',
+      Pass.values(results),
+      (kernel) => pass.call(`${kernel}_pass${place}`, 'length', 'whole', '0'),
       '}',
     ];
   }
+
+  #reduce(level: readonly Expression[], pass: number, names: Map<Expression, string>): Line[] {
+    const lines: Line[] = [];
+    const collected: { readonly reduction: Expression; readonly name: string }[] = [];
+    const effects: Effect[] = [];
+    for (const reduction of level) {
+      const selection = pickedSum(reduction, this.#plan.along);
+      const [operand] = reduction.operands;
+      const name = `a${this.#results++}`;
+      if (selection !== undefined) lines.push(...this.#pickSum(reduction, selection, name, names));
+      else if (operand !== undefined && reduction.node.kind === 'reduce') {
+        const collector = collectorOf(reduction.node.reduction, operand, this.#fits);
+        effects.push({ kind: 'collect', expression: operand, to: name, collector });
+        collected.push({ reduction, name });
+      }
+    }
+    const kept = this.#plan.kept[pass] ?? [];
+    const direct = kept.length === 0 ? this.#reduceMemory(collected, names) : undefined;
+    if (direct !== undefined) return [...lines, ...direct];
+    const keeps = kept.map((expression, k) => {
+      return { kind: 'store', expression, to: `b${this.#kept.size + k}`, ctype: this.#fits.ctype(expression) } as const;
+    });
+    for (const effect of effects) {
+      if (effect.kind !== 'collect') continue;
+      const { ctype } = collectors[effect.collector];
+      lines.push(`${ctype} ${effect.to}[FLOATS];`, `${effect.collector}_start(${effect.to});`);
+    }
+    lines.push(...this.#pass([...effects, ...keeps], names, this.#aheadOf(pass)));
+    for (const { expression, to: name, ctype } of keeps) this.#kept.set(expression, { name, ctype });
+    effects.forEach((effect, k) => {
+      const { reduction, name } = collected[k] ?? {};
+      if (effect.kind !== 'collect' || reduction === undefined || name === undefined) return;
+      lines.push(`const ${this.#fits.ctype(reduction)} ${name}_all = ${effect.collector}_end(${name});`);
+      names.set(reduction, `${name}_all`);
+    });
+    return lines;
+  }
+
+  /** What the next row's first pass would wait for, and what the output writes. */
+  #aheadOf(pass: number): PassParts['ahead'] {
+    if (pass === 0) return [];
+    const isLast = pass === this.#plan.levels.length;
+    const written = this.#plan.outputs.flatMap((output, o) => (isLast || this.#plan.isRow(output) ? [] : [`y${o}`]));
+    return [
+      ...this.#operands.rows.map((name) => ({ name: `${name}_next`, isWritten: false })),
+      ...written.map((name) => ({ name, isWritten: true })),
+    ];
+  }
+
+  /** Reductions of nothing but what lies in memory. */
+  #reduceMemory(
+    collected: readonly { readonly reduction: Expression; readonly name: string }[],
+    names: Map<Expression, string>,
+  ): string[] | undefined {
+    const lines: string[] = [];
+    for (const { reduction, name } of collected) {
+      const [operand] = reduction.operands;
+      const memory = operand && this.#operands.memory.get(operand);
+      if (memory?.ctype !== 'float' || reduction.node.kind !== 'reduce') return undefined;
+      const call = reduction.node.reduction === 'sum' ? 'sum_floats' : 'max_floats';
+      lines.push(`const ${this.#fits.ctype(reduction)} ${name}_all = ${call}(${memory.name}, length);`);
+    }
+    for (const { reduction, name } of collected) names.set(reduction, `${name}_all`);
+    return lines;
+  }
+
+  /** The one term of a sum that selects one position. */
+  #pickSum(reduction: Expression, { pick, then }: Selection, name: string, names: Map<Expression, string>): string[] {
+    const { lines, index } = this.#find(pick, name, names);
+    lines.push(...this.#prepare([then], names), `double ${name}_all = 0;`);
+    lines.push(...this.#at(index, [{ expression: then, to: `${name}_all` }], names));
+    names.set(reduction, `${name}_all`);
+    return lines;
+  }
+
+  /** Where a pick's target stands in the row, -1 if nowhere. */
+  #find({ target, bound }: Pick, name: string, names: Map<Expression, string>): { lines: string[]; index: string } {
+    const [index, whole] = [`${name}_index`, `${name}_whole`];
+    const { statements, results } = this.#printer.print([target], names);
+    const isHere = `__builtin_fabs(${results[0]} - ${whole}) < ${bound} && 0 <= ${whole} && ${whole} < length`;
+    const lines = [
+      ...statements,
+      `const double ${whole} = __builtin_rint(${results[0]});`,
+      `const int64_t ${index} = ${isHere} ? (int64_t)${whole} : -1;`,
+    ];
+    return { lines, index };
+  }
+
+  /** Evaluates at one position, where it is in the row. */
+  #at(
+    index: string,
+    wanted: readonly { expression: Expression; to: string }[],
+    known: ReadonlyMap<Expression, string>,
+  ): string[] {
+    const names = new Map(known);
+    for (const [expression, { name }] of this.#kept) names.set(expression, `${name}[${index}]`);
+    const targets = wanted.map(({ expression }) => expression);
+    const loads = this.#operands.load(targets, names, index);
+    const { statements, results } = this.#printer.print(targets, names);
+    const stores = wanted.map(({ to }, k) => `${to} = ${results[k]};`);
+    return [`if (0 <= ${index}) {`, ...loads, ...statements, ...stores, '}'];
+  }
+
+  #output(names: Map<Expression, string>): Line[] {
+    const { outputs, along } = this.#plan;
+    const lines: Line[] = [];
+    const elements: { readonly expression: Expression; readonly to: string }[] = [];
+    outputs.forEach((expression, o) => {
+      if (!this.#plan.isRow(expression)) elements.push({ expression, to: `y${o}` });
+      else {
+        const { statements, results } = this.#printer.print([expression], names);
+        lines.push(...statements, `o${o}[i] = (float)${results[0]};`);
+      }
+    });
+    if (elements.length === 0) return lines;
+    const targets = elements.map(({ expression }) => expression);
+    const pick = pickIn(targets, along);
+    const effects = elements.map(({ expression, to }): Effect => {
+      return {
+        kind: 'store',
+        expression: pick === undefined ? expression : chosen(expression, pick, false),
+        to,
+        ctype: 'float',
+      };
+    });
+    const ahead = this.#aheadOf(this.#plan.levels.length);
+    if (pick === undefined) return [...lines, ...this.#pass(effects, names, ahead)];
+    // Ahead of the pass, which may write over what is read here.
+    const picked = elements.map(({ expression, to }) => ({
+      expression: chosen(expression, pick, true),
+      to: `${to}_picked`,
+    }));
+    const { lines: found, index } = this.#find(pick, 'target', names);
+    lines.push(
+      ...found,
+      ...this.#prepare(
+        picked.map(({ expression }) => expression),
+        names,
+      ),
+    );
+    lines.push(...picked.map(({ to }) => `float ${to} = 0;`), ...this.#at(index, picked, names));
+    lines.push(...this.#pass(effects, names, ahead));
+    lines.push(`if (0 <= ${index}) {`, ...elements.map(({ to }) => `${to}[${index}] = ${to}_picked;`), '}');
+    return lines;
+  }
 }
 
-const widthOf = ({ ctype }: Store): number => (ctype === 'float' ? 4 : 8);
+function collectorOf(reduction: 'sum' | 'maximum', operand: Expression, fits: Fits): Collector {
+  if (reduction === 'maximum') return fits.isFloat(operand) ? 'maxf' : 'max';
+  const [, , then, otherwise] = operandsOf(operand, 'select') ?? [];
+  const isCount = [then, otherwise].every((branch) => branch?.value === 0 || branch?.value === 1);
+  return isCount && fits.isFloat(operand) ? 'count' : 'sum';
+}
+
+/** PAGE of row-prelude.h. */
+const page = 4096;
+const widthOf = ({ ctype }: Memory): number => (ctype === 'double' ? 8 : 4);
 /** Whole vectors, so that what lies behind is aligned as well. */
 const padded = (length: number): number => 16 * Math.ceil(length / 16);

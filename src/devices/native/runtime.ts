@@ -13,7 +13,7 @@ import { TaskQueue } from './queue.js';
 export { ArgumentWriter } from './arguments.js';
 export type { KernelSource } from './kernel-source.js';
 export type { NativeKernel } from './kernels.js';
-export { addressOf, NativeBuffer } from './memory.js';
+export { addressOf } from './memory.js';
 
 export interface NativeOptions {
   /** Threads that compute, the calling one included; by default one for each the machine runs at once. */
@@ -197,6 +197,7 @@ export class NativeRuntime implements Launcher {
     if (this.#closed) return;
     this.#closed = true;
     this.#queue.fail(closedError('native'));
+    this.#kernels.close();
     this.library.poolClose(this.#pool);
     this.arena.close();
   }

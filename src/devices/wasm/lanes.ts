@@ -1,7 +1,8 @@
 import { SluiceError } from '../../base/errors.js';
 import { type Expression, reachable } from '../../scalar/expression.js';
 import { type Fused, fusable, pending } from '../../scalar/fusion.js';
-import { type LaneStep, primitives } from '../../scalar/primitives.js';
+import { primitives } from '../../scalar/primitives.js';
+import type { LaneStep } from '../../scalar/row.js';
 import type { ComputeType } from '../lanes.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { PlainOp } from './opcodes.js';

@@ -48,7 +48,7 @@ function makeProgram(primitive: Primitive, pattern: string, tensors: number): Ma
       scalars.push(name);
       return variable(name);
     });
-  return new MapProgram([apply(primitive, ...operands)], names.slice(0, tensors), scalars, false);
+  return new MapProgram(primitive, [apply(primitive, ...operands)], names.slice(0, tensors), scalars, false);
 }
 
 const base = variable('x');

@@ -31,34 +31,35 @@ export class MapBackward {
     this.#wanted = wanted;
   }
 
-  run(cotangents: readonly (Cotangent | undefined)[], shape: Shape): void {
+  /** With `isLast`, nobody reads the inputs afterwards but those who hold them. */
+  run(cotangents: readonly (Cotangent | undefined)[], shape: Shape, isLast: boolean): void {
     const [only] = cotangents;
     const views = viewsOf(cotangents);
-    if (views === undefined) this.#runWithZeros(cotangents, shape);
+    if (views === undefined) this.#runWithZeros(cotangents, shape, isLast);
     else {
       // What sums over rows reads the cotangent, which the fused kernel may overwrite: it comes first.
       const rest = this.#wanted.filter((i) => !this.#aliased(i, cotangents) && !this.#summed(i, views, shape));
-      this.#fused(rest, views, cotangents.length === 1 ? only : undefined);
+      this.#fused(rest, views, isLast, cotangents.length === 1 ? only : undefined);
     }
   }
 
   /** For cotangents that are windows: nothing is shared with them or written over them. */
-  runOnViews(cotangents: readonly View[], shape: Shape): void {
+  runOnViews(cotangents: readonly View[], shape: Shape, isLast: boolean): void {
     this.#fused(
       this.#wanted.filter((i) => !this.#summed(i, cotangents, shape)),
       cotangents,
-      undefined,
+      isLast,
     );
   }
 
   /** Some outputs were not used: their cotangents are 0. */
-  #runWithZeros(cotangents: readonly (Cotangent | undefined)[], shape: Shape): void {
+  #runWithZeros(cotangents: readonly (Cotangent | undefined)[], shape: Shape, isLast: boolean): void {
     const { device } = this.#tracker;
     withTemporary(device, [1], (zero) => {
       fill(device, zero, 0);
       const zeros = viewOf(zero, expandLayout(zero, shape));
       const views = cotangents.map((cotangent) => cotangent?.view ?? zeros);
-      this.#fused(this.#wanted, views, undefined);
+      this.#fused(this.#wanted, views, isLast);
     });
   }
 
@@ -102,14 +103,14 @@ export class MapBackward {
     return true;
   }
 
-  #fused(wanted: readonly number[], cotangents: readonly View[], reusable: Cotangent | undefined): void {
+  #fused(wanted: readonly number[], cotangents: readonly View[], overwrites: boolean, reusable?: Cotangent): void {
     const inputs: Differentiable[] = [];
     for (const i of wanted) {
       const input = this.#inputs[i];
       if (input !== undefined) inputs.push(input);
     }
     if (inputs.length === 0) return;
-    const targets = new Targets(this.#tracker, inputs, { mode: 'adds', reusable: reusable?.storage });
+    const targets = new Targets(this.#tracker, inputs, { mode: 'adds', reusable: reusable?.storage, overwrites });
     const adds = targets.all.map(({ previous }) => previous !== undefined);
     const gradient = this.#program.mapGradient(wanted, adds);
     const views: View[] = [];

@@ -45,11 +45,12 @@ export function mapTensors<const Outputs extends readonly Expression[]>(
   options: MapOptions = {},
 ): Mapped<Outputs> {
   const { operation, extended } = completeOptions('mapTensors', options, mapDefaults);
-  const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
+  const program = programOf(operation, outputs, Object.keys(inputs), Object.keys(scalars), extended);
   return runMap(program, Object.values(inputs), Object.values(scalars), operation) as Mapped<Outputs>;
 }
 
-function programOf(
+export function programOf(
+  operation: string,
   outputs: readonly Expression[],
   inputs: readonly string[],
   scalars: readonly string[],
@@ -58,7 +59,7 @@ function programOf(
   return caches[extended ? 'extended' : 'plain'].find(
     outputs,
     (known) => sameItems(known.inputs, inputs) && sameItems(known.scalars, scalars),
-    () => new MapProgram(outputs, inputs, scalars, extended),
+    () => new MapProgram(operation, outputs, inputs, scalars, extended),
   );
 }
 
@@ -97,7 +98,7 @@ export function mapInto(
     });
   }
   first.device.map(
-    programOf(outputs, Object.keys(inputs), Object.keys(scalars), false).kernel,
+    programOf(operation, outputs, Object.keys(inputs), Object.keys(scalars), false).kernel,
     tensors.map((tensor) => viewOf(tensor.strided(), expandLayout(tensor, shape))),
     Object.values(scalars),
     into.map((tensor) => tensor.strided()),
@@ -114,7 +115,7 @@ export function mapJoined(
   options: MapOptions = {},
 ): Tensor {
   const { operation, extended } = completeOptions('mapJoined', options, mapDefaults);
-  const program = programOf(outputs, Object.keys(inputs), Object.keys(scalars), extended);
+  const program = programOf(operation, outputs, Object.keys(inputs), Object.keys(scalars), extended);
   const { first, tensors, shape, views } = place(operation, Object.values(inputs));
   const along = toAxis(operation, axis, shape.length);
   const size = shape[along] ?? 1;
@@ -126,8 +127,8 @@ export function mapJoined(
   first.device.map(program.kernel, views, Object.values(scalars), parts(result.strided()));
   if (node !== undefined) {
     const backward = backwardOf(program, tensors, views, Object.values(scalars));
-    node.finish(backward.saved, ([cotangent]) => {
-      if (cotangent !== undefined) backward.gradient.runOnViews(parts(cotangent.view), shape);
+    node.finish(backward.saved, ([cotangent], isLast) => {
+      if (cotangent !== undefined) backward.gradient.runOnViews(parts(cotangent.view), shape, isLast);
     });
   }
   return result;
@@ -179,7 +180,7 @@ export function runMap(
   );
   if (node !== undefined) {
     const { gradient, saved } = backwardOf(program, tensors, views, scalars);
-    node.finish(saved, (cotangents) => gradient.run(cotangents, shape));
+    node.finish(saved, (cotangents, isLast) => gradient.run(cotangents, shape, isLast));
   }
   return results;
 }
@@ -192,16 +193,18 @@ function backwardOf(
   scalars: readonly number[],
 ): { readonly gradient: MapBackward; readonly saved: readonly Storage[] } {
   const wanted: number[] = [];
-  const inputs = tensors.map(({ source }, i): Differentiable | undefined => {
+  tensors.forEach(({ source }, i) => {
+    if (source !== undefined) wanted.push(i);
+  });
+  const saved = program.needs(wanted).flatMap((i) => tensors[i]?.storage ?? []);
+  const inputs = tensors.map(({ source, storage }, i): Differentiable | undefined => {
     const layout = views[i];
     if (source === undefined || layout === undefined) return undefined;
-    wanted.push(i);
-    return { source, layout };
+    const isOwn =
+      saved.includes(storage) && tensors.every((one) => one.storage !== storage || one.source !== undefined);
+    return { source, layout, values: isOwn ? storage : undefined };
   });
   const [first] = tensors;
   if (first === undefined) throw new SluiceError('internal', { rule: 'a map has an input' });
-  return {
-    gradient: new MapBackward(program, first.storage.tracker, views, scalars, inputs, wanted),
-    saved: program.needs(wanted).flatMap((i) => tensors[i]?.storage ?? []),
-  };
+  return { gradient: new MapBackward(program, first.storage.tracker, views, scalars, inputs, wanted), saved };
 }

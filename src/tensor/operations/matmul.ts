@@ -83,22 +83,25 @@ function product(left: Tensor, leftLayout: Layout, right: Tensor, rightLayout: L
     ...(rightSource === undefined ? [] : [left.storage]),
     ...(leftSource === undefined ? [] : [right.storage]),
   ];
-  const add = (input: Differentiable, x: View, y: View): void => {
-    const targets = new Targets(storage.tracker, [input], { mode: 'accumulates', fits: hasUnitAxis });
+  const add = (input: Differentiable, x: View, y: View, overwrites: boolean): void => {
+    const targets = new Targets(storage.tracker, [input], { mode: 'accumulates', fits: hasUnitAxis, overwrites });
     for (const { output, previous } of targets.all) multiply(device, x, y, output, previous !== undefined);
     targets.close();
   };
-  node.finish(saved, ([cotangent]) => {
+  const isOwn = rightSource !== undefined && right.storage !== storage;
+  node.finish(saved, ([cotangent], isLast) => {
     if (cotangent === undefined) return;
     const c = viewOf(cotangent.view, matrices);
-    if (leftSource !== undefined) add({ source: leftSource, layout: a }, c, swapped(b));
-    if (rightSource !== undefined) add({ source: rightSource, layout: b }, swapped(a), c);
+    // The right's gradient reads the left, whose own may take its place.
+    if (rightSource !== undefined) add({ source: rightSource, layout: b }, swapped(a), c, false);
+    if (leftSource === undefined) return;
+    add({ source: leftSource, layout: a, values: isOwn ? storage : undefined }, c, swapped(b), isLast);
   });
   return result;
 }
 
 /** The last two axes exchanged. */
-function swapped({ buffer, offset, shape, strides }: View): View {
+export function swapped({ buffer, offset, shape, strides }: View): View {
   const exchange = (items: readonly number[]): number[] => {
     const exchanged = [...items];
     const last = items.length - 1;
@@ -110,10 +113,10 @@ function swapped({ buffer, offset, shape, strides }: View): View {
 }
 
 /** Whether a product can be written there, as it is or transposed. */
-const hasUnitAxis = (layout: Layout): boolean => stepsByOne(layout, -1) || stepsByOne(layout, -2);
+export const hasUnitAxis = (layout: Layout): boolean => stepsByOne(layout, -1) || stepsByOne(layout, -2);
 
 /** c = a b or c += a b over equal leading axes, any strides for a and b, unit steps along one of c's last two axes. */
-function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean): void {
+export function multiply(device: Device, a: View, b: View, c: View, accumulate: boolean): void {
   if (!stepsByOne(c, -1)) {
     multiply(device, swapped(b), swapped(a), swapped(c), accumulate);
     return;

@@ -1,5 +1,6 @@
 /** What operations ask of the tensors they are given. */
 import { SluiceError, show } from '../../base/errors.js';
+import type { Source } from '../autograd.js';
 import { sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 
@@ -35,8 +36,27 @@ export function checkWhole(operation: string, role: string, tensor: Tensor): voi
   });
 }
 
-/** Holds that a tensor can be the gradient of a result that backward() starts from, and share its memory. */
-export function checkGradient(result: Tensor, gradient: Tensor | undefined): void {
+/** Holds that a tensor can become a leaf, or cease to be one. */
+export function checkLeaf(tensor: Tensor): void {
+  const isResult = tensor.requiresGrad && !tensor.isLeaf;
+  if (!isResult && tensor.dtype === 'float32' && tensor.isContiguous) return;
+  throw new SluiceError('argument', {
+    rule: 'requiresGrad is set on contiguous float32 tensors that are not results of recorded operations',
+    received: `${tensor.dtype} ${show(tensor.shape)} with strides ${show(tensor.strides)}`,
+    remedy: isResult ? 'Use detach().' : 'Use clone() first.',
+  });
+}
+
+/** Holds that backward() can start from a result with a gradient that is given; gives the result's source. */
+export function checkGradient(result: Tensor, gradient: Tensor | undefined): Source {
+  const { source } = result;
+  if (source === undefined) {
+    throw new SluiceError('argument', {
+      rule: 'backward() starts from a result that depends on a tensor with requiresGrad',
+      received: `a tensor ${show(result.shape)} that does not`,
+      remedy: 'Set requiresGrad on the leaves before computing, outside noGrad().',
+    });
+  }
   if (gradient === undefined ? result.size !== 1 : !sameShape(gradient.shape, result.shape)) {
     throw new SluiceError('shape', {
       rule: `backward() of a tensor ${show(result.shape)} takes a gradient of its shape, which only one element can do without`,
@@ -44,7 +64,8 @@ export function checkGradient(result: Tensor, gradient: Tensor | undefined): voi
       remedy: 'Reduce it with sum() or mean(), or give a gradient.',
     });
   }
-  if (gradient === undefined) return;
+  if (gradient === undefined) return source;
   checkDevice('backward', result, [gradient]);
   checkFloat('backward', [gradient]);
+  return source;
 }

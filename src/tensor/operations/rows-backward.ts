@@ -47,7 +47,7 @@ export class RowBackward {
     this.#saved = saved;
   }
 
-  run(cotangents: readonly (Cotangent | undefined)[]): void {
+  run(cotangents: readonly (Cotangent | undefined)[], isLast: boolean): void {
     const { device } = this.#tracker;
     const scratch: DeviceBuffer[] = [];
     const allocate = (shape: readonly number[]): View => {
@@ -69,12 +69,12 @@ export class RowBackward {
     for (const { name, view } of hoisted) known.set(name, view);
     const [only] = cotangents.length === 1 ? cotangents : [];
     if (hoisted.length > 0) {
-      this.#runRows(known, hoisted, undefined);
+      this.#runRows(known, hoisted, undefined, false);
       this.#runColumns(known);
     } else {
       // The row kernel may overwrite the cotangent, which the column kernel reads: that comes first.
       this.#runColumns(known);
-      this.#runRows(known, hoisted, only?.storage);
+      this.#runRows(known, hoisted, only?.storage, isLast);
     }
     for (const buffer of scratch) device.free(buffer);
   }
@@ -89,9 +89,17 @@ export class RowBackward {
     known: ReadonlyMap<string, View>,
     outputs: readonly View[],
   ): RowArguments {
-    const views = (wanted: readonly string[]): View[] => wanted.flatMap((name) => known.get(name) ?? []);
+    const views = (wanted: readonly string[]): View[] => {
+      const found: View[] = [];
+      for (const name of wanted) {
+        const view = known.get(name);
+        if (view !== undefined) found.push(view);
+      }
+      return found;
+    };
+    const { rows, length, scalars } = this.#size;
     return {
-      ...this.#size,
+      ...{ rows, length, scalars },
       elements: views(names.elements),
       columns: views(names.columns),
       perRow: views(names.rows),
@@ -99,7 +107,12 @@ export class RowBackward {
     };
   }
 
-  #runRows(known: ReadonlyMap<string, View>, hoisted: readonly Named[], reusable: Storage | undefined): void {
+  #runRows(
+    known: ReadonlyMap<string, View>,
+    hoisted: readonly Named[],
+    reusable: Storage | undefined,
+    overwrites: boolean,
+  ): void {
     const { rowOutputs } = this.#gradient;
     if (rowOutputs.length === 0 && hoisted.length === 0) return;
     const { device } = this.#tracker;
@@ -112,7 +125,7 @@ export class RowBackward {
     const isRow = new Set([...this.#inputs.values()].flatMap(({ kind, input }) => (kind === 'row' && input) || []));
     const targets = new Targets(this.#tracker, opened, {
       mode: 'adds',
-      reusable,
+      ...{ reusable, overwrites },
       fits: (layout, input) => (isRow.has(input) ? isPacked(layout) : asMatrix(layout) !== undefined),
     });
     const spread: { readonly output: RowOutput; readonly buffer: DeviceBuffer }[] = [];

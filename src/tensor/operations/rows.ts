@@ -51,7 +51,7 @@ export function rowTensors<const Outputs extends readonly Expression[]>(
     sameItems(known.columns, names.columns) &&
     sameItems(known.rows, names.rows) &&
     sameItems(known.scalars, names.scalars);
-  const program = cache.find(outputs, matches, () => new RowProgram(outputs, names));
+  const program = cache.find(outputs, matches, () => new RowProgram(operation, outputs, names));
   const operands = {
     elements: Object.values(elements),
     columns: Object.values(columns),
@@ -131,17 +131,21 @@ function run(
   const { device } = first;
   const [length, leading] = [shape.at(-1) ?? 1, shape.slice(0, -1)];
   const rows = sizeOf(leading);
+  const node = startNode(operation, tensors);
+  const wanted = program.operands.flatMap(({ name }, i) => (tensors[i]?.source === undefined ? [] : [name]));
+  const gradient = node === undefined ? undefined : program.gradient(wanted);
   const inputs = tensors.map((tensor, i): RowInput => {
     const { name = '', kind = 'element' } = program.operands[i] ?? {};
     const wide = kind === 'element' ? expandLayout(tensor, shape) : tensor;
     const flat = kind === 'element' ? (asMatrix(wide) ?? wide) : packed([tensor.size], tensor.offset);
     const { source, storage } = tensor;
-    const input = source === undefined ? undefined : { source, layout: layoutOf(wide) };
-    return { name, kind, view: viewOf(tensor.strided(), flat), input, storage };
+    const view = viewOf(tensor.strided(), flat);
+    if (source === undefined) return { name, kind, view, input: undefined, storage };
+    const isOwn =
+      gradient?.needs.includes(name) === true && tensors.every((one, k) => k === i || one.storage !== storage);
+    const input = { source, layout: layoutOf(wide), values: isOwn ? storage : undefined };
+    return { name, kind, view, input, storage };
   });
-  const node = startNode(operation, tensors);
-  const wanted = inputs.flatMap(({ name, input }) => (input === undefined ? [] : [name]));
-  const gradient = node === undefined ? undefined : program.gradient(wanted);
   const results = program.extents.map((extent) => {
     const resultShape = extent === 'element' ? shape : leading;
     return first.make('float32', resultShape, node?.output(resultShape));
@@ -166,7 +170,9 @@ function run(
     const kept = saved.map((one, i) => ({ name: gradient.saved[i] ?? '', view: one.strided() }));
     const backward = new RowBackward(program, gradient, first.storage.tracker, { rows, length, scalars }, inputs, kept);
     const needed = inputs.filter(({ name }) => gradient.needs.includes(name)).map(({ storage }) => storage);
-    node.finish([...needed, ...saved.map(({ storage }) => storage)], (cotangents) => backward.run(cotangents));
+    node.finish([...needed, ...saved.map(({ storage }) => storage)], (cotangents, isLast) =>
+      backward.run(cotangents, isLast),
+    );
   }
   for (const one of saved) one.letGo(temporary);
   return results;

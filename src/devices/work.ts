@@ -1,0 +1,79 @@
+/** What a call asks of the machine, from its shapes alone: bytes that must be read or written once, and FLOPs. */
+import type { AttentionShape } from '../kernels/attention.js';
+import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
+import { cost } from '../scalar/lower.js';
+import type { RowArguments, View } from './device.js';
+
+export interface Work {
+  /** Of the result, or what tells sizes apart. */
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  readonly flops: number;
+}
+
+const bytesPerElement = 4;
+const product = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
+
+/** Elements that a view shows, those that repeat counted once. */
+const elementsOf = ({ shape, strides }: View): number =>
+  shape.reduce((total, size, axis) => (strides[axis] === 0 ? total : total * size), 1);
+
+const bytesOf = (...views: readonly View[]): number =>
+  bytesPerElement * views.reduce((total, view) => total + elementsOf(view), 0);
+
+/** Operations of the expressions together; a special function counts as one. */
+const operationsOf = ({ outputs }: MapKernel | RowKernel | ColumnKernel): number => {
+  const { operations, special } = cost(outputs);
+  return operations + special;
+};
+
+export function mapWork(kernel: MapKernel, inputs: readonly View[], outputs: readonly View[]): Work {
+  const shape = outputs[0]?.shape ?? [];
+  return { shape, bytes: bytesOf(...inputs, ...outputs), flops: product(shape) * operationsOf(kernel) };
+}
+
+/** Of a row or column kernel; sums that are added to are read too. */
+export function rowsWork(kernel: RowKernel | ColumnKernel, operands: RowArguments, accumulate = false): Work {
+  const { rows, length, elements, columns, perRow, outputs } = operands;
+  const added = accumulate ? outputs : [];
+  return {
+    shape: [rows, length],
+    bytes: bytesOf(...elements, ...columns, ...perRow, ...outputs, ...added),
+    flops: rows * length * operationsOf(kernel),
+  };
+}
+
+/** Shape [batch, m, n, k]. */
+export function matmulWork(a: View, b: View, c: View, accumulate: boolean): Work {
+  const [batch = 1, m = 1, k = 1] = a.shape;
+  const n = c.shape[2] ?? 1;
+  const added = accumulate ? [c] : [];
+  return { shape: [batch, m, n, k], bytes: bytesOf(a, b, c, ...added), flops: 2 * batch * m * n * k };
+}
+
+/** Products forward, and backward, where the scores are computed again. A causal half counts once. */
+const attentionProducts = { forward: 2, backward: 5 } as const;
+
+/** Shape [batch, queryLength, heads, headDim]. */
+export function attentionWork(
+  shape: AttentionShape,
+  direction: keyof typeof attentionProducts,
+  views: readonly View[],
+): Work {
+  const { batch, queryLength, keyLength, heads, headDim, causal } = shape;
+  const scores = batch * heads * queryLength * keyLength * (causal ? 0.5 : 1);
+  return {
+    shape: [batch, queryLength, heads, headDim],
+    bytes: bytesOf(...views),
+    flops: 2 * headDim * scores * attentionProducts[direction],
+  };
+}
+
+/** Of rows that are read (and added to) or written somewhere else. */
+export const movedWork = (rows: View, indices: View, adds: boolean): Work => ({
+  shape: rows.shape,
+  bytes: bytesOf(indices) + (adds ? 3 : 2) * bytesOf(rows),
+  flops: adds ? elementsOf(rows) : 0,
+});
+
+export const writtenWork = (view: View): Work => ({ shape: view.shape, bytes: bytesOf(view), flops: 0 });

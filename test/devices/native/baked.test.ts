@@ -1,0 +1,127 @@
+import * as fs from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Baked, bakedFile, featuresOf } from '../../../src/devices/native/baked.js';
+import { processorFeatures } from '../../../src/devices/native/flags.js';
+import { NativeRuntime } from '../../../src/devices/native/runtime.js';
+import { hasCompiler } from '../../support/devices.js';
+
+const source = {
+  name: 'test_three',
+  code: `void test_three(const double *args, int64_t begin, int64_t end, char *scratch) {
+  (void)scratch;
+  for (int64_t i = begin; i < end; i++) ADDRESS(float, args[0])[i] = 3;
+}`,
+};
+
+let base = '';
+beforeEach(() => {
+  base = fs.mkdtempSync(join(os.tmpdir(), 'sluice-test-'));
+  vi.stubEnv('XDG_CACHE_HOME', base);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  fs.rmSync(base, { recursive: true, force: true });
+});
+
+/** Makes the kernel into a folder and leaves no compiler. */
+async function bake(folder: string): Promise<void> {
+  const runtime = await NativeRuntime.open({ threads: 1, bake: { folder, march: 'native' } });
+  runtime.launch(
+    runtime.kernel('three', () => source),
+    Float64Array.of(0),
+    4,
+    1,
+  );
+  expect(await runtime.made()).toBe(1);
+  await runtime.close();
+  vi.stubEnv('SLUICE_CC', 'none');
+}
+
+/** What the kernel writes, in a runtime that finds what it finds. */
+async function three(): Promise<number[]> {
+  const runtime = await NativeRuntime.open({ threads: 1 });
+  try {
+    const address = runtime.arena.allocate(16);
+    runtime.launch(
+      runtime.kernel('three', () => source),
+      Float64Array.of(address),
+      4,
+      4,
+    );
+    await runtime.settled();
+    const result = new Float32Array(4);
+    runtime.library.copyOut(result, address, 16);
+    return [...result];
+  } finally {
+    await runtime.close();
+  }
+}
+
+function change(folder: string, changes: Partial<Baked>): void {
+  const path = join(folder, bakedFile);
+  fs.writeFileSync(path, JSON.stringify({ ...JSON.parse(fs.readFileSync(path, 'utf8')), ...changes }));
+}
+
+test("the compiler's macros name instruction sets as the system does", () => {
+  expect(featuresOf('#define __AVX2__ 1\n#define __FMA__ 1\n#define __linux__ 1\n')).toEqual(['avx2', 'fma']);
+});
+
+describe.skipIf(!hasCompiler)('kernels made ahead (skipped where there is no compiler to make them)', () => {
+  test('are found in the folder that SLUICE_KERNELS names', async () => {
+    const folder = join(base, 'anywhere');
+    await bake(folder);
+    await expect(three()).rejects.toMatchObject({ code: 'device' });
+    vi.stubEnv('SLUICE_KERNELS', folder);
+    expect(await three()).toEqual([3, 3, 3, 3]);
+  });
+
+  test("are found in the user's cache folder, unless SLUICE_KERNELS is none", async () => {
+    await bake(join(base, 'sluice/native/baked-native'));
+    expect(await three()).toEqual([3, 3, 3, 3]);
+    vi.stubEnv('SLUICE_KERNELS', 'none');
+    await expect(three()).rejects.toMatchObject({ code: 'device' });
+  });
+
+  test('need what the processor has', async () => {
+    await bake(base);
+    const { features } = JSON.parse(fs.readFileSync(join(base, bakedFile), 'utf8')) as Baked;
+    if (processorFeatures().length > 0) expect(processorFeatures()).toEqual(expect.arrayContaining([...features]));
+    vi.stubEnv('SLUICE_KERNELS', base);
+    change(base, { features: ['fma', 'avx8192'] });
+    await expect(three()).rejects.toThrow('its kernels need avx8192');
+  });
+
+  test.each<[string, Partial<Baked>, string]>([
+    ['another platform', { platform: 'plan9 mips' }, 'it is for plan9 mips'],
+    ['another version', { prelude: 'other' }, 'another version'],
+  ])('of %s are refused', async (_, changes, why) => {
+    await bake(base);
+    change(base, changes);
+    vi.stubEnv('SLUICE_KERNELS', base);
+    await expect(three()).rejects.toThrow(why);
+  });
+
+  test('in a folder that others may write to are refused', async () => {
+    await bake(base);
+    fs.chmodSync(base, 0o777);
+    vi.stubEnv('SLUICE_KERNELS', base);
+    await expect(three()).rejects.toThrow('others may write to it');
+  });
+
+  test('that lack one say which, and where', async () => {
+    await bake(base);
+    vi.stubEnv('SLUICE_KERNELS', base);
+    const runtime = await NativeRuntime.open({ threads: 1 });
+    const other = { name: 'test_other', code: source.code.replaceAll('three', 'other') };
+    runtime.launch(
+      runtime.kernel('other', () => other),
+      Float64Array.of(0),
+      1,
+      1,
+    );
+    await expect(runtime.settled()).rejects.toThrow(`test_other is not in ${base}`);
+    await runtime.close();
+  });
+});
