@@ -110,9 +110,11 @@ async function run() {
   install();
   const [quick, turns] = [values.quick === true ? ['--quick'] : [], []];
   for (const name of ['rounds', 'against']) if (values[name] !== undefined) turns.push(`--${name}`, values[name]);
-  const answers = values.only.map((name) => ask(name, [...quick, ...(paired.includes(name) ? turns : [])]));
-  for (const { scores } of answers) for (const score of scores) console.log(scoreLine(score));
-  if (values.quick !== true) await save(answers);
+  for (const name of values.only) {
+    const answer = ask(name, [...quick, ...(paired.includes(name) ? turns : [])]);
+    for (const score of answer.scores) console.log(scoreLine(score));
+    if (values.quick !== true) await save([answer]);
+  }
 }
 
 await run();
