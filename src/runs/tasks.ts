@@ -22,7 +22,7 @@ const tasks: readonly Task[] = [
     ...{ name: 'mnist', description: 'tell handwritten digits', isRead: false, settings: ['shift'], read: digitData },
     vary: shiftedDigits,
     models: ['mlp'],
-    defaults: { hidden: 256, batch: 128, lr: 2e-3, steps: 1000 },
+    defaults: { hidden: 256, dropout: 0.2, batch: 128, lr: 2e-3, steps: 1500 },
   }),
   exampleTask({
     ...{ name: 'table', description: 'tell a column of a table from the others', isRead: true, read: tableData },

@@ -80,8 +80,8 @@ void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
   const struct attention w = read_attention(args);
   float *scores = (float *)scratch;
   for (int64_t item = begin; item < end; item++) {
-    const int64_t chunk = item % w.chunks, sequence = item / w.chunks;
-    const int64_t key_head = sequence % w.key_heads, batch = sequence / w.key_heads, first = chunk * w.chunk_keys;
+    const int64_t key_head = item % w.key_heads, rest = item / w.key_heads; /* heads that lie side by side, one after the other */
+    const int64_t chunk = rest % w.chunks, batch = rest / w.chunks, first = chunk * w.chunk_keys;
     const int64_t count = w.key_length - first < w.chunk_keys ? w.key_length - first : w.chunk_keys;
     const float *keys = vector_of(w.key, batch, first, key_head), *values = vector_of(w.value, batch, first, key_head);
     for (int64_t head = key_head * w.group; head < (key_head + 1) * w.group; head++) {

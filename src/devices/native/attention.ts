@@ -13,7 +13,7 @@ const fewestItems = 16; // of the backward pass, so that threads find work; a fi
 const mostChunks = 4; // of its keys: each has its own share of the queries' gradients
 const stepKeys = 64; // of a chunk when there is one query
 const mostStepChunks = 32;
-const stepGrain = 65_536; // numbers of keys and values that a thread reads at a time
+const stepGrain = 16_384; // numbers of keys and values that a thread reads at least
 const reduceGrain = 8192;
 
 /**
@@ -39,7 +39,7 @@ function attentionStep(launcher: Launcher, shape: AttentionShape, views: Attenti
   const chunks = Math.ceil(keyLength / chunkKeys);
   const workspace = launcher.workspace(4 * (batch * heads * chunks * (headDim + 2) + mostVector));
   const words = wordsOf(shape, views, { chunks, chunkKeys, workspace });
-  const grain = Math.ceil(stepGrain / (2 * chunkKeys * headDim));
+  const grain = keyValueHeads * Math.ceil(stepGrain / (2 * chunkKeys * headDim * keyValueHeads));
   const step = kernelOf(launcher, 'attention-step', headDim);
   launcher.launch(step, words, batch * keyValueHeads * chunks, grain, 4 * (chunkKeys + mostVector));
   const join = kernelOf(launcher, 'attention-join', headDim);

@@ -86,8 +86,10 @@ export class Pass {
     const parameters = this.#parameters.map(
       ({ name: parameter, ctype, role }) => `, ${role === 'in' ? 'const ' : ''}${ctype} *${parameter}`,
     );
+    // Short rows wait for calls; exponentials are long, and are to be compiled once.
+    const kind = this.#hasExponential() ? 'PASS' : 'INLINE void';
     return [
-      `PASS ${name}(int64_t count, int64_t first, const double *values${[...ahead, ...parameters].join('')}) {`,
+      `${kind} ${name}(int64_t count, int64_t first, const double *values${[...ahead, ...parameters].join('')}) {`,
       ...this.#body,
       '}',
     ];

@@ -2,7 +2,7 @@
 #ifndef SLUICE_ROWS
 #define SLUICE_ROWS
 
-/* One text for whole rows and for their ends: compilers would make two of it. */
+/* One text for whole rows and for their ends, where compilers would make two of it. */
 #if defined(__clang__)
 #define PASS static __attribute__((noinline)) void
 #else
