@@ -1,6 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { hiddenWidth } from '../layers/widths.js';
+import { completeOptimizer } from './optimizer-settings.js';
 import { defaults, type PartialSettings, type Settings } from './settings.js';
 
 /** Sizes by the number of parameters they have with their own tokenizer. */
@@ -96,7 +97,8 @@ export function completeCausal(given: PartialSettings): Settings {
       remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
     });
   }
-  const settings = { ...defaults, ...stated(given), data, ffn: blockOf(given) };
+  const plain = { ...defaults, ...stated(given), data, ffn: blockOf(given) };
+  const settings = completeOptimizer(given, plain);
   const isPlain = settings.ffn === 'mlp';
   return {
     ...settings,

@@ -17,6 +17,7 @@ import { saveWeights } from '../checkpointing.js';
 import { generate } from '../generate.js';
 import { configOf } from '../model.js';
 import { openRun, readConfig } from '../open-run.js';
+import { isUsedBy, ruleOf } from '../optimizer-settings.js';
 import { checkMemory, type Plan, plan } from '../plan.js';
 import {
   closeText,
@@ -66,7 +67,7 @@ const foreign: readonly SettingName[] = [
 export const causal: Task = {
   name: 'causal',
   description: 'predict the next token of a text',
-  settings: () => settingNames.filter((name) => !foreign.includes(name)),
+  settings: ({ optimizer }) => settingNames.filter((name) => !foreign.includes(name) && isUsedBy(name, optimizer)),
   complete: completeCausal,
   open: openDraft,
   async resume({ folder, record, device, settings, done }) {
@@ -150,8 +151,8 @@ class CausalRun implements TaskRun {
     this.#byteLengths = tokenByteLengths(parts.tokenizer);
     const { device, settings, config, files } = parts;
     const model = new Llama(new Initializer(device, settings.seed), config);
-    const { batch, context, accumulate, seed, weightDecay, clip, beta2 } = settings;
-    const options = { batch, context, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };
+    const { batch, context, accumulate, seed } = settings;
+    const options = { batch, context, accumulate, seed, optimizer: ruleOf(settings) };
     this.trainer = new Trainer(device, model, files.training, options, done);
   }
 
@@ -168,7 +169,7 @@ class CausalRun implements TaskRun {
   }
 
   get method(): string {
-    return `${counted(this.costs.tokensPerStep, 'token')}, AdamW`;
+    return `${counted(this.costs.tokensPerStep, 'token')}, ${this.trainer.optimizer.rule.name}`;
   }
 
   get facts(): Facts {
