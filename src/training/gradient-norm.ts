@@ -1,7 +1,7 @@
 import type { Device, View } from '../devices/device.js';
 import { type RowKernel, rowKernel } from '../kernels/kernel.js';
 import { named } from '../kernels/names.js';
-import { constant, type Expression, substitute, variable, variables } from '../scalar/expression.js';
+import { constant, type Expression, substitute, variable, variables, variablesOf } from '../scalar/expression.js';
 import { type Tensor, zeros } from '../tensor/index.js';
 import type { SideBySide } from '../tensor/side-by-side.js';
 import type { UpdateRule } from './update-rule.js';
@@ -19,7 +19,7 @@ const share = clip.whereLess(norm, clip.div(norm.add(1e-6)), 1);
 const nextApplied = applied.add(whenFinite(one, 0));
 
 /** The norm, what gradients are multiplied with, the steps applied, and a rule's values that a step has but once. */
-const summaryOf = ({ shared, scalars }: UpdateRule): RowKernel =>
+const summaryOf = ({ shared }: UpdateRule, scalars: readonly string[]): RowKernel =>
   named(
     rowKernel({
       elements: ['x'],
@@ -66,9 +66,11 @@ export class GradientNorm {
     [this.norm, this.coefficient, this.applied] = [scalar(), scalar(), scalar()];
     this.shared = Object.keys(rule.shared).map(scalar);
     this.#sums = zeros(device, [this.#parts.reduce((sum, { rows }) => sum + rows, 0)]).keep();
-    this.#summary = summaryOf(rule);
+    const used = variablesOf(Object.values(rule.shared));
+    const scalars = rule.scalars.filter((name) => used.includes(name));
+    this.#summary = summaryOf(rule, scalars);
     const { clip } = rule.options;
-    this.#scalars = [clip > 0 ? clip : Number.MAX_VALUE, ...rule.scalars.map((name) => rule.valueOf(name))];
+    this.#scalars = [clip > 0 ? clip : Number.MAX_VALUE, ...scalars.map((name) => rule.valueOf(name))];
   }
 
   dispose(): void {

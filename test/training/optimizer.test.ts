@@ -5,7 +5,7 @@ import { openWasm } from '../../src/devices/wasm/device.js';
 import type { NamedParameter } from '../../src/layers/layer.js';
 import { type Tensor, tensor, zeros } from '../../src/tensor/index.js';
 import { Optimizer } from '../../src/training/optimizer.js';
-import { adamw } from '../../src/training/update-rules.js';
+import { adam, adamw, rmsprop, sgd } from '../../src/training/update-rules.js';
 import { normal, valuesOf } from '../layers/support.js';
 
 const devices: readonly (readonly [string, Device, number])[] = [
@@ -162,6 +162,19 @@ describe('the optimizer', () => {
     { epsilon: Number.POSITIVE_INFINITY },
   ])('refuses %o', (options) => {
     expect(() => adamw(options)).toThrow(/is a number of at least 0/);
+  });
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['a share of 1', () => rmsprop({ alpha: 1 }), /RMSProp's alpha is below 1, received 1\. Leave it out for 0\.99/],
+    ['a number for a flag', () => adam({ amsgrad: 1 as never }), /Adam's amsgrad is true or false, received 1/],
+    ['nesterov alone', () => sgd({ nesterov: true }), /nesterov goes with a momentum.*sgd\(\{ momentum: 0\.9/],
+    [
+      'options in place of a rule',
+      () => new Optimizer(device, parametersOn(device), { weightDecay: 0 } as never),
+      /an optimizer has an update rule, received.*adamw\(\{ weightDecay: 0\.1 \}\)/,
+    ],
+  ])('refuses %s', (_, make, message) => {
+    expect(make).toThrow(message);
   });
 
   test('refuses a learning rate below 0', () => {
