@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { writeFileAtomically } from '../formats/durable.js';
+import { SafetensorsFile } from '../formats/safetensors-file.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
 import { tensorEntry, weightEntries } from '../formats/weights.js';
 import type { Layer } from '../layers/layer.js';
@@ -27,6 +28,17 @@ const stateOf = ({ optimizer }: Learner): Map<string, Tensor> => optimizer?.stat
 /** Writes a model's weights into its run's folder. */
 export async function saveWeights(folder: string, model: Layer): Promise<void> {
   await writeFileAtomically(join(folder, runFiles.weights), (sink) => writeSafetensors(sink, weightEntries(model)));
+}
+
+/** Fills a model from its run's folder; one that does not fit is given up. @throws SluiceError `checkpoint`. */
+export async function loadWeights(folder: string, model: Layer): Promise<void> {
+  try {
+    const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
+    await model.load(weights).finally(() => weights.close());
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
 }
 
 /** Reads a checkpoint's tensors into a trainer. @throws SluiceError `checkpoint` for tensors that are not the model's. */

@@ -47,6 +47,7 @@ import type {
   Task,
   TaskRun,
 } from '../task.js';
+import { openCausalSubject } from './causal-subject.js';
 
 /** Settings of tasks that learn from examples. */
 const foreign: readonly SettingName[] = [
@@ -83,6 +84,7 @@ export const causal: Task = {
       close: async () => model.dispose(),
     };
   },
+  inspect: openCausalSubject,
 };
 
 async function openDraft(settings: Settings): Promise<Draft> {

@@ -2,7 +2,7 @@ import { SluiceError } from '../../base/errors.js';
 import { completeOptions, type OptionTable } from '../../base/options.js';
 import { onForward } from '../../layers/hooks.js';
 import type { Layer } from '../../layers/layer.js';
-import { internal, scope, type Tensor, zeros } from '../../tensor/index.js';
+import { scope, Tensor, zeros } from '../../tensor/index.js';
 import { LayerRecord, type LayerReport, parametersByLayer } from './layer-record.js';
 
 export interface InspectOptions {
@@ -12,6 +12,9 @@ export interface InspectOptions {
   readonly threshold?: number;
   readonly signal?: AbortSignal;
 }
+
+/** A loss, a scalar that is a mean; of sequences that are padded [batch, time] with the length of each. */
+export type BatchLoss = Tensor | { readonly loss: Tensor; readonly lengths?: ArrayLike<number> | undefined };
 
 /** What was seen of a model while a loss was computed and differentiated. */
 export interface Inspection {
@@ -39,13 +42,13 @@ interface Seen {
 /**
  * Looks into a model: what its layers give, which of their units are dead or saturated, and how large the gradient is that
  * comes to them. Gradients of the parameters are forgotten before and afterwards; nothing else is changed.
- * @param lossOf computes the loss of a batch by the model, a scalar that is a mean, in evaluation mode
+ * @param lossOf computes the loss of a batch by the model, in evaluation mode
  * @example await inspect(model, () => crossEntropy(model.forward(x, Mode.evaluation()), y, { reduction: 'mean' }))
  * @throws SluiceError `argument` for a count of batches that is not a whole number from 1 on.
  */
 export async function inspect(
   model: Layer,
-  lossOf: (batch: number) => Tensor | Promise<Tensor>,
+  lossOf: (batch: number) => BatchLoss | Promise<BatchLoss>,
   options: InspectOptions = {},
 ): Promise<Inspection> {
   const { batches, threshold, signal } = completeOptions('inspect', options, inspectDefaults);
@@ -58,13 +61,13 @@ export async function inspect(
   let total = 0;
   for (let batch = 0; batch < batches; batch++) {
     signal?.throwIfAborted();
-    const { loss, seen } = await run(model, () => lossOf(batch));
+    const { loss, lengths, seen } = await run(model, () => lossOf(batch));
     total += await loss.item();
     loss.dispose();
     for (const one of seen) {
       const record = records.get(one.name) ?? new LayerRecord(one.name, one.layer, threshold);
       records.set(one.name, record);
-      await record.add(one.output, one.inputs, one.probe);
+      await record.add(one.output, one.inputs, one.probe, lengths);
       forgetSeen(one);
     }
     for (const record of records.values()) record.endBatch();
@@ -84,11 +87,14 @@ const forget = (model: Layer): void => {
   for (const parameter of model.parameters()) parameter.zeroGrad();
 };
 
+interface Pass {
+  readonly loss: Tensor;
+  readonly lengths: ArrayLike<number> | undefined;
+  readonly seen: readonly Seen[];
+}
+
 /** A pass forward and back, with a probe behind each layer. */
-async function run(
-  model: Layer,
-  lossOf: () => Tensor | Promise<Tensor>,
-): Promise<{ readonly loss: Tensor; readonly seen: readonly Seen[] }> {
+async function run(model: Layer, lossOf: () => BatchLoss | Promise<BatchLoss>): Promise<Pass> {
   const seen: Seen[] = [];
   const given = new WeakSet<Tensor>();
   const unhook = onForward(model, ({ name, layer, inputs, output }) => {
@@ -104,12 +110,12 @@ async function run(
   try {
     const [device] = model.parameters().map((parameter) => parameter.device);
     if (device === undefined) throw new SluiceError('argument', noParameters);
-    const loss = await scope(device, async () => {
-      const result = await lossOf();
-      result.backward();
-      return internal(() => result.detach().keep());
+    return await scope(device, async () => {
+      const given = await lossOf();
+      const { loss, lengths = undefined } = given instanceof Tensor ? { loss: given } : given;
+      loss.backward();
+      return { loss: loss.detach().keep(), lengths, seen };
     });
-    return { loss, seen };
   } catch (error) {
     for (const one of seen) forgetSeen(one);
     throw error;

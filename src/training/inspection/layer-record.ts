@@ -1,7 +1,7 @@
 import type { Layer } from '../../layers/layer.js';
 import { internal, type Tensor } from '../../tensor/index.js';
 import { kindOf, slopeOf } from './slope.js';
-import { bars, byStep, byUnit, countsOf, momentsOf, slopesOf, squaresOf } from './unit-kernels.js';
+import { bars, byStep, byUnit, countsOf, momentsOf, slopesOf, squaresOf, withoutPadding } from './unit-kernels.js';
 import { type Moments, type UnitShares, UnitStatistics } from './unit-statistics.js';
 
 export interface Histogram {
@@ -18,6 +18,8 @@ export interface LayerReport extends Omit<Moments, 'least' | 'most'>, UnitShares
   /** The activation, or the class of the layer. */
   readonly kind: string;
   readonly isActivation: boolean;
+  /** It goes through time, step by step or call by call. */
+  readonly isRecurrent: boolean;
   readonly units: number;
   /** Values of each unit. */
   readonly values: number;
@@ -51,6 +53,7 @@ export class LayerRecord {
   /** Sums of squares of gradients, by call and time step. */
   readonly #steps: number[][] = [];
   #calls = 0;
+  #isRecurrent = false;
   #batches = 0;
 
   constructor(name: string, layer: Layer, threshold: number) {
@@ -59,17 +62,27 @@ export class LayerRecord {
     this.#threshold = threshold;
   }
 
-  /** One call: what the layer gave, what it took, and the probe that has the gradient. */
-  async add(output: Tensor, inputs: readonly Tensor[], probe: Tensor): Promise<void> {
+  /**
+   * One call: what the layer gave, what it took, and the probe that has the gradient.
+   * @param lengths of the sequences of [batch, time, width]: what lies behind them is padding, and left out
+   */
+  async add(
+    output: Tensor,
+    inputs: readonly Tensor[],
+    probe: Tensor,
+    lengths: ArrayLike<number> | undefined,
+  ): Promise<void> {
+    const rowsOf = (tensor: Tensor): Tensor => internal(() => byUnit(withoutPadding(tensor.detach(), lengths)).keep());
     const rows = rowsOf(output);
     const [, count = 0] = rows.shape;
     this.#statistics.addValues(await momentsOf(rows), count);
     await this.#count(rows);
     rows.dispose();
-    await this.#addSlopes(inputs, count);
+    await this.#addSlopes(inputs.map(rowsOf));
     const gradient = probe.grad;
-    if (gradient !== undefined) await this.#addGradients(gradient);
+    if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient));
     this.#calls++;
+    if (this.#calls > 1) this.#isRecurrent = true;
   }
 
   endBatch(): void {
@@ -88,22 +101,21 @@ export class LayerRecord {
     for (const [bar, some] of (await countsOf(rows, low, width)).entries()) counts[bar] = (counts[bar] ?? 0) + some;
   }
 
-  async #addSlopes(inputs: readonly Tensor[], count: number): Promise<void> {
+  async #addSlopes(inputs: readonly Tensor[]): Promise<void> {
     const slope = slopeOf(this.layer);
-    if (slope === undefined || count === 0) return;
-    const elements = Object.fromEntries(
-      slope.inputs.flatMap((name, i) => (inputs[i] === undefined ? [] : [[name, rowsOf(inputs[i])]])),
-    );
-    const units = this.#statistics.units;
-    const learned = Object.fromEntries(
-      Object.entries(slope.learned).map(([name, value]) => [name, value.detach().expand([units]).contiguous().keep()]),
-    );
-    this.#statistics.addSlopes(await slopesOf(slope.expression, elements, learned, this.#threshold));
-    for (const tensor of [...Object.values(elements), ...Object.values(learned)]) tensor.dispose();
+    if (slope !== undefined) {
+      const elements = Object.fromEntries(slope.inputs.flatMap((name, i) => (inputs[i] ? [[name, inputs[i]]] : [])));
+      const units = this.#statistics.units;
+      const learned = Object.fromEntries(
+        Object.entries(slope.learned).map(([name, value]) => [name, internal(() => wide(value, units))]),
+      );
+      this.#statistics.addSlopes(await slopesOf(slope.expression, elements, learned, this.#threshold));
+      for (const tensor of Object.values(learned)) tensor.dispose();
+    }
+    for (const tensor of inputs) tensor.dispose();
   }
 
-  async #addGradients(gradient: Tensor): Promise<void> {
-    const rows = rowsOf(gradient);
+  async #addGradients(gradient: Tensor, rows: Tensor): Promise<void> {
     const squares = await squaresOf(rows);
     rows.dispose();
     this.#statistics.addGradients(squares);
@@ -124,6 +136,7 @@ export class LayerRecord {
       name: this.name,
       kind: kindOf(this.layer),
       isActivation: slopeOf(this.layer) !== undefined,
+      isRecurrent: this.#isRecurrent,
       units: this.#statistics.units,
       values: this.#statistics.count,
       ...moments,
@@ -137,8 +150,7 @@ export class LayerRecord {
   }
 }
 
-/** A row for each unit, kept. */
-const rowsOf = (tensor: Tensor): Tensor => internal(() => byUnit(tensor.detach()).keep());
+const wide = (value: Tensor, units: number): Tensor => value.detach().expand([units]).contiguous().keep();
 
 const sum = (values: Iterable<number>): number => {
   let total = 0;

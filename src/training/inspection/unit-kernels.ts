@@ -1,6 +1,6 @@
 /** What is reduced on the device: a row for each unit, the inputs along it. */
 import { constant, type Expression, variable } from '../../scalar/expression.js';
-import { internal, rowTensors, type Tensor } from '../../tensor/index.js';
+import { internal, rowTensors, type Tensor, tensor } from '../../tensor/index.js';
 
 /** A unit's values over the inputs it met, or its gradients. */
 export interface UnitRow {
@@ -31,18 +31,27 @@ const part = x.div(positiveOr1(largest));
 const sizes = [largest, part.mul(part).sum()] as const;
 
 /** [..., units] as a row for each unit; of images [batch, channels, height, width] for each channel. */
-export function byUnit(tensor: Tensor): Tensor {
-  const { shape } = tensor;
-  if (shape.length === 4) return tensor.permute([1, 0, 2, 3]).reshape([shape[1] ?? 1, -1]);
-  if (shape.length < 2) return tensor.reshape([1, -1]);
-  return tensor
+export function byUnit(values: Tensor): Tensor {
+  const { shape } = values;
+  if (shape.length === 4) return values.permute([1, 0, 2, 3]).reshape([shape[1] ?? 1, -1]);
+  if (shape.length < 2) return values.reshape([1, -1]);
+  return values
     .reshape([-1, shape.at(-1) ?? 1])
     .transpose(0, 1)
     .contiguous();
 }
 
+/** Of [batch, time, width] the steps that are there, [steps, width]; anything else as it is. */
+export function withoutPadding(sequences: Tensor, lengths: ArrayLike<number> | undefined): Tensor {
+  const [batch = 0, time = 0, width = 0] = sequences.shape;
+  if (sequences.shape.length !== 3 || lengths?.length !== batch) return sequences;
+  const places = Array.from({ length: batch * time }, (_, place) => place);
+  const there = places.filter((place) => place % time < (lengths[Math.floor(place / time)] ?? 0));
+  return sequences.reshape([-1, width]).gather(tensor(sequences.device, Int32Array.from(there)));
+}
+
 /** [batch, time, ...] as a row for each step. */
-export const byStep = (tensor: Tensor): Tensor => tensor.transpose(0, 1).reshape([tensor.shape[1] ?? 1, -1]);
+export const byStep = (values: Tensor): Tensor => values.transpose(0, 1).reshape([values.shape[1] ?? 1, -1]);
 
 /** The columns that the rows of a kernel's outputs make. */
 async function columns(outputs: readonly Tensor[]): Promise<ArrayLike<number>[]> {
