@@ -14,10 +14,10 @@ export async function openCausalSubject(
   options: SubjectOptions,
 ): Promise<Subject> {
   const { data, atInit, tell } = options;
-  const { model, config, tokenizer } = await openRun(folder, device, { atInit });
+  const { model, design, tokenizer } = await openRun(folder, device, { atInit });
   try {
     const source = await openRunText(folder, tokenizer, data, tell);
-    const batches = await wholeBatches(source, config.maxPositionEmbeddings, options).finally(() => closeText(source));
+    const batches = await wholeBatches(source, design.context, options).finally(() => closeText(source));
     const [{ batch, context } = { batch: 0, context: 0 }] = batches;
     const windows = `${plural(batches.length * batch, 'window')} of ${plural(context, 'token')}`;
     return {

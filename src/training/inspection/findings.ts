@@ -24,7 +24,13 @@ export function findingsOf({ layers }: Inspection): Finding[] {
   if (broken !== undefined) {
     return [{ kind: 'not finite', message: `${nameOf(broken)} gives or gets what is not finite` }];
   }
-  return [...depth(within), ...time(within), ...signal(within), ...shares(within, 'dead'), ...shares(within, 'saturated')];
+  return [
+    ...depth(within),
+    ...time(within),
+    ...signal(within),
+    ...shares(within, 'dead'),
+    ...shares(within, 'saturated'),
+  ];
 }
 
 export const nameOf = ({ name }: Pick<LayerReport, 'name'>): string => (name === '' ? '(output)' : name);
