@@ -6,6 +6,7 @@ import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
 import { registerGenerate } from './generate.js';
+import { registerInspect } from './inspect.js';
 import { registerKernels } from './kernels.js';
 import { jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
@@ -16,6 +17,7 @@ const commands: readonly Register[] = [
   registerTrain,
   registerGenerate,
   registerEvaluate,
+  registerInspect,
   registerActivations,
   registerBench,
   registerDoctor,

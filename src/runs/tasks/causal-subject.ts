@@ -23,10 +23,7 @@ export async function openCausalSubject(
     return {
       model,
       facts: [
-        [
-          'model',
-          `${plural(config.numHiddenLayers, 'layer')} of ${config.hiddenSize}, ${config.feedForward.name} block`,
-        ],
+        ['model', design.description.join(', ')],
         ['data', `${windows} of ${data ?? 'what the run held out'}`],
       ],
       batches: batches.length,
