@@ -4,7 +4,13 @@ import type { LayerReport } from '../training/inspection/layer-record.js';
 import { brief, type Column, type Output } from './output.js';
 
 const right = (title: string): Column => ({ title, align: 'right' });
-const figure = (value: number): string => brief(value, 3);
+/** Three digits; far from 1 by a power of ten, so that what vanishes is seen at a glance. */
+const figure = (value: number): string => {
+  const size = Math.abs(value);
+  return (size > 0 && size < 1e-3) || (size >= 1e6 && size < Number.POSITIVE_INFINITY)
+    ? value.toExponential(2)
+    : brief(value, 3);
+};
 const share = (value: number | undefined): string =>
   value === undefined ? '' : value === 0 ? '0' : `${brief(100 * value, 2)} %`;
 
@@ -32,12 +38,25 @@ export function showInspection(output: Output, inspection: RunInspection): void 
   const isReached = layers.every(({ unreached }) => unreached === 0);
   output.table(
     [
-      ...[{ title: 'layer' }, { title: 'kind' }, right('units'), right('mean'), right('variance'), right('kurtosis')],
-      ...[right('largest'), right('dead'), right('saturated'), ...(isReached ? [] : [right('unreached')])],
-      ...[right('weights’ gradient'), right('gradient'), { title: '' }],
+      ...[{ title: 'layer' }, { title: 'kind' }, right('units'), right('mean'), right('variance'), right('of a unit')],
+      ...[
+        right('kurtosis'),
+        right('largest'),
+        right('dead'),
+        right('saturated'),
+        ...(isReached ? [] : [right('unreached')]),
+      ],
+      ...[right('weight gradient'), right('gradient'), { title: '' }],
     ],
     layers.map((layer, i) => [
-      ...[nameOf(layer), layer.kind, String(layer.units), figure(layer.mean), figure(layer.variance)],
+      ...[
+        nameOf(layer),
+        layer.kind,
+        String(layer.units),
+        figure(layer.mean),
+        figure(layer.variance),
+        figure(layer.unitVariance),
+      ],
       ...[Number.isNaN(layer.kurtosis) ? '' : figure(layer.kurtosis), figure(layer.largest)],
       ...[share(layer.dead), share(layer.saturated), ...(isReached ? [] : [share(layer.unreached)])],
       ...[layer.parameters === undefined ? '' : figure(layer.parameters.gradientNorm)],

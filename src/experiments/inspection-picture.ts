@@ -8,7 +8,7 @@ const row = 17;
 /** Where rows begin, below the title and the heads of columns. */
 const top = 66;
 const gap = 16;
-const columns = { gradient: 190, units: 120, histogram: 150 } as const;
+const columns = { gradient: 190, units: 160, histogram: 150 } as const;
 const blockWidth = columns.gradient + columns.units + columns.histogram + 3 * gap;
 const shares = [
   { key: 'dead', color: colorOf(1) },
@@ -32,15 +32,11 @@ export function inspectionSvg(inspections: readonly RunInspection[]): string {
   );
   const steps = stepped.length === 0 ? [] : [stepsPanel(stepped, left, bottom, width - left - 24)];
   const label = `What ${inspections.map(({ run }) => run).join(' and ')} shows of its layers: gradients, units, values`;
-  return svgFile(
-    {
-      width,
-      height: bottom + (steps.length === 0 ? 0 : stepsHeight),
-      label,
-      title: 'Gradients, units and values by layer',
-    },
-    [...names.map((name, i) => text(left - 10, top + i * row + 12, name, 'end')), ...blocks, ...steps],
-  );
+  const parts = [...names.map((name, i) => text(left - 10, top + i * row + 12, name, 'end')), ...blocks, ...steps];
+  const title = 'Gradients, units and values by layer';
+  return svgFile({ width, height: bottom + (steps.length === 0 ? 0 : stepsHeight), label, title }, [
+    `<g font-family="system-ui, sans-serif" font-size="11">\n${parts.join('\n')}\n</g>`,
+  ]);
 }
 
 /** The layer's name, and its activation where that is the same in all runs. */
@@ -51,7 +47,7 @@ function labelOf(layer: LayerReport, inspections: readonly RunInspection[], inde
 }
 
 const text = (x: number, y: number, content: string, anchor = 'start', style = ''): string =>
-  `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" font-family="system-ui, sans-serif" font-size="11" ${style}>${escapeXml(content)}</text>`;
+  `<text x="${round(x)}" y="${round(y)}"${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}${style === '' ? '' : ` ${style}`}>${escapeXml(content)}</text>`;
 const rect = (x: number, y: number, width: number, height: number, fill: string): string =>
   `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill="${fill}"/>`;
 const round = (value: number): string => String(Math.round(10 * value) / 10);
@@ -89,7 +85,7 @@ function block({ run, layers }: RunInspection, x: number, scale: LogScale, isOne
   let at = units;
   const heads = shares.map(({ key, color }) => {
     const head = text(at, top - 8, key, 'start', `fill="${color}" font-weight="bold"`);
-    at += 8 + 6.2 * key.length;
+    at += 10 + 6.8 * key.length;
     return head;
   });
   return [
