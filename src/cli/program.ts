@@ -4,6 +4,7 @@ import { registerBench } from './bench.js';
 import type { Context, Register } from './command.js';
 import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
+import { registerExplain } from './explain.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
 import { registerGenerate } from './generate.js';
 import { registerInspect } from './inspect.js';
@@ -17,6 +18,7 @@ const commands: readonly Register[] = [
   registerTrain,
   registerGenerate,
   registerEvaluate,
+  registerExplain,
   registerInspect,
   registerActivations,
   registerBench,
