@@ -13,6 +13,7 @@ export {
   unpackGate,
 } from './layers/feed-forward.js';
 export { FormulaLayer } from './layers/formula-layer.js';
+export { type ForwardCall, type ForwardHook, onForward } from './layers/hooks.js';
 export { type Distribution, Initializer } from './layers/initialization.js';
 export {
   deviationOf,
