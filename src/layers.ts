@@ -1,6 +1,7 @@
 /** `sluice/layers`: what models are made of. */
 export { Attention, type AttentionInputs, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
 export { Conv1d, Conv2d, type ConvolutionOptions, type LineConvolutionOptions } from './layers/convolution.js';
+export { ConvolutionCache, type ConvolutionCacheShape } from './layers/convolution-cache.js';
 export { alphaDropout, dropout } from './layers/dropout.js';
 export { Embedding } from './layers/embedding.js';
 export {

@@ -3,6 +3,7 @@ import { completeOptions, type OptionTable } from '../base/options.js';
 import type { Pair } from '../kernels/windows.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import { convolve } from '../tensor/operations/convolution.js';
+import type { ConvolutionCache } from './convolution-cache.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { requireAxes } from './shapes.js';
@@ -54,6 +55,8 @@ function paddingOf(
     remedy: 'Give the number of zeros on either side.',
   });
 }
+
+const none: Pair = [0, 0];
 
 /** Channels of a convolution, from the input to the output. */
 interface Channels {
@@ -109,7 +112,13 @@ export class Conv1d extends Convolution {
     this.#padding = paddingOf('Conv1d', padding, kernel, options);
   }
 
-  forward(x: Tensor): Tensor {
+  /** How many elements before its own a causal convolution sees. */
+  get reach(): number {
+    return this.#options.dilation * ((this.weight.shape[2] ?? 1) - 1);
+  }
+
+  /** With a cache, of a causal convolution, after what the cache has seen. */
+  forward(x: Tensor, cache?: ConvolutionCache): Tensor {
     const { stride, dilation, groups } = this.#options;
     requireAxes('a Conv1d', { batch: undefined, channels: (this.weight.shape[1] ?? 1) * groups, length: undefined }, x);
     // A line of pixels lies along the axis that suits its memory: channels side by side are taken pixel by pixel.
@@ -117,10 +126,11 @@ export class Conv1d extends Convolution {
     const across = <T>(along: T, other: T): readonly [T, T] => (isUpright ? [along, other] : [other, along]);
     const axis = isUpright ? 3 : 2;
     const options = { stride: across(stride, 1), dilation: across(dilation, 1), groups };
-    const padding = across(this.#padding, [0, 0]);
-    return internal(() =>
-      convolve(x.unsqueeze(axis), this.weight.unsqueeze(axis), this.bias, { ...options, padding }).squeeze(axis),
-    );
+    const padding = across(cache === undefined ? this.#padding : none, none);
+    return internal(() => {
+      const line = (cache?.extend(x) ?? x).unsqueeze(axis);
+      return convolve(line, this.weight.unsqueeze(axis), this.bias, { ...options, padding }).squeeze(axis);
+    });
   }
 }
 
