@@ -15,7 +15,7 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.maxValue(most, `is at most ${most}`),
   );
 /** The model types of all tasks. */
-const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag'] as const;
+const modelNames = ['llama', 'arcee', 'gated-conv', 'lenet', 'lenet1989', 'mlp', 'perceptron', 'bag'] as const;
 /** The optimizers, and two names for SGD with momentum. */
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'lion'] as const;
 /** The losses of examples: two of classes, two of values. */
@@ -45,7 +45,7 @@ export const settingsSchema = v.strictObject({
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens)',
+    'model type: llama (gated block), arcee (plain block), gated-conv; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens)',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -75,6 +75,14 @@ export const settingsSchema = v.strictObject({
   heads: about(size, 'attention heads'),
   kvHeads: about(size, 'heads of keys and values; divides heads'),
   hidden: about(size, 'final width of the feed-forward block; units of a hidden layer of an MLP'),
+  kernel: about(
+    whole(1, 4096),
+    'tokens that a layer of gated-conv sees, its own the last; pixels across a window of lenet',
+  ),
+  pooling: about(
+    v.picklist(['max', 'average'], 'is max or average'),
+    'what lenet takes of each 2 x 2 pixels: max or average',
+  ),
   ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
   activation: about(
     v.optional(text),
@@ -165,6 +173,8 @@ export const defaults: Defaults = {
   dim: 128,
   layers: 4,
   heads: 4,
+  kernel: 4,
+  pooling: 'max',
   ffn: 'swiglu',
   dropout: 0,
   context: 128,
