@@ -132,7 +132,7 @@ void sluice_copy_view(void *to, double from, const double *shape, const double *
 
 /* Long enough to meet the next launch of a busy host, short enough to leave the core to others. */
 enum { SPIN_NANOSECONDS = 60000, PAUSES_PER_LOOK = 64 };
-enum { JOBS = 64, MOST_WORDS = 256 };
+enum { JOBS = 512, MOST_WORDS = 256 };
 
 struct job {
   kernel_function kernel;
@@ -143,12 +143,19 @@ struct job {
 };
 
 /*
- * Jobs run one after the other, each by all threads that are free. `ticket` packs what must change at once: the number
- * of the job that runs (mod 2^32), and of its next chunk. Who ends a job's last chunk turns to the next job.
+ * Jobs run one after the other, each by all threads that are free: half of them take chunks from its front, the others
+ * from its back, so that on two cores each finds in its cache what it wrote before. `ticket` packs what must change at
+ * once: the number of the job that runs (mod 2^32), and how many chunks were taken at its front and its back. Who ends
+ * a job's last chunk turns to the next job.
  */
 #define JOB ((uint64_t)1 << 32)
+#define BACK ((uint64_t)1 << 16)
+#define FRONT ((uint64_t)1)
+enum { MOST_CHUNKS = 0xffff };
 #define job_of(ticket) ((uint32_t)((ticket) >> 32))
-#define chunk_of(ticket) ((uint32_t)(ticket))
+#define back_of(ticket) ((uint32_t)(ticket) >> 16)
+#define front_of(ticket) ((uint32_t)(ticket) & 0xffff)
+#define taken_of(ticket) (back_of(ticket) + front_of(ticket))
 
 struct pool {
   _Alignas(128) _Atomic uint64_t ticket;
@@ -177,21 +184,12 @@ static int64_t now(void) {
 
 static bool is_done(struct pool *pool) { return job_of(atomic_load(&pool->ticket)) == atomic_load(&pool->queued); }
 
-/* Takes the next chunk of the job that runs, if it has one left; gives whether it did. */
-static bool take_chunk(struct pool *pool, uint64_t *ticket) {
-  *ticket = atomic_load(&pool->ticket);
-  for (;;) {
-    if (job_of(*ticket) == atomic_load(&pool->queued)) return false;
-    if (chunk_of(*ticket) >= atomic_load(&pool->jobs[job_of(*ticket) % JOBS].chunks)) return false;
-    if (atomic_compare_exchange_weak(&pool->ticket, ticket, *ticket + 1)) return true;
-  }
+static bool leaves_chunk(struct pool *pool, uint64_t ticket) {
+  return job_of(ticket) != atomic_load(&pool->queued) &&
+         taken_of(ticket) < atomic_load(&pool->jobs[job_of(ticket) % JOBS].chunks);
 }
 
-static bool has_chunk(struct pool *pool) {
-  const uint64_t ticket = atomic_load(&pool->ticket);
-  return job_of(ticket) != atomic_load(&pool->queued) &&
-         chunk_of(ticket) < atomic_load(&pool->jobs[job_of(ticket) % JOBS].chunks);
-}
+static bool has_chunk(struct pool *pool) { return leaves_chunk(pool, atomic_load(&pool->ticket)); }
 
 static void wake(struct pool *pool) {
   if (atomic_load(&pool->sleepers) == 0) return;
@@ -200,14 +198,18 @@ static void wake(struct pool *pool) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Runs a chunk of the job at hand, if it has one left; gives whether it did. */
 static bool run_chunk(struct pool *pool, int thread) {
-  uint64_t ticket;
-  if (!take_chunk(pool, &ticket)) return false;
+  const bool at_back = thread % 2 != 0;
+  uint64_t ticket = atomic_load(&pool->ticket);
+  do {
+    if (!leaves_chunk(pool, ticket)) return false;
+  } while (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket + (at_back ? BACK : FRONT)));
   struct job *job = &pool->jobs[job_of(ticket) % JOBS];
   const uint32_t chunks = atomic_load(&job->chunks);
-  const int64_t begin = chunk_of(ticket) * job->grain, rest = job->count - begin;
+  const int64_t chunk = at_back ? chunks - 1 - back_of(ticket) : front_of(ticket), begin = chunk * job->grain;
   char *scratch = pool->scratch == NULL ? NULL : pool->scratch + (size_t)thread * pool->stride;
-  job->kernel(job->args, begin, begin + (rest < job->grain ? rest : job->grain), scratch);
+  job->kernel(job->args, begin, least(begin + job->grain, job->count), scratch);
   if (atomic_fetch_add(&job->done, 1) + 1 == chunks) {
     atomic_store(&pool->ticket, (uint64_t)(job_of(ticket) + 1) * JOB);
     wake(pool);
@@ -353,7 +355,7 @@ int sluice_launch(double handle, double kernel, const double *args, int words, d
   struct job *job = &pool->jobs[number % JOBS];
   job->kernel = function;
   job->count = (int64_t)count;
-  job->grain = (int64_t)grain;
+  job->grain = (int64_t)grain * ((int64_t)count / (int64_t)grain / MOST_CHUNKS + 1);
   memcpy(job->args, args, sizeof(double) * (size_t)words);
   atomic_store(&job->done, 0);
   atomic_store(&job->chunks, (uint32_t)((job->count + job->grain - 1) / job->grain));
