@@ -4,6 +4,7 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { missingPolicies } from '../data/table-encoding.js';
 import { openableDevices } from '../devices/open.js';
+import { mostThreads } from '../devices/threads.js';
 import { schemeNames } from '../layers/initialization-schemes.js';
 import { scheduleNames } from '../training/schedules.js';
 
@@ -131,7 +132,7 @@ export const settingsSchema = v.strictObject({
   ),
   seed: about(whole(0), 'seed of all randomness'),
   device: about(text, `where to compute: ${openableDevices.join(', ')}`),
-  threads: about(v.optional(whole(1, 1024)), 'threads that compute'),
+  threads: about(v.optional(whole(1, mostThreads)), 'threads that compute'),
   deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
 });
 
