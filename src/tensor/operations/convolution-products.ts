@@ -15,6 +15,7 @@ import {
 import type { Tracker } from '../storage.js';
 import type { ConvolutionOptions } from './convolution.js';
 import { multiply, swapped } from './matmul.js';
+import { isStoredInner } from './unfolding.js';
 
 /**
  * Elements of windows that are made at a time: they stay in a second-level cache between what writes and what reads them.
@@ -44,7 +45,7 @@ export class ConvolutionProducts {
     this.#groups = groups;
     this.#kernels = kernels;
     this.#counts = counts;
-    this.isInner = groups === 1 && (images.shape[1] ?? 1) > 1 && images.strides[1] === 1;
+    this.isInner = groups === 1 && isStoredInner(images);
     this.#images = images.shape[0] ?? 1;
     const [outputs = 1] = kernels;
     this.stored = this.isInner ? [this.#images, ...counts, outputs] : [this.#images, outputs, ...counts];
