@@ -30,7 +30,7 @@ export { LayerNorm, RmsNorm } from './layers/normalization.js';
 export {
   Gru,
   Lstm,
-  type LstmOptions,
+  type OutputUnits,
   Recurrent,
   type RecurrentInputs,
   type RecurrentOptions,
