@@ -1,7 +1,14 @@
 import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
 import { randomKey } from '../base/random.js';
-import { type Batch, ignoreIndex, requireStreams, type StreamBatch, sampleBatch, streamBatch } from '../data/batches.js';
+import {
+  type Batch,
+  ignoreIndex,
+  requireStreams,
+  type StreamBatch,
+  sampleBatch,
+  streamBatch,
+} from '../data/batches.js';
 import type { TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
@@ -81,8 +88,7 @@ export class Trainer {
     this.#done = done;
     const { batch, context } = this.options;
     if (model.carries === true) requireStreams(source, context, batch * accumulate);
-    this.#carried =
-      model.carries === true ? Array.from({ length: accumulate }, () => model.makeCaches(batch)) : [];
+    this.#carried = model.carries === true ? Array.from({ length: accumulate }, () => model.makeCaches(batch)) : [];
   }
 
   /** What is carried on to the next step, by name. */
