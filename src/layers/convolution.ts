@@ -47,7 +47,7 @@ function paddingOf(
 ): Pair {
   if (typeof padding === 'number') return [padding, padding];
   const reach = dilation * (kernel - 1);
-  if (padding === 'causal') return [reach, 0];
+  if (padding === 'causal' && layer === 'Conv1d') return [reach, 0];
   if (padding === 'same' && stride === 1) return [Math.floor(reach / 2), Math.ceil(reach / 2)];
   throw new SluiceError('argument', {
     rule: `the padding of a ${layer} is a number, or same with stride 1${layer === 'Conv1d' ? ', or causal' : ''}`,
