@@ -4,10 +4,8 @@ import type { BlasProduct } from './blas.js';
 export const reading = { direct: 0, shared: 1, own: 2 } as const;
 
 export interface MatmulPlan {
-  /** Terms that are summed at a time; never depends on the threads, since it shapes the sums. */
+  /** Terms that are summed at a time; depends on k alone, since it shapes the sums. */
   readonly depth: number;
-  /** Parts of k that are summed apart, by different work items, and then together; as independent of the threads. */
-  readonly sums: number;
   readonly readA: number;
   readonly readB: number;
   /** Work items cut C into rowBlocks x columnBlocks. */
@@ -30,33 +28,9 @@ const smallBytes = 32_768; // a B that stays in the first-level cache
 const largeBytes = 1 << 20; // a B that leaves the second-level cache
 const fewRows = 512; // as many of A, mostDepth deep, are read again and again from the second-level cache
 const itemsPerThread = 4;
-const mostSummed = 131_072; // numbers of C
-const fewestRead = 196_608; // numbers of A: for fewer, adding the sums takes longer than it saves
-const fewestTerms = 256;
-const mostTermDepth = 128;
 
 /** Which operand is packed when, and how C is shared out. */
 export function planMatmul(product: BlasProduct, threads: number): MatmulPlan {
-  return isWeightGradient(product) ? planByTerms(product, threads) : planByBlocks(product, threads);
-}
-
-/** Columns of both operands are multiplied over many rows of them, into a C that stays in the second-level cache. */
-function isWeightGradient({ batch, m, n, k, a, b }: BlasProduct): boolean {
-  const isTurned = a.rowStride === 1 && a.columnStride !== 1 && b.columnStride === 1;
-  return batch === 1 && isTurned && m * n <= mostSummed && m * k >= fewestRead && k >= fewestTerms;
-}
-
-/** By parts of k: each thread reads whole rows of A and B, as memory has them, and those that it has written before. */
-function planByTerms({ m, n, k }: BlasProduct, threads: number): MatmulPlan {
-  const sums = 2;
-  const rowBlocks = Math.min(Math.ceil(threads / sums), Math.ceil(m / fewestBlockRows));
-  const depth = evenly(Math.ceil(k / sums), mostTermDepth);
-  const isDirectB = 4 * depth * n <= smallBytes && n % mostPanel === 0;
-  const readB = isDirectB ? reading.direct : reading.own;
-  return { depth, sums, readA: reading.own, readB, rowBlocks, columnBlocks: 1 };
-}
-
-function planByBlocks(product: BlasProduct, threads: number): MatmulPlan {
   const { batch, m, n, k, b } = product;
   const depth = evenly(k, mostDepth);
   const bytes = 4 * k * n;
@@ -70,23 +44,22 @@ function planByBlocks(product: BlasProduct, threads: number): MatmulPlan {
     const fewest = Math.min(workers, Math.ceil(n / mostPanel));
     const columnBlocks = Math.max(Math.ceil(n / groupColumns), wanted, fewest);
     const readA = isDirectA || (product.a.columnStride === 1 && m <= fewestBlockRows) ? reading.direct : reading.shared;
-    return { depth, sums: 1, readA, readB: isDirectB ? reading.direct : reading.own, rowBlocks: 1, columnBlocks };
+    return { depth, readA, readB: isDirectB ? reading.direct : reading.own, rowBlocks: 1, columnBlocks };
   }
   const readB = bytes > smallBytes ? reading.shared : isDirectB ? reading.direct : reading.own;
   const blockRows = Math.max(fewestBlockRows, Math.min(mostBlockRows, blockNumbers / depth));
   const wanted = Math.min(itemsPerThread * workers, Math.ceil(m / fewestBlockRows));
   const rowBlocks = workers * Math.ceil(Math.max(m / blockRows, wanted) / workers);
-  return { depth, sums: 1, readA: isDirectA ? reading.direct : reading.own, readB, rowBlocks, columnBlocks: 1 };
+  return { depth, readA: isDirectA ? reading.direct : reading.own, readB, rowBlocks, columnBlocks: 1 };
 }
 
 const fewColumns = 384; // fewer repeat each number of A too seldom to pay for its packing
 const fewColumnsTurned = 128; // the same where A is read by columns
-const crowded = 1024; // multiples of it as a stride put a tile's rows into the same few sets of a cache
-const crowdedTurned = 512;
+const crowded = 512; // multiples of it as a stride put a tile's rows into the same few sets of a cache
 
 function readsDirectly({ n, a }: BlasProduct): boolean {
   if (a.columnStride === 1) return n < fewColumns && a.rowStride % crowded !== 0;
-  return a.rowStride === 1 && n <= fewColumnsTurned && a.columnStride % crowdedTurned !== 0;
+  return a.rowStride === 1 && n <= fewColumnsTurned && a.columnStride % crowded !== 0;
 }
 
 /** How much of their time threads work that share `size` in whole steps. */

@@ -1,6 +1,6 @@
 /*
- * C = A B, or C += A B, in tiles that stay in registers. A work item is a block of C, or of one of its partial sums; each
- * number is summed in the order of k, in parts of `depth`, whatever the blocks are.
+ * C = A B, or C += A B, in tiles that stay in registers. A work item is a block of C; each of its numbers is summed in
+ * the order of k, in parts of `depth`, whatever the blocks are.
  */
 struct NAME(tile) {
   const float *a, *b;
@@ -88,8 +88,6 @@ static void NAME(strips)(struct NAME(tile) t, int64_t a_panel, int64_t b_panel, 
 /* A part of C: rows first to last, columns from to to. */
 struct NAME(part) {
   int64_t batch, first, last, from, to;
-  float *c; /* of the batch */
-  int64_t c_row;
 };
 
 /* A as the tiles read it; returns the step from one panel of TILE_ROWS rows to the next. */
@@ -129,15 +127,14 @@ static int64_t NAME(place_b)(const struct matmul *w, const struct NAME(part) *p,
 }
 
 /* The part's sums over k to k + depth, by groups of columns whose B stays in the second-level cache. */
-static void NAME(block)(const struct matmul *w, const struct NAME(part) *p, int64_t k, int64_t depth, int add,
-                        float *scratch) {
-  struct NAME(tile) t = {.c_row = p->c_row, .depth = depth, .add = add};
+static void NAME(block)(const struct matmul *w, const struct NAME(part) *p, int64_t k, int64_t depth, float *scratch) {
+  struct NAME(tile) t = {.c_row = w->c_row, .depth = depth, .add = w->accumulate || k > 0};
   const int64_t a_panel = NAME(place_a)(w, p, k, scratch + GROUP_COLUMNS * w->depth, &t);
   const int64_t most = w->read_b == OWN ? GROUP_COLUMNS : round_up(GROUP_NUMBERS / (depth + 1), PANEL);
   for (int64_t column = p->from; column < p->to; column += most) {
     const int64_t columns = least(most, p->to - column);
     const int64_t b_panel = NAME(place_b)(w, p, k, column, columns, scratch, &t);
-    t.c = p->c + p->first * p->c_row + column;
+    t.c = w->c + p->batch * w->c_batch + p->first * w->c_row + column;
     NAME(strips)(t, a_panel, b_panel, p->last - p->first, columns);
   }
 }
@@ -145,22 +142,17 @@ static void NAME(block)(const struct matmul *w, const struct NAME(part) *p, int6
 void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
   const struct matmul w = read_matmul(args);
   const int64_t tiles = (w.m + TILE_ROWS - 1) / TILE_ROWS, panels = (w.n + PANEL - 1) / PANEL;
-  const int64_t per_sum = (w.k + w.sums - 1) / w.sums;
   for (int64_t item = begin; item < end; item++) {
-    const int64_t row = item % w.row_blocks, column = item / w.row_blocks % w.column_blocks;
-    const int64_t rest = item / w.row_blocks / w.column_blocks, sum = rest % w.sums, batch = rest / w.sums;
+    const int64_t row = item % w.row_blocks, rest = item / w.row_blocks, column = rest % w.column_blocks;
     const struct NAME(part) part = {
-        .batch = batch,
+        .batch = rest / w.column_blocks,
         .first = row * tiles / w.row_blocks * TILE_ROWS,
         .last = least((row + 1) * tiles / w.row_blocks * TILE_ROWS, w.m),
         .from = column * panels / w.column_blocks * PANEL,
         .to = least((column + 1) * panels / w.column_blocks * PANEL, w.n),
-        .c = sum == 0 ? w.c + batch * w.c_batch : w.partial + (sum - 1) * w.m * w.n,
-        .c_row = sum == 0 ? w.c_row : w.n,
     };
-    const int64_t from = sum * per_sum, to = least(from + per_sum, w.k);
-    int64_t k = from;
-    do NAME(block)(&w, &part, k, least(w.depth, to - k), k > from || (sum == 0 && w.accumulate), (float *)scratch);
-    while ((k += w.depth) < to);
+    int64_t k = 0;
+    do NAME(block)(&w, &part, k, least(w.depth, w.k - k), (float *)scratch);
+    while ((k += w.depth) < w.k);
   }
 }

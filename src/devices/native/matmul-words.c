@@ -11,19 +11,18 @@ enum { DIRECT, SHARED, OWN };
 
 struct matmul {
   int64_t m, n, k, a_batch, a_row, a_column, b_batch, b_row, b_column, c_batch, c_row, accumulate;
-  int64_t depth, sums, row_blocks, column_blocks, read_a, read_b;
+  int64_t depth, row_blocks, column_blocks, read_a, read_b;
   const float *a, *b;
   float *c, *packed_a, *packed_b;
-  float *partial; /* [sums - 1, m, n]: what is added to C afterwards */
 };
 
 static inline struct matmul read_matmul(const double *w) {
   return (struct matmul){
       .m = w[0], .n = w[1], .k = w[2], .a_batch = w[3], .a_row = w[4], .a_column = w[5],
       .b_batch = w[6], .b_row = w[7], .b_column = w[8], .c_batch = w[9], .c_row = w[10], .accumulate = w[11],
-      .depth = w[12], .sums = w[13], .row_blocks = w[14], .column_blocks = w[15], .read_a = w[16], .read_b = w[17],
-      .a = ADDRESS(const float, w[18]), .b = ADDRESS(const float, w[19]), .c = ADDRESS(float, w[20]),
-      .packed_a = ADDRESS(float, w[21]), .packed_b = ADDRESS(float, w[22]), .partial = ADDRESS(float, w[23]),
+      .depth = w[12], .row_blocks = w[13], .column_blocks = w[14], .read_a = w[15], .read_b = w[16],
+      .a = ADDRESS(const float, w[17]), .b = ADDRESS(const float, w[18]), .c = ADDRESS(float, w[19]),
+      .packed_a = ADDRESS(float, w[20]), .packed_b = ADDRESS(float, w[21]),
   };
 }
 

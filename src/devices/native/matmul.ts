@@ -54,7 +54,7 @@ let isWide: boolean | undefined;
 const writer = /* @__PURE__ */ new ArgumentWriter();
 
 /** The words of matmul-words.c. */
-function wordsOf(product: BlasProduct, plan: MatmulPlan, place = { a: 0, b: 0, partial: 0 }): Float64Array {
+function wordsOf(product: BlasProduct, plan: MatmulPlan, packed = { a: 0, b: 0 }): Float64Array {
   const { batch, m, n, k, a, b, c, accumulate } = product;
   const isOne = batch === 1;
   writer.start().number(m).number(n).number(k);
@@ -65,40 +65,36 @@ function wordsOf(product: BlasProduct, plan: MatmulPlan, place = { a: 0, b: 0, p
   writer
     .number(accumulate ? 1 : 0)
     .number(plan.depth)
-    .number(plan.sums)
     .number(plan.rowBlocks)
     .number(plan.columnBlocks);
   writer.number(plan.readA).number(plan.readB);
-  for (const address of [a.address, b.address, c.address, place.a, place.b, place.partial]) writer.number(address);
-  return writer.words;
+  return writer.number(a.address).number(b.address).number(c.address).number(packed.a).number(packed.b).words;
 }
 
 function multiplyTiles(launcher: Launcher, product: BlasProduct): void {
   const { batch, m, n, k } = product;
   const plan = planMatmul(product, launcher.threads);
-  const { depth, sums, readA, readB, rowBlocks, columnBlocks } = plan;
-  const items = batch * sums * rowBlocks * columnBlocks;
+  const { depth, readA, readB, rowBlocks, columnBlocks } = plan;
+  const items = batch * rowBlocks * columnBlocks;
   const rows = Math.ceil(m / rowBlocks) + 2 * mostTileRows;
   const scratch = 4 * depth * (groupColumns + (readA === reading.own ? rows : 0));
   const aNumbers = readA === reading.shared ? batch * roundUp(m, mostTileRows * 12) * k : 0;
   const bNumbers = readB === reading.shared ? batch * roundUp(n, mostPanel) * k : 0;
-  const numbers = aNumbers + bNumbers + (sums - 1) * m * n;
-  const a = numbers > 0 ? launcher.workspace(4 * numbers + 64) : 0;
-  const words = wordsOf(product, plan, { a, b: a + 4 * aNumbers, partial: a + 4 * (aNumbers + bNumbers) });
-  if (aNumbers + bNumbers > 0) {
+  const a = aNumbers + bNumbers > 0 ? launcher.workspace(4 * (aNumbers + bNumbers) + 64) : 0;
+  const words = wordsOf(product, plan, { a, b: a + 4 * aNumbers });
+  if (a !== 0) {
     const groups = aNumbers > 0 ? Math.ceil(m / groupRows) : Math.ceil(n / groupColumns);
     const parts = Math.ceil(k / groupDepth);
     launcher.launch(launcher.kernel('matmul pack', packSource), words, batch * groups * parts, 1);
   }
   const grain = Math.ceil((grainFlops * items) / (2 * batch * m * n * Math.max(1, k)));
   launcher.launch(launcher.kernel('matmul tile', tileSource), words, items, grain, scratch);
-  if (sums > 1) launcher.launch(launcher.kernel('matmul sum', sumSource), words, m, Math.ceil(grainNumbers / n));
 }
 
 /** Contiguous columns of B: dot products along memory. */
 function multiplyDots(launcher: Launcher, product: BlasProduct): void {
   const { batch, m, n, k } = product;
-  const plan = { depth: k, sums: 1, readA: reading.direct, readB: reading.direct, rowBlocks: 1, columnBlocks: 1 };
+  const plan = { depth: k, readA: reading.direct, readB: reading.direct, rowBlocks: 1, columnBlocks: 1 };
   const kernel = launcher.kernel(`matmul dots ${m}`, () => dotsSource(m));
   const items = batch * Math.ceil(n / dotColumns);
   launcher.launch(kernel, wordsOf(product, plan), items, Math.ceil(grainNumbers / (k * dotColumns)));
@@ -109,7 +105,7 @@ function multiplyRows(launcher: Launcher, product: BlasProduct): void {
   const { batch, m, n, k } = product;
   const share = roundUp(Math.ceil(n / (2 * launcher.threads)), fewestRowColumns);
   const depth = Math.min(mostRowColumns, share);
-  const plan = { depth, sums: 1, readA: reading.direct, readB: reading.direct, rowBlocks: 1, columnBlocks: 1 };
+  const plan = { depth, readA: reading.direct, readB: reading.direct, rowBlocks: 1, columnBlocks: 1 };
   const grain = Math.ceil(grainNumbers / (k * depth));
   const scratch = 4 * m * (depth + mostPanel);
   const kernel = launcher.kernel('matmul rows', rowsSource);
@@ -125,7 +121,6 @@ const source = (prefix: string, file: string, define = ''): KernelSource =>
   );
 const packSource = (): KernelSource => source('pack', 'matmul-pack.c');
 const tileSource = (): KernelSource => source('tile', 'matmul-tile.c');
-const sumSource = (): KernelSource => source('sum', 'matmul-sum.c');
 const rowsSource = (): KernelSource => source('rows', 'matmul-rows.c');
 const dotsSource = (rows: number): KernelSource => source(`dots${rows}`, 'matmul-dots.c', `#define ROWS ${rows}`);
 
