@@ -1,7 +1,6 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { hiddenWidth } from '../layers/widths.js';
-import { completeOptimizer } from './optimizer-settings.js';
 import { defaults, type PartialSettings, type Settings } from './settings.js';
 
 /** Sizes by the number of parameters they have with their own tokenizer. */
@@ -87,18 +86,9 @@ function blockOf({ model, ffn, activation }: PartialSettings): string {
 export const stated = (given: PartialSettings): Partial<Settings> =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 
-/** The settings of a language model, each that was left open from what it depends on. */
-export function completeCausal(given: PartialSettings): Settings {
-  const { data } = given;
-  if (data === undefined) {
-    throw new SluiceError('argument', {
-      rule: 'training needs a text',
-      received: 'no --data',
-      remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
-    });
-  }
-  const plain = { ...defaults, ...stated(given), data, ffn: blockOf(given) };
-  const settings = completeOptimizer(given, plain);
+/** The settings of a LLaMA or an Arcee, each that was left open from what it depends on. */
+export function completeLlama(given: PartialSettings & Pick<Settings, 'data'>): Settings {
+  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOf(given) };
   const isPlain = settings.ffn === 'mlp';
   return {
     ...settings,

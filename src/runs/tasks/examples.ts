@@ -124,11 +124,10 @@ function completeExamples(source: ExampleSource, given: PartialSettings): Settin
   // Of what says how long to train, what is given counts alone.
   const { steps: _, ...usual } = { ...type.defaults, ...source.defaults };
   const steps = source.defaults.steps ?? type.defaults.steps ?? defaults.steps;
-  const plain = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
-  const learnsByGradients = type.settings.includes('optimizer');
-  const settings = learnsByGradients ? completeOptimizer(given, plain) : plain;
+  const settings = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
   const { hidden = 1, minLr = settings.lr / 10 } = settings;
-  return { ...settings, task: source.name, hidden, kvHeads: settings.heads, minLr };
+  const complete = { ...settings, task: source.name, hidden, kvHeads: settings.heads, minLr };
+  return type.settings.includes('optimizer') ? completeOptimizer(given, complete) : complete;
 }
 
 async function openDraft(source: ExampleSource, settings: Settings): Promise<Draft> {
