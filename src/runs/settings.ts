@@ -80,6 +80,10 @@ export const settingsSchema = v.strictObject({
     v.optional(text),
     'activation of a block mlp (relu2) or gated (silu): a name, or its text in x such as "x*tanh(softplus(x))"',
   ),
+  param: about(
+    v.optional(text),
+    'a parameter of the activation or the gate: slope=0.2, or slope=learned; several with commas between',
+  ),
   dropout: about(share, 'dropout probability'),
   context: about(size, 'tokens in a sequence'),
   batch: about(size, 'sequences in a micro-batch'),
@@ -142,6 +146,7 @@ type Open =
   | 'loss'
   | 'initialization'
   | 'surrogate'
+  | 'param'
   | 'momentum'
   | 'dampening'
   | 'nesterov'
@@ -204,6 +209,7 @@ const examples: Omit<Settings, keyof Defaults> = {
   hidden: 352,
   kvHeads: 2,
   minLr: 1e-4,
+  param: 'slope=0.2',
   momentum: 0.9,
   dampening: 0.1,
   nesterov: true,

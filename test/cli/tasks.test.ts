@@ -42,6 +42,7 @@ describe('two rings', () => {
     expect(json()).toMatchObject({ data: 'rings', step: 200, accuracy: 1, macroF1: 1, examples: 6400 });
     expect(readdirSync(run).sort()).toEqual([
       'checkpoints',
+      'config.json',
       'dataset.json',
       'examples',
       'metrics.jsonl',
