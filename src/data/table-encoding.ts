@@ -70,7 +70,7 @@ export function completeRows(
     if (missing === 'drop') return false;
     const [column, i] = hole;
     const remedy =
-      missing === 'mean'
+      column === target
         ? 'What is to be predicted cannot be filled in: use --missing drop to leave such rows out.'
         : 'Use --missing mean to fill it in, or --missing drop to leave such rows out.';
     throw cellError({ path: table.path, line, column }, 'has a value', cells[i] ?? '', remedy);
@@ -152,6 +152,13 @@ export function fitEncoding(
 function inputColumn(table: Table, name: string, training: readonly TableRow[]): Column {
   const at = columnOf(table, name);
   const cells = table.rows.flatMap(({ cells }) => (isMissing(cells[at] ?? '') ? [] : [cells[at] ?? '']));
+  if (cells.length === 0) {
+    throw new SluiceError('data', {
+      rule: `${name} of ${table.path} has a value in some row`,
+      received: `${plural(table.rows.length, 'row')} without one`,
+      remedy: 'Leave the column out by naming the others with --inputs.',
+    });
+  }
   const numbers = cells.filter(isNumber).length;
   // A column with some numbers is one of numbers in which the others are mistakes.
   if (2 * numbers > cells.length) return numberColumn(table, name, training);

@@ -13,7 +13,7 @@ export function encodeTexts(table: Table, { inputs, target }: TableEncoding, tok
   const at = columnOf(table, text?.name ?? '');
   const targetAt = columnOf(table, target.name);
   const sequences = table.rows.map(({ line, cells }) => {
-    const ids = tokenizer.encode(cells[at] ?? '');
+    const ids = encodeLine(`line ${line} of ${table.path}`, cells[at] ?? '', tokenizer);
     if (ids.length > 0) return ids;
     throw new SluiceError('data', {
       rule: `line ${line} of ${table.path} has a text`,
@@ -39,6 +39,17 @@ export function encodeTexts(table: Table, { inputs, target }: TableEncoding, tok
     });
   });
   return { count: sequences.length, width: 1, inputs: tokens, offsets, targets };
+}
+
+/** What the tokenizer cannot take is told with its line. */
+function encodeLine(place: string, text: string, tokenizer: Tokenizer): ArrayLike<number> {
+  try {
+    return tokenizer.encode(text);
+  } catch (cause) {
+    if (!(cause instanceof SluiceError)) throw cause;
+    const { rule, received, remedy = 'Leave the line out.' } = cause;
+    throw new SluiceError('data', { rule: `${place}: ${rule}`, received, remedy, cause });
+  }
 }
 
 /** Lines of JSON, each with the named fields, as a table. @throws SluiceError `data` with file and line. */

@@ -39,10 +39,7 @@ type Chosen = Partial<Settings> & Pick<Settings, 'optimizer'>;
  * Settings with those of the optimizer that were left open filled in; AdamW's are there already.
  * @throws SluiceError `argument` for a setting that this optimizer has not, and for those that contradict each other.
  */
-export function completeOptimizer<S extends Chosen & Pick<Settings, 'lr' | 'clip'>>(
-  given: PartialSettings,
-  settings: S,
-): S {
+export function completeOptimizer(given: PartialSettings, settings: Settings): Settings {
   const said = { ...shorthands[given.optimizer ?? ''], ...given };
   const optimizer = named(settings.optimizer);
   const own = optionsOf(optimizer);
@@ -59,8 +56,10 @@ export function completeOptimizer<S extends Chosen & Pick<Settings, 'lr' | 'clip
   const chosen = { optimizer, ...Object.fromEntries(own.map((name) => [name, said[name] ?? usual[name]])) };
   const { options } = ruleOf(chosen);
   const whole = Object.fromEntries(own.map((name) => [name, options[name]]));
-  const rate = said.momentum === undefined ? (rates[optimizer] ?? 1) : 1;
-  return { ...settings, ...whole, optimizer, lr: given.lr ?? settings.lr * rate };
+  const isOpen = said.momentum === undefined && given.lr === undefined;
+  const rate = isOpen ? (rates[optimizer] ?? 1) : 1;
+  const minLr = given.minLr ?? settings.minLr * rate;
+  return { ...settings, ...whole, optimizer, lr: settings.lr * rate, minLr };
 }
 
 /** The update rule that settings describe. */

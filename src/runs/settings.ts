@@ -109,6 +109,10 @@ export const settingsSchema = v.strictObject({
     v.optional(v.pipe(v.number(), v.finite('is finite'))),
     "what the bias of an LSTM's forget gate begins with",
   ),
+  param: about(
+    v.optional(text),
+    'a parameter of the activation or the gate: slope=0.2, or slope=learned; several with commas between',
+  ),
   dropout: about(share, 'dropout probability'),
   context: about(size, 'tokens in a sequence'),
   batch: about(size, 'sequences in a micro-batch'),
@@ -173,6 +177,7 @@ type Open =
   | 'surrogate'
   | 'gateActivation'
   | 'forgetBias'
+  | 'param'
   | 'momentum'
   | 'dampening'
   | 'nesterov'
@@ -239,6 +244,7 @@ const examples: Omit<Settings, keyof Defaults> = {
   hidden: 352,
   kvHeads: 2,
   minLr: 1e-4,
+  param: 'slope=0.2',
   momentum: 0.9,
   dampening: 0.1,
   nesterov: true,

@@ -65,7 +65,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
   const share = [-0.1, 1, none];
   const text = ['', 5, ['a']];
   const nonsense: Readonly<Record<SettingName, readonly unknown[]>> = {
-    ...{ data: text, task: text, model: ['lama', 1], tokenizer: text, ffn: text, activation: text },
+    ...{ data: text, task: text, model: ['lama', 1], tokenizer: text, ffn: text, activation: text, param: text },
     ...{ dim: size, layers: size, heads: size, kvHeads: size, hidden: size, context: size, batch: size },
     ...{ accumulate: size, steps: count, epochs: [...positive, 1e300], time: [...positive, 1e300] },
     ...{ lr: positive, minLr: atLeastZero, warmup: countFromZero, schedule: ['cosin', ''], weightDecay: atLeastZero },

@@ -54,6 +54,7 @@ import { openCausalSubject } from './causal-subject.js';
 const everyText: readonly SettingName[] = [
   ...(['data', 'task', 'model', 'tokenizer', 'dim', 'layers', 'dropout', 'context', 'batch', 'accumulate'] as const),
   ...(['steps', 'epochs', 'time', 'lr', 'minLr', 'warmup', 'schedule'] as const),
+  ...optimizerSettings,
   ...(['evalEvery', 'evalTokens', 'sampleEvery', 'saveEvery', 'keep', 'validation', 'seed'] as const),
   ...(['device', 'threads', 'deterministic'] as const),
 ];
@@ -63,9 +64,7 @@ export const causal: Task = {
   name: 'causal',
   description: 'predict the next token of a text',
   settings: ({ model, optimizer }) =>
-    [...everyText, ...optimizerSettings, ...causalModelNamed(model).settings].filter((name) =>
-      isUsedBy(name, optimizer),
-    ),
+    [...everyText, ...causalModelNamed(model).settings].filter((name) => isUsedBy(name, optimizer)),
   complete: completeCausal,
   open: openDraft,
   async resume({ folder, record, device, settings, done }) {

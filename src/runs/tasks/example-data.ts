@@ -111,7 +111,7 @@ export async function tableData(settings: Settings): Promise<ReadData> {
 /** Texts with a class each: lines of JSON, or a table. @throws SluiceError `data` with file and line. */
 export async function textData(settings: Settings): Promise<ReadData> {
   const { target = 'label', inputs: text = 'text' } = settings;
-  const table = await readTexts(settings.data, text, target);
+  const table = await readTexts(settings.data, text, target, 2);
   const chosen = chooseColumns(table, { target, inputs: [text], missing: 'refuse', kind: 'classes' });
   const words = wordsOf(table, target);
   const classes = Int32Array.from(table.rows, ({ cells }) =>
@@ -133,8 +133,8 @@ export async function textData(settings: Settings): Promise<ReadData> {
   return { encoding, tokenizer, training: part(training), validation: part(validation), note: noteOf(table, chosen) };
 }
 
-async function readTexts(path: string, text: string, target: string): Promise<Table> {
-  if (/\.[ct]sv$/i.test(path)) return readTable(path);
+async function readTexts(path: string, text: string, target: string, least: 1 | 2): Promise<Table> {
+  if (/\.[ct]sv$/i.test(path)) return readTable(path, least);
   return tableOfLines(path, await readUtf8(path), [text, target]);
 }
 
@@ -156,8 +156,9 @@ function noteOf(whole: Table, { table, target, inputs, isClasses }: ChosenTable)
 /** The examples of a file as a run's model sees them. */
 async function readExamples(path: string, encoding: TableEncoding, folder: string): Promise<Examples> {
   const [first] = encoding.inputs;
-  if (first?.kind !== 'text') return encodeTable(await readTable(path), encoding);
-  return encodeTexts(await readTexts(path, first.name, encoding.target.name), encoding, await loadTokenizer(folder));
+  if (first?.kind !== 'text') return encodeTable(await readTable(path, 1), encoding);
+  const table = await readTexts(path, first.name, encoding.target.name, 1);
+  return encodeTexts(table, encoding, await loadTokenizer(folder));
 }
 
 /** The examples of a file, or those that the run held out. */
