@@ -25,7 +25,7 @@ interface Edge {
 
 const radius = 26;
 /** More edges than this between two layers leave no room for their numbers. */
-const mostLabels = 12;
+const mostLabels = 9;
 const colors = { input: '#555', hidden: colorOf(0), output: colorOf(2) } as const;
 const short = (value: number): string => brief(value + 0, 3); // no -0
 
@@ -65,7 +65,7 @@ function feedForwardSvg({ problem, loss, layers }: FeedForwardTrace): string {
   );
   const size = { width: column(layers.length) + 100, height: middle + (Math.max(...widths) * down) / 2 + 24 };
   const title = `Loss ${brief(loss)}: each edge has its weight and ∂, the gradient of the loss by it`;
-  return picture(size, title, [...edges.map(drawEdge), ...nodes.flat().map(drawNode), ...heads]);
+  return picture(size, title, [...drawEdges(edges), ...nodes.flat().map(drawNode), ...heads]);
 }
 
 function edgesOf(
@@ -121,7 +121,7 @@ function recurrentSvg({ problem, loss, steps, parameters }: RecurrentTrace): str
   const title = `Loss ${brief(loss)}, summed over time: each weight, once, with ∂, the gradient of the loss by it`;
   const nodes = unrolled.flatMap(({ x, h, o }) => [...x, ...h, ...o]);
   const size = { width: at(steps.length - 1) + beside + 100, height: heights.input + 24 };
-  return picture(size, title, [...edges.map(drawEdge), ...nodes.map(drawNode), ...heads]);
+  return picture(size, title, [...drawEdges(edges), ...nodes.map(drawNode), ...heads]);
 }
 
 const bold = 'font-weight="bold"';
@@ -138,23 +138,28 @@ function drawNode({ x, y, value, notes, color, isNotedAbove = false }: Node): st
   return [circle, text(x, y + 4.5, value, `font-size="${value.length > 6 ? 11 : 13}" ${bold}`), ...lines].join('');
 }
 
-/** The numbers stand along the edge, near where it begins: there edges are apart. */
-function drawEdge({ from, to, weight, gradient, isLabelled }: Edge): string {
+/** Lines, and over them the numbers. */
+function drawEdges(edges: readonly Edge[]): string[] {
+  return [...edges.map(lineOf), ...edges.filter(({ isLabelled }) => isLabelled).map(labelOf)];
+}
+
+const numbersOf = ({ weight, gradient }: Edge): string => `${short(weight)}, ∂ ${short(gradient)}`;
+
+function lineOf(edge: Edge): string {
+  const { from, to, weight } = edge;
   const color = weight < 0 ? colorOf(1) : '#8a9aab';
-  const numbers = `${short(weight)}, ∂ ${short(gradient)}`;
-  const line = `<line x1="${round(from.x)}" y1="${round(from.y)}" x2="${round(to.x)}" y2="${round(to.y)}" stroke="${color}" stroke-width="1.6"><title>${escapeXml(numbers)}</title></line>`;
-  if (!isLabelled) return line;
+  return `<line x1="${round(from.x)}" y1="${round(from.y)}" x2="${round(to.x)}" y2="${round(to.y)}" stroke="${color}" stroke-width="1.6"><title>${escapeXml(numbersOf(edge))}</title></line>`;
+}
+
+/** The numbers stand along the edge, near where it begins: there edges are apart. */
+function labelOf(edge: Edge): string {
+  const { from, to } = edge;
   const length = Math.hypot(to.x - from.x, to.y - from.y);
   const share = Math.min(0.5, Math.max(0.28, (radius + 54) / length));
   const [x, y] = [from.x + share * (to.x - from.x), from.y + share * (to.y - from.y)];
   const angle = (Math.atan2(to.y - from.y, to.x - from.x) * 180) / Math.PI;
-  const label = text(
-    x,
-    y + 3.5,
-    numbers,
-    `font-size="11" transform="rotate(${round(angle)} ${round(x)} ${round(y)})" ${halo}`,
-  );
-  return line + label;
+  const turned = `transform="rotate(${round(angle)} ${round(x)} ${round(y)})"`;
+  return text(x, y + 3.5, numbersOf(edge), `font-size="11" ${turned} ${halo}`);
 }
 
 function picture(
