@@ -4,7 +4,7 @@ import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
 import { variables, variablesOf } from '../scalar/expression.js';
 import { CellProgram } from '../tensor/cell-program.js';
-import { concat, internal, stack, type Tensor } from '../tensor/index.js';
+import { concat, internal, stack, type Tensor, zeros } from '../tensor/index.js';
 import { MapProgram } from '../tensor/map-program.js';
 import { recurrence } from '../tensor/operations/recurrence.js';
 import { dropout } from './dropout.js';
@@ -73,6 +73,18 @@ export interface RecurrentOutputs {
   readonly states: RecurrentStates;
 }
 
+/** One layer and direction as it went over a batch, in the order of its recurrence. */
+export interface RecurrentRun {
+  /** As weights end: `l0`, `l0_reverse`. */
+  readonly name: string;
+  /** The number of sequences at each step: rows of the first step come first. */
+  readonly sizes: readonly number[];
+  /** [rows, outputs]: after each step. */
+  readonly output: Tensor;
+  /** [rows, outputs], a leaf of zeros: collects the gradient of the loss by each output, through time. */
+  readonly probe: Tensor;
+}
+
 /** Layers of a recurrent cell. The weights have PyTorch's names, shapes and order of gates. */
 export class Recurrent extends Layer {
   readonly cell: Cell;
@@ -84,6 +96,8 @@ export class Recurrent extends Layer {
   readonly #units: OutputUnits | undefined;
   readonly #outputProgram: MapProgram | undefined;
   readonly #weights: Record<string, Tensor> = {};
+  /** Hears what each layer and direction did, with a probe to be disposed of; undefined for none. */
+  watch: ((run: RecurrentRun) => void) | undefined = undefined;
 
   constructor(init: Initializer, cell: Cell, inputs: number, hidden: number, options: RecurrentOptions = {}) {
     super();
@@ -206,7 +220,13 @@ export class Recurrent extends Layer {
         program: this.#outputProgram,
       },
     };
-    return recurrence(CellProgram.of(this.cell, bias), operands, rows.sizes);
+    const program = CellProgram.of(this.cell, bias);
+    if (this.watch === undefined) return recurrence(program, operands, rows.sizes);
+    const probe = zeros(signal.device, [signal.shape[0] ?? 0, this.outputs], { requiresGrad: true }).keep();
+    const histories = recurrence(program, { ...operands, probe }, rows.sizes);
+    const [output = signal] = histories;
+    this.watch({ name: suffix.slice(1), sizes: rows.sizes, output, probe });
+    return histories;
   }
 
   /** The biases in the order of the cell's columns: one where both products are only added. */

@@ -133,6 +133,11 @@ export interface Subject {
   readonly facts: Facts;
   readonly batches: number;
   lossOf(batch: number): BatchLoss | Promise<BatchLoss>;
+  /**
+   * Of a model that answers at each step, the loss of the last one alone: how far back through time its gradient comes
+   * cannot be told from the losses of all, of which each step has its own.
+   */
+  lastLossOf?(batch: number): BatchLoss | Promise<BatchLoss>;
   close(): Promise<void>;
 }
 

@@ -185,6 +185,7 @@ export class RecurrenceBackward {
       }
     });
     this.#add(bias, this.#gates);
+    this.#add(this.#record.probe, this.#states[0]?.history);
     for (const [i, state] of given.entries()) this.#add(state, this.#states[i]?.first);
     const product = this.#product;
     if (projection === undefined || product === undefined) return;

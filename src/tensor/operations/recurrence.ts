@@ -33,6 +33,8 @@ export interface RecurrenceOperands {
   /** The states before the first step, [batch, width]; 0 where there is none. */
   readonly initial: readonly (Tensor | undefined)[];
   readonly projection: Projection | undefined;
+  /** A leaf [rows, outputs], never read: its gradient is that of the loss by each output, through time. */
+  readonly probe?: Tensor | undefined;
 }
 
 /** The rows of one step among those of all. */
@@ -68,6 +70,7 @@ export interface RecurrenceRecord {
   /** The states before the first step. */
   readonly initial: readonly View[];
   readonly projection: ProjectionRecord | undefined;
+  readonly probe: Operand | undefined;
 }
 
 export interface ProjectionRecord {
@@ -124,11 +127,11 @@ export function projectionInputs(product: View, bias: Operand | undefined): View
  * Gives the states after each step, [rows, width] each, in the order of the cell's states.
  */
 export function recurrence(program: CellProgram, operands: RecurrenceOperands, sizes: readonly number[]): Tensor[] {
-  const { x, inputWeight, recurrentWeight, bias, initial, projection } = operands;
+  const { x, inputWeight, recurrentWeight, bias, initial, projection, probe } = operands;
   const [rows = 0] = x.shape;
   const hidden = (inputWeight.shape[0] ?? 0) / program.gates;
   const outputs = recurrentWeight.shape[1] ?? hidden;
-  const inputs = [x, inputWeight, recurrentWeight, bias, ...initial, projection?.weight, projection?.bias];
+  const inputs = [x, inputWeight, recurrentWeight, bias, ...initial, projection?.weight, projection?.bias, probe];
   const given = inputs.filter((input) => input !== undefined);
   const node = startNode(program.cell.name, given);
   const results = program.cell.states.map((_, i) => {
@@ -155,6 +158,7 @@ export function recurrence(program: CellProgram, operands: RecurrenceOperands, s
     inputWeight: operandOf(inputWeight),
     recurrentWeight: operandOf(recurrentWeight),
     bias: optional(bias),
+    probe: optional(probe),
     given: initial.map(optional),
     steps: stepsOf(sizes),
     gates: allocate([rows, program.columns.length * hidden]),

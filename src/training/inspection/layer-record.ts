@@ -40,6 +40,18 @@ export interface ParameterNorms {
   readonly gradientNorm: number;
 }
 
+/** What one call of a layer left behind: all of it is kept until it is measured. */
+export interface Seen {
+  readonly name: string;
+  readonly layer: Layer;
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  /** 0 everywhere, and added to the output: its gradient is the output's. */
+  readonly probe: Tensor;
+  /** Of rows that went through time one after the other: how many there are of each step. */
+  readonly sizes?: readonly number[];
+}
+
 /** Bars go so many standard deviations to both sides of the mean, if values do. */
 const widest = 4;
 
@@ -62,16 +74,8 @@ export class LayerRecord {
     this.#threshold = threshold;
   }
 
-  /**
-   * One call: what the layer gave, what it took, and the probe that has the gradient.
-   * @param lengths of the sequences of [batch, time, width]: what lies behind them is padding, and left out
-   */
-  async add(
-    output: Tensor,
-    inputs: readonly Tensor[],
-    probe: Tensor,
-    lengths: ArrayLike<number> | undefined,
-  ): Promise<void> {
+  /** @param lengths of the sequences of [batch, time, width]: what lies behind them is padding, and left out */
+  async add({ output, inputs, probe, sizes }: Seen, lengths: ArrayLike<number> | undefined): Promise<void> {
     const rowsOf = (tensor: Tensor): Tensor => internal(() => byUnit(withoutPadding(tensor.detach(), lengths)).keep());
     const rows = rowsOf(output);
     const [, count = 0] = rows.shape;
@@ -80,7 +84,7 @@ export class LayerRecord {
     rows.dispose();
     await this.#addSlopes(inputs.map(rowsOf));
     const gradient = probe.grad;
-    if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient));
+    if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient), sizes);
     this.#calls++;
     if (this.#calls > 1) this.#isRecurrent = true;
   }
@@ -115,16 +119,15 @@ export class LayerRecord {
     for (const tensor of inputs) tensor.dispose();
   }
 
-  async #addGradients(gradient: Tensor, rows: Tensor): Promise<void> {
+  async #addGradients(gradient: Tensor, rows: Tensor, sizes: readonly number[] | undefined): Promise<void> {
     const squares = await squaresOf(rows);
     rows.dispose();
     this.#statistics.addGradients(squares);
-    const isSequence = gradient.shape.length === 3;
-    const steps = isSequence ? internal(() => byStep(gradient).keep()) : undefined;
-    const parts = steps === undefined ? [sum(squares)] : await squaresOf(steps);
-    steps?.dispose();
+    if (sizes !== undefined) this.#isRecurrent = true;
+    const parts = (await squaresByStep(gradient, sizes)) ?? [sum(squares)];
     const sofar = this.#steps[this.#calls] ?? [];
-    this.#steps[this.#calls] = Array.from(parts, (part, step) => part + (sofar[step] ?? 0));
+    const length = Math.max(parts.length, sofar.length);
+    this.#steps[this.#calls] = Array.from({ length }, (_, step) => (parts[step] ?? 0) + (sofar[step] ?? 0));
   }
 
   report(parameters: ParameterNorms | undefined): LayerReport {
@@ -148,6 +151,26 @@ export class LayerRecord {
       parameters,
     };
   }
+}
+
+/** The sum of squares at each time step, of what has some. */
+async function squaresByStep(
+  gradient: Tensor,
+  sizes: readonly number[] | undefined,
+): Promise<ArrayLike<number> | undefined> {
+  if (sizes !== undefined) {
+    const rows = await squaresOf(gradient);
+    let end = 0;
+    return sizes.map((size) => {
+      end += size;
+      return sum(rows.subarray(end - size, end));
+    });
+  }
+  if (gradient.shape.length !== 3) return undefined;
+  const steps = internal(() => byStep(gradient).keep());
+  const squares = await squaresOf(steps);
+  steps.dispose();
+  return squares;
 }
 
 const wide = (value: Tensor, units: number): Tensor => value.detach().expand([units]).contiguous().keep();
