@@ -49,7 +49,7 @@ export const settingsSchema = v.strictObject({
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
   missing: about(
     v.picklist(missingPolicies, `is one of ${missingPolicies.join(', ')}`),
-    'what becomes of missing values: refuse, mean (fill in), or drop (leave the row out)',
+    'what becomes of missing values: refuse, mean (fill in), drop (leave the row out), or, of a series, previous',
   ),
   loss: about(
     v.optional(v.picklist(lossNames, `is one of ${lossNames.join(', ')}`)),
@@ -66,7 +66,16 @@ export const settingsSchema = v.strictObject({
   ),
   outputs: about(v.picklist(['0/1', '-1/1'], 'is 0/1 or -1/1'), "a perceptron's outputs: 0/1 or -1/1"),
   shift: about(whole(0, 8), 'pixels by which an image that is learned from is moved at most, another way each time'),
-  examples: about(whole(8, 2 ** 20), 'points to draw where the task draws them'),
+  examples: about(whole(8, 2 ** 20), 'points or sequences to draw where the task draws them'),
+  length: about(whole(2, 2 ** 16), 'steps of a sequence of the adding problem'),
+  symbols: about(whole(1, 2 ** 12), 'symbols to remember in the copy task'),
+  delay: about(whole(0, 2 ** 16), 'steps of the copy task between the symbols and the sign to say them again'),
+  window: about(
+    v.optional(whole(1, 2 ** 16)),
+    'rows of a series that a forecast is made from; two seasons by default, or 24',
+  ),
+  horizon: about(whole(1, 2 ** 12), 'rows of a series to forecast'),
+  season: about(v.optional(whole(2, 2 ** 16)), 'rows after which a series repeats; found in what is learned from'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
   dim: about(size, 'width of the residual stream'),
   layers: about(size, 'number of layers; of an MLP the hidden ones'),
@@ -127,7 +136,9 @@ type Open =
   | 'inputs'
   | 'loss'
   | 'initialization'
-  | 'surrogate';
+  | 'surrogate'
+  | 'window'
+  | 'season';
 type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
@@ -139,6 +150,10 @@ export const defaults: Defaults = {
   outputs: '0/1',
   examples: 1000,
   shift: 1,
+  length: 100,
+  symbols: 5,
+  delay: 20,
+  horizon: 1,
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
@@ -174,6 +189,8 @@ const examples: Omit<Settings, keyof Defaults> = {
   loss: 'mse',
   initialization: 'he',
   surrogate: 'hardTanh',
+  window: 24,
+  season: 12,
   activation: 'gelu',
   epochs: 1,
   time: 600,

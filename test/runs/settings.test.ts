@@ -73,6 +73,14 @@ describe('nonsense is refused with the rule, the value and what to write instead
     ...{ evalEvery: count, evalTokens: count, sampleEvery: countFromZero, saveEvery: count, keep: count },
     ...{ target: text, inputs: text, missing: ['guess', ''], loss: ['l2', 1], labelSmoothing: share },
     ...{ initialization: ['glorot'], surrogate: text, outputs: ['0/2'], examples: [0, 2.5, 1e9], shift: [-1, 0.5, 9] },
+    ...{
+      length: [1, 2.5, 1e9],
+      symbols: [0, 1.5, 1e9],
+      delay: [-1, 0.5, 1e9],
+      window: size,
+      horizon: size,
+      season: [1, 1.5],
+    },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };
 

@@ -1,7 +1,8 @@
 import { resolveActivation } from '../../activations/catalogue.js';
 import { SluiceError } from '../../base/errors.js';
 import { counted } from '../../base/units.js';
-import { exampleAt, pad } from '../../data/examples.js';
+import { exampleAt } from '../../data/examples.js';
+import { pad } from '../../data/sequences.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { BagOfTokens } from '../../models/bag-of-tokens.js';

@@ -60,6 +60,12 @@ const foreign: readonly SettingName[] = [
   'examples',
   'shift',
   'surrogate',
+  'length',
+  'symbols',
+  'delay',
+  'window',
+  'horizon',
+  'season',
 ];
 
 /** To predict the next token of a text. */
