@@ -5,6 +5,7 @@ import { didYouMean } from '../base/nearest.js';
 import { missingPolicies } from '../data/table-encoding.js';
 import { openableDevices } from '../devices/open.js';
 import { schemeNames } from '../layers/initialization-schemes.js';
+import { poolings } from '../models/sequence-reader.js';
 import { scheduleNames } from '../training/schedules.js';
 
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
@@ -15,7 +16,7 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.maxValue(most, `is at most ${most}`),
   );
 /** The model types of all tasks. */
-const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag'] as const;
+const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag', 'rnn', 'lstm', 'gru'] as const;
 /** The losses of examples: two of classes, two of values. */
 export const lossNames = ['cross-entropy', 'binary-cross-entropy', 'mse', 'huber'] as const;
 export type LossName = (typeof lossNames)[number];
@@ -39,11 +40,11 @@ export const settingsSchema = v.strictObject({
   ),
   task: about(
     text,
-    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, FILE.csv, FILE.jsonl',
+    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, adding, copy, forecast, FILE.csv, FILE.jsonl',
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens)',
+    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens); of sequences rnn, lstm or gru',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -75,6 +76,11 @@ export const settingsSchema = v.strictObject({
     'rows of a series that a forecast is made from; two seasons by default, or 24',
   ),
   horizon: about(whole(1, 2 ** 12), 'rows of a series to forecast'),
+  bidirectional: about(v.boolean(), 'recurrent layers read from the end, too'),
+  pooling: about(
+    v.optional(v.picklist(poolings, `is one of ${poolings.join(', ')}`)),
+    'what a recurrent model judges a sequence by: its last state, or the mean of all (of texts the default)',
+  ),
   season: about(v.optional(whole(2, 2 ** 16)), 'rows after which a series repeats; found in what is learned from'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
   dim: about(size, 'width of the residual stream'),
@@ -138,7 +144,8 @@ type Open =
   | 'initialization'
   | 'surrogate'
   | 'window'
-  | 'season';
+  | 'season'
+  | 'pooling';
 type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
@@ -154,6 +161,7 @@ export const defaults: Defaults = {
   symbols: 5,
   delay: 20,
   horizon: 1,
+  bidirectional: false,
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
@@ -191,6 +199,7 @@ const examples: Omit<Settings, keyof Defaults> = {
   surrogate: 'hardTanh',
   window: 24,
   season: 12,
+  pooling: 'mean',
   activation: 'gelu',
   epochs: 1,
   time: 600,

@@ -80,6 +80,8 @@ describe('nonsense is refused with the rule, the value and what to write instead
       window: size,
       horizon: size,
       season: [1, 1.5],
+      bidirectional: ['yes', 1],
+      pooling: ['max', 1],
     },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };

@@ -23,8 +23,8 @@ function vocabularyOf({ inputs }: TableEncoding): number {
 }
 
 export const bagType: ExampleModelType = {
-  settings: [...gradientSettings, ...shapeSettings, 'tokenizer', 'dim'],
-  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', dropout: 0.1 },
+  settings: [...gradientSettings, ...shapeSettings],
+  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', context: 4096, dropout: 0.1 },
   formulaOf: ({ activation }) => resolveActivation(activation ?? 'relu'),
   warn: warnOfSteps,
   memoryBytes: (settings, encoding) =>

@@ -66,6 +66,8 @@ const foreign: readonly SettingName[] = [
   'window',
   'horizon',
   'season',
+  'bidirectional',
+  'pooling',
 ];
 
 /** To predict the next token of a text. */

@@ -136,7 +136,7 @@ export async function textData(settings: Settings): Promise<ReadData> {
     inputs: [{ kind: 'text', name: text, vocabularySize: tokenizer.vocabularySize }],
     target: { kind: 'words', name: target, words },
     missing: 'refuse',
-    ...(settings.model === 'bag' ? {} : { sequence: { longest: settings.context, targets: 1 } }),
+    sequence: { longest: settings.context, targets: 1 },
   };
   const examples = encodeTexts(table, encoding, tokenizer);
   const part = (indices: Int32Array): Examples => selectExamples(examples, indices);

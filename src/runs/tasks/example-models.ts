@@ -2,10 +2,15 @@ import { bagType } from './bag-type.js';
 import type { ExampleModelType } from './example-model.js';
 import { mlpType } from './mlp-type.js';
 import { perceptronType } from './perceptron-type.js';
+import { gruType, lstmType, rnnType } from './recurrent-type.js';
 
 /** The model types of examples, by what --model says. */
-export const exampleModels = { mlp: mlpType, perceptron: perceptronType, bag: bagType } as const satisfies Record<
-  string,
-  ExampleModelType
->;
+export const exampleModels = {
+  mlp: mlpType,
+  perceptron: perceptronType,
+  bag: bagType,
+  rnn: rnnType,
+  lstm: lstmType,
+  gru: gruType,
+} as const satisfies Record<string, ExampleModelType>;
 export type ExampleModelName = keyof typeof exampleModels;
