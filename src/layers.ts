@@ -27,6 +27,17 @@ export { Layer, type NamedParameter, type WeightReader } from './layers/layer.js
 export { Linear, type LinearOptions } from './layers/linear.js';
 export { Mode } from './layers/mode.js';
 export { LayerNorm, RmsNorm } from './layers/normalization.js';
+export {
+  Gru,
+  Lstm,
+  type LstmOptions,
+  Recurrent,
+  type RecurrentInputs,
+  type RecurrentOptions,
+  type RecurrentOutputs,
+  type RecurrentStates,
+  Rnn,
+} from './layers/recurrent.js';
 export { RotaryEmbedding } from './layers/rope.js';
 export { StraightThrough } from './layers/straight-through.js';
 export { type GatedWidthOptions, gatedWidth } from './layers/widths.js';

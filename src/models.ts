@@ -1,6 +1,6 @@
 /** `sluice/models`: whole models, what they cost, and text from them. */
 export { type BagConfig, BagOfTokens } from './models/bag-of-tokens.js';
-export type { CausalModel } from './models/causal-model.js';
+export type { CausalModel, TokenCache } from './models/causal-model.js';
 export { Llama, type LlamaConfig, type LlamaOptions, llama, llamaConfig } from './models/llama.js';
 export { Mlp, type MlpConfig, type MlpOptions, mlp, mlpConfig } from './models/mlp.js';
 export {

@@ -5,25 +5,26 @@ import { SluiceError } from '../base/errors.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
-import { decodeConfig } from '../formats/hugging-face.js';
 import { SafetensorsFile } from '../formats/safetensors-file.js';
-import { Initializer } from '../layers/initialization.js';
-import { Llama, type LlamaConfig } from '../models/llama.js';
+import type { CausalModel } from '../models/causal-model.js';
 import { type RunRecord, readJson, readRecord, runFiles } from './run-folder.js';
+import type { CausalDesign } from './tasks/causal-model-type.js';
+import { causalModelNamed } from './tasks/causal-models.js';
 
 /** A trained model with what it needs to be used. */
 export interface OpenRun {
   readonly folder: string;
   readonly record: RunRecord;
-  readonly config: LlamaConfig;
-  readonly model: Llama;
+  readonly design: CausalDesign;
+  readonly model: CausalModel;
   readonly tokenizer: Tokenizer;
 }
 
 /** The model's shape and the block's formula, from a run's files. @throws SluiceError `checkpoint`, `format`, `name`. */
-export async function readConfig(folder: string, record: RunRecord): Promise<LlamaConfig> {
-  const config = decodeConfig(await readJson(folder, runFiles.config), formulaOf(folder, record));
-  return { ...config, dropout: record.settings.dropout };
+export async function readDesign(folder: string, record: RunRecord): Promise<CausalDesign> {
+  const { settings } = record;
+  const config = await readJson(folder, runFiles.config);
+  return causalModelNamed(settings.model).decode(config, formulaOf(folder, record), settings);
 }
 
 function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
@@ -49,16 +50,16 @@ export async function openRun(folder: string, device: Device): Promise<OpenRun> 
       remedy: `Judge it with: sluice evaluate ${folder}.`,
     });
   }
-  const config = await readConfig(folder, record);
+  const design = await readDesign(folder, record);
   const tokenizer = await loadTokenizer(folder);
-  if (tokenizer.vocabularySize > config.vocabSize) {
+  if (tokenizer.vocabularySize > design.vocabSize) {
     throw new SluiceError('checkpoint', {
-      rule: `the tokenizer of ${folder} fits the model's vocabulary of ${config.vocabSize}`,
+      rule: `the tokenizer of ${folder} fits the model's vocabulary of ${design.vocabSize}`,
       received: tokenizer.vocabularySize,
       remedy: 'Its files belong to different runs.',
     });
   }
-  const model = new Llama(new Initializer(device, record.settings.seed), config);
+  const model = design.build(device, record.settings.seed);
   try {
     const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
     await model.load(weights).finally(() => weights.close());
@@ -66,5 +67,5 @@ export async function openRun(folder: string, device: Device): Promise<OpenRun> 
     model.dispose();
     throw error;
   }
-  return { folder, record, config, model, tokenizer };
+  return { folder, record, design, model, tokenizer };
 }

@@ -86,17 +86,9 @@ function blockOf({ model, ffn, activation }: PartialSettings): string {
 export const stated = (given: PartialSettings): Partial<Settings> =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 
-/** The settings of a language model, each that was left open from what it depends on. */
-export function completeCausal(given: PartialSettings): Settings {
-  const { data } = given;
-  if (data === undefined) {
-    throw new SluiceError('argument', {
-      rule: 'training needs a text',
-      received: 'no --data',
-      remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
-    });
-  }
-  const settings = { ...defaults, ...stated(given), data, ffn: blockOf(given) };
+/** The settings of a LLaMA or an Arcee, each that was left open from what it depends on. */
+export function completeLlama(given: PartialSettings & Pick<Settings, 'data'>): Settings {
+  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOf(given) };
   const isPlain = settings.ffn === 'mlp';
   return {
     ...settings,
