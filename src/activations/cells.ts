@@ -5,6 +5,7 @@
 
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import { checkChoice } from '../base/options.js';
 import { constant, type Expression, variable } from '../scalar/expression.js';
 import type { Activation } from './kinds.js';
 import { sigmoid, tanh } from './saturating.js';
@@ -144,3 +145,13 @@ export const gruCell = cell(
     return { h: constant(1).sub(gate(z)).mul(next).add(gate(z).mul(h)) };
   },
 );
+
+const cells = { rnn: rnnCell, lstm: lstmCell, gru: gruCell } as const;
+export type CellName = keyof typeof cells;
+export const cellNames = Object.keys(cells) as readonly CellName[];
+
+/** @throws SluiceError `name` that suggests the nearest one. */
+export function findCell(name: CellName): Cell {
+  checkChoice('a recurrent cell', name, cellNames);
+  return cells[name];
+}

@@ -2,8 +2,10 @@ import { type Cell, gruCell, lstmCell, rnnCell } from '../activations/cells.js';
 import type { Activation } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
+import { variables, variablesOf } from '../scalar/expression.js';
 import { CellProgram } from '../tensor/cell-program.js';
 import { concat, internal, stack, type Tensor } from '../tensor/index.js';
+import { MapProgram } from '../tensor/map-program.js';
 import { recurrence } from '../tensor/operations/recurrence.js';
 import { dropout } from './dropout.js';
 import type { Initializer } from './initialization.js';
@@ -23,13 +25,23 @@ export interface RecurrentOptions {
   readonly dropout?: number;
   /** Activations of the cell by their roles: gate, candidate, output; the cell's own by default. */
   readonly activations?: Readonly<Record<string, Activation>>;
+  /**
+   * What an output goes through before it is given out and fed back; nothing by default. A number is the width of a
+   * linear map, PyTorch's `proj_size` of an LSTM (Sak 2014, arXiv:1402.1128); with a bias and an activation the feedback
+   * comes from output units (Jordan 1986). Not for a cell that mixes its last output into the next, as the GRU.
+   */
+  readonly projection?: number | OutputUnits | undefined;
+  /** What the bias of an LSTM's forget gate begins with; as other biases by default. Source: Jozefowicz 2015. */
+  readonly forgetBias?: number | undefined;
 }
 
-export interface LstmOptions extends RecurrentOptions {
-  /** The width that outputs are projected to, as PyTorch's `proj_size`; none by default. Source: Sak 2014. */
-  readonly projection?: number | undefined;
-  /** What the bias of the forget gate begins with; as the other biases by default. Source: Jozefowicz 2015. */
-  readonly forgetBias?: number | undefined;
+/** Output units inside of the recurrence: activation(W h + b). */
+export interface OutputUnits {
+  readonly width: number;
+  /** True by default. */
+  readonly bias?: boolean;
+  /** None by default. */
+  readonly activation?: Activation;
 }
 
 const recurrentDefaults = {
@@ -38,13 +50,9 @@ const recurrentDefaults = {
   bias: true,
   dropout: 0,
   activations: {},
-} satisfies OptionTable<RecurrentOptions>;
-
-const lstmDefaults = {
-  ...recurrentDefaults,
   projection: undefined,
   forgetBias: undefined,
-} satisfies OptionTable<LstmOptions>;
+} satisfies OptionTable<RecurrentOptions>;
 
 /** The states of a cell by name, `h` and for an LSTM `c`: [layers times directions, batch, width] each. */
 export type RecurrentStates = Readonly<Record<string, Tensor>>;
@@ -71,27 +79,26 @@ export class Recurrent extends Layer {
   readonly hidden: number;
   readonly layers: number;
   readonly directions: number;
-  readonly #options: Required<RecurrentOptions>;
-  readonly #projection: number | undefined;
+  readonly #bias: boolean;
+  readonly #dropout: number;
+  readonly #units: OutputUnits | undefined;
+  readonly #outputProgram: MapProgram | undefined;
   readonly #weights: Record<string, Tensor> = {};
 
-  constructor(
-    init: Initializer,
-    cell: Cell,
-    inputs: number,
-    hidden: number,
-    options: RecurrentOptions = {},
-    projection?: number,
-  ) {
+  constructor(init: Initializer, cell: Cell, inputs: number, hidden: number, options: RecurrentOptions = {}) {
     super();
-    this.#options = completeOptions(`a layer of ${cell.name} cells`, options, recurrentDefaults);
-    const { layers, bidirectional, activations } = this.#options;
-    checkSizes({ inputs, hidden, layers, ...(projection === undefined ? {} : { projection }) });
+    const given = completeOptions(`a layer of ${cell.name} cells`, options, recurrentDefaults);
+    const { layers, bidirectional, activations, projection, forgetBias } = given;
     this.cell = cell.with(activations);
     this.hidden = hidden;
     this.layers = layers;
     this.directions = bidirectional ? 2 : 1;
-    this.#projection = projection;
+    this.#bias = given.bias;
+    this.#dropout = given.dropout;
+    this.#units = typeof projection === 'number' ? { width: projection, bias: false } : projection;
+    this.#outputProgram = outputProgramOf(this.#units);
+    checkSizes({ inputs, hidden, layers, projection: this.outputs });
+    checkFit(this.cell, given);
     const bound = 1 / Math.sqrt(hidden);
     const make = (name: string, ...shape: number[]): void => {
       this.#weights[name] = init.uniform(shape, bound);
@@ -100,11 +107,27 @@ export class Recurrent extends Layer {
     for (const [layer, suffix] of this.#runs()) {
       make(`weight_ih${suffix}`, rows, layer === 0 ? inputs : this.outputs * this.directions);
       make(`weight_hh${suffix}`, rows, this.outputs);
-      if (this.#options.bias) {
+      if (this.#bias) {
         make(`bias_ih${suffix}`, rows);
         make(`bias_hh${suffix}`, rows);
       }
-      if (projection !== undefined) make(`weight_hr${suffix}`, projection, hidden);
+      if (this.#units === undefined) continue;
+      make(`weight_hr${suffix}`, this.outputs, hidden);
+      if (hasBias(this.#units)) make(`bias_hr${suffix}`, this.outputs);
+    }
+    if (forgetBias !== undefined) this.#setForgetBias(forgetBias);
+  }
+
+  /** Both biases are added: one has the value, the other 0. */
+  #setForgetBias(value: number): void {
+    const gate = this.cell.about.gates.indexOf('f');
+    for (const [name, bias] of Object.entries(this.#weights)) {
+      if (!/^bias_[ih]h/.test(name)) continue;
+      const amount = name.startsWith('bias_ih') ? value : 0;
+      bias
+        .detach()
+        .narrow(0, gate * this.hidden, this.hidden)
+        .write(new Array(this.hidden).fill(amount));
     }
   }
 
@@ -118,7 +141,7 @@ export class Recurrent extends Layer {
 
   /** The width of an output of one direction. */
   get outputs(): number {
-    return this.#projection ?? this.hidden;
+    return this.#units?.width ?? this.hidden;
   }
 
   /** Each layer and direction, with the ending of its weights' names. */
@@ -150,7 +173,7 @@ export class Recurrent extends Layer {
       const finals: Tensor[][] = this.cell.states.map(() => []);
       let signal = rows.pack(x);
       for (let layer = 0; layer < this.layers; layer++) {
-        if (layer > 0) signal = dropout(signal, this.#options.dropout, mode);
+        if (layer > 0) signal = dropout(signal, this.#dropout, mode);
         const outputs = this.#runs().flatMap(([of, suffix], run) => {
           if (of !== layer) return [];
           const histories = this.#run(signal, rows, suffix, run, states);
@@ -167,7 +190,7 @@ export class Recurrent extends Layer {
   }
 
   #run(signal: Tensor, rows: SequenceRows, suffix: string, run: number, states: RecurrentStates | undefined): Tensor[] {
-    const { bias } = this.#options;
+    const bias = this.#bias;
     const operands = {
       x: run % this.directions === 0 ? signal : rows.turn(signal),
       inputWeight: this.weight(`weight_ih${suffix}`),
@@ -177,10 +200,11 @@ export class Recurrent extends Layer {
         const state = states?.[name];
         return state === undefined ? undefined : rows.sort(state.select(0, run)).contiguous();
       }),
-      projection:
-        this.#projection === undefined
-          ? undefined
-          : { weight: this.weight(`weight_hr${suffix}`), bias: undefined, program: undefined },
+      projection: this.#units && {
+        weight: this.weight(`weight_hr${suffix}`),
+        bias: hasBias(this.#units) ? this.weight(`bias_hr${suffix}`) : undefined,
+        program: this.#outputProgram,
+      },
     };
     return recurrence(CellProgram.of(this.cell, bias), operands, rows.sizes);
   }
@@ -233,6 +257,35 @@ function checkSizes(sizes: Readonly<Record<string, number>>): void {
   }
 }
 
+function checkFit({ name, about: { gates, memory = [] }, outputs }: Cell, options: RecurrentOptions): void {
+  const mixes = variablesOf(Object.values(outputs)).includes('h');
+  if (options.projection !== undefined && mixes) {
+    throw new SluiceError('argument', {
+      rule: `the outputs of ${name} cells are as wide as they are, since the next ones are mixed from them`,
+      received: options.projection,
+      remedy: 'Leave projection out, or use an LSTM or an RNN.',
+    });
+  }
+  if (options.forgetBias !== undefined && !(gates.includes('f') && memory.length > 0 && options.bias !== false)) {
+    throw new SluiceError('argument', {
+      rule: `forgetBias is for cells with a forget gate and biases, as an LSTM has`,
+      received: `${options.forgetBias} for ${name}`,
+      remedy: 'Leave it out.',
+    });
+  }
+}
+
+const hasBias = ({ bias = true }: OutputUnits): boolean => bias;
+
+/** What output units do to their product: nothing where they have neither bias nor activation. */
+function outputProgramOf(units: OutputUnits | undefined): MapProgram | undefined {
+  if (units === undefined || (!hasBias(units) && units.activation === undefined)) return undefined;
+  const [product, bias] = variables('product', 'bias');
+  const sum = hasBias(units) ? product.add(bias) : product;
+  const outputs = [units.activation?.of(sum) ?? sum];
+  return new MapProgram('output units', outputs, hasBias(units) ? ['product', 'bias'] : ['product'], [], false);
+}
+
 /** h_t = tanh(W x_t + b_ih + U h_{t-1} + b_hh), or any activation in place of tanh. Source: Elman 1990. */
 export class Rnn extends Recurrent {
   constructor(init: Initializer, inputs: number, hidden: number, options: RecurrentOptions = {}) {
@@ -242,19 +295,8 @@ export class Rnn extends Recurrent {
 
 /** Source: Hochreiter and Schmidhuber 1997; Gers 2000. */
 export class Lstm extends Recurrent {
-  constructor(init: Initializer, inputs: number, hidden: number, options: LstmOptions = {}) {
-    const { projection, forgetBias, ...rest } = completeOptions('an LSTM', options, lstmDefaults);
-    super(init, lstmCell, inputs, hidden, rest, projection);
-    if (forgetBias !== undefined) this.#setForgetBias(forgetBias);
-  }
-
-  /** Both biases are added: one has the value, the other 0. */
-  #setForgetBias(value: number): void {
-    for (const { name, tensor } of this.namedParameters()) {
-      const amount = name.startsWith('bias_ih') ? value : 0;
-      if (name.startsWith('bias'))
-        tensor.detach().narrow(0, this.hidden, this.hidden).write(new Array(this.hidden).fill(amount));
-    }
+  constructor(init: Initializer, inputs: number, hidden: number, options: RecurrentOptions = {}) {
+    super(init, lstmCell, inputs, hidden, options);
   }
 }
 

@@ -5,7 +5,7 @@ import { didYouMean } from '../base/nearest.js';
 import { missingPolicies } from '../data/table-encoding.js';
 import { openableDevices } from '../devices/open.js';
 import { schemeNames } from '../layers/initialization-schemes.js';
-import { poolings } from '../models/sequence-reader.js';
+import { shortcuts } from '../models/forecaster.js';
 import { scheduleNames } from '../training/schedules.js';
 
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
@@ -16,7 +16,21 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.maxValue(most, `is at most ${most}`),
   );
 /** The model types of all tasks. */
-const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag', 'rnn', 'lstm', 'gru'] as const;
+/** What a recurrent model of examples judges a sequence by. */
+const readouts = ['last', 'mean'] as const;
+const modelNames = [
+  'llama',
+  'arcee',
+  'gated-conv',
+  'lenet',
+  'lenet1989',
+  'mlp',
+  'perceptron',
+  'bag',
+  'rnn',
+  'lstm',
+  'gru',
+] as const;
 /** The losses of examples: two of classes, two of values. */
 export const lossNames = ['cross-entropy', 'binary-cross-entropy', 'mse', 'huber'] as const;
 export type LossName = (typeof lossNames)[number];
@@ -44,7 +58,7 @@ export const settingsSchema = v.strictObject({
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens); of sequences rnn, lstm or gru',
+    'model type: llama (gated block), arcee (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -77,9 +91,13 @@ export const settingsSchema = v.strictObject({
   ),
   horizon: about(whole(1, 2 ** 12), 'rows of a series to forecast'),
   bidirectional: about(v.boolean(), 'recurrent layers read from the end, too'),
-  pooling: about(
-    v.optional(v.picklist(poolings, `is one of ${poolings.join(', ')}`)),
+  readout: about(
+    v.optional(v.picklist(readouts, `is one of ${readouts.join(', ')}`)),
     'what a recurrent model judges a sequence by: its last state, or the mean of all (of texts the default)',
+  ),
+  shortcut: about(
+    v.picklist(shortcuts, `is one of ${shortcuts.join(', ')}`),
+    'what a forecast of the network is added to: none, last (the last value), or linear (a linear forecast, too)',
   ),
   season: about(v.optional(whole(2, 2 ** 16)), 'rows after which a series repeats; found in what is learned from'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
@@ -87,11 +105,27 @@ export const settingsSchema = v.strictObject({
   layers: about(size, 'number of layers; of an MLP the hidden ones'),
   heads: about(size, 'attention heads'),
   kvHeads: about(size, 'heads of keys and values; divides heads'),
-  hidden: about(size, 'final width of the feed-forward block; units of a hidden layer of an MLP'),
+  hidden: about(
+    size,
+    'final width of the feed-forward block; units of a hidden layer of an MLP or of a recurrent layer',
+  ),
+  kernel: about(
+    whole(1, 4096),
+    'tokens that a layer of gated-conv sees, its own the last; pixels across a window of lenet',
+  ),
+  pooling: about(
+    v.picklist(['max', 'average'], 'is max or average'),
+    'what lenet takes of each 2 x 2 pixels: max or average',
+  ),
   ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
   activation: about(
     v.optional(text),
-    'activation of a block mlp (relu2) or gated (silu): a name, or its text in x such as "x*tanh(softplus(x))"',
+    'activation of a block mlp (relu2) or gated (silu), or of a recurrent cell (tanh): a name, or its text in x such as "x*tanh(softplus(x))"',
+  ),
+  gateActivation: about(v.optional(text), 'activation of the gates of an LSTM or a GRU; sigmoid by default'),
+  forgetBias: about(
+    v.optional(v.pipe(v.number(), v.finite('is finite'))),
+    "what the bias of an LSTM's forget gate begins with",
   ),
   dropout: about(share, 'dropout probability'),
   context: about(size, 'tokens in a sequence'),
@@ -142,10 +176,12 @@ type Open =
   | 'inputs'
   | 'loss'
   | 'initialization'
+  | 'gateActivation'
+  | 'forgetBias'
   | 'surrogate'
   | 'window'
   | 'season'
-  | 'pooling';
+  | 'readout';
 type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
@@ -162,10 +198,13 @@ export const defaults: Defaults = {
   delay: 20,
   horizon: 1,
   bidirectional: false,
+  shortcut: 'linear',
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
   heads: 4,
+  kernel: 4,
+  pooling: 'max',
   ffn: 'swiglu',
   dropout: 0,
   context: 128,
@@ -199,8 +238,10 @@ const examples: Omit<Settings, keyof Defaults> = {
   surrogate: 'hardTanh',
   window: 24,
   season: 12,
-  pooling: 'mean',
+  readout: 'mean',
   activation: 'gelu',
+  gateActivation: 'hardSigmoid',
+  forgetBias: 1,
   epochs: 1,
   time: 600,
   threads: 2,

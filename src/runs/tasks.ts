@@ -22,7 +22,7 @@ const tasks: readonly Task[] = [
   exampleTask({
     ...{ name: 'mnist', description: 'tell handwritten digits', isRead: false, settings: ['shift'], read: digitData },
     vary: shiftedDigits,
-    models: ['mlp'],
+    models: ['mlp', 'lenet', 'lenet1989'],
     defaults: { hidden: 256, dropout: 0.2, batch: 128, lr: 2e-3, steps: 1500 },
   }),
   exampleTask({
@@ -31,12 +31,12 @@ const tasks: readonly Task[] = [
   }),
   exampleTask({
     ...{ name: 'text', description: 'tell the class of a text', isRead: true, read: textData },
-    ...{ settings: ['target', 'inputs', 'tokenizer', 'dim', 'context', 'pooling'] },
+    ...{ settings: ['target', 'inputs', 'tokenizer', 'dim', 'context', 'readout'] },
     ...{ defaults: {}, models: ['bag', 'lstm', 'gru', 'rnn'] },
   }),
   exampleTask({
     ...{ name: 'adding', description: 'tell the sum of two marked numbers of many', isRead: false, read: addingData },
-    ...{ settings: ['examples', 'length', 'pooling'], vary: newSums, models: ['lstm', 'gru', 'rnn'] },
+    ...{ settings: ['examples', 'length', 'readout'], vary: newSums, models: ['lstm', 'gru', 'rnn'] },
     defaults: { hidden: 64, batch: 32, steps: 2000, lr: 1e-2 },
   }),
   exampleTask({
@@ -47,7 +47,7 @@ const tasks: readonly Task[] = [
   exampleTask({
     ...{ name: 'forecast', description: 'forecast a series', isRead: true, read: forecastData },
     ...{
-      settings: ['target', 'inputs', 'missing', 'window', 'horizon', 'season', 'pooling'],
+      settings: ['target', 'inputs', 'missing', 'window', 'horizon', 'season', 'readout', 'shortcut'],
       models: ['lstm', 'gru', 'rnn'],
     },
     defaults: { hidden: 32, batch: 32, steps: 600, lr: 3e-3 },

@@ -81,8 +81,11 @@ describe('nonsense is refused with the rule, the value and what to write instead
       horizon: size,
       season: [1, 1.5],
       bidirectional: ['yes', 1],
-      pooling: ['max', 1],
+      readout: ['max', 1],
+      shortcut: ['long', 1],
     },
+    ...{ kernel: size, pooling: ['median', 1] },
+    ...{ gateActivation: text, forgetBias: [none, infinity, '1'] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };
 

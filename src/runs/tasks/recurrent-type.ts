@@ -1,123 +1,116 @@
 import { resolveActivation } from '../../activations/catalogue.js';
+import { type CellName, findCell } from '../../activations/cells.js';
 import type { Activation } from '../../activations/kinds.js';
-import { counted } from '../../base/units.js';
-import type { Examples } from '../../data/examples.js';
-import { padExamples } from '../../data/sequences.js';
-import { encodedWidth, type TableEncoding } from '../../data/table-encoding.js';
-import type { Device } from '../../devices/device.js';
+import { sigmoid, tanh } from '../../activations/saturating.js';
+import { plural } from '../../base/plural.js';
+import { countOf } from '../../formats/hugging-face.js';
 import { Initializer } from '../../layers/initialization.js';
-import type { Mode } from '../../layers/mode.js';
-import { type RecurrentCellName, SequenceReader, type SequenceReaderConfig } from '../../models/sequence-reader.js';
-import { type Tensor, tensor } from '../../tensor/index.js';
-import type { PartialSettings, Settings } from '../settings.js';
-import { type ExampleModelType, gradientDefaults, gradientSettings, trainedByGradients } from './example-model.js';
-import { headOf } from './heads.js';
+import { RecurrentLanguageModel } from '../../models/recurrent-language-model.js';
+import type { ModelSummary } from '../../models/summary.js';
+import { stated } from '../presets.js';
+import { defaults, type Settings } from '../settings.js';
+import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 
-/** What each cell calls the activation of its candidate. */
-const roles = {
-  rnn: (activation: Activation) => ({ activation }),
-  lstm: (activation: Activation) => ({ candidate: activation, output: activation }),
-  gru: (activation: Activation) => ({ candidate: activation }),
-} as const satisfies Record<RecurrentCellName, (activation: Activation) => Readonly<Record<string, Activation>>>;
+/** What recurrent models of text take where nothing else is said: fewer, wider layers than others. */
+const recurrentDefaults = { dim: 256, layers: 2, context: 64, batch: 32, lr: 3e-3, weightDecay: 0.01 };
 
-const defaults: PartialSettings = {
-  ...gradientDefaults,
-  ...{ layers: 1, hidden: 64, dim: 32, tokenizer: 'bpe:2048', context: 256 },
+interface Shape extends Pick<Settings, 'dim' | 'hidden' | 'layers' | 'context' | 'dropout' | 'forgetBias'> {
+  readonly cell: CellName;
+  readonly vocabSize: number;
+  readonly activation: Activation;
+  readonly gateActivation: Activation;
+}
+
+/** A recurrent language model of one kind of cell. */
+export const recurrentType = (cell: CellName): CausalModelType => {
+  const hasGates = 'gate' in findCell(cell).about.activations;
+  const gateSettings = hasGates ? (['gateActivation'] as const) : [];
+  return {
+    settings: ['hidden', 'activation', ...gateSettings, ...(cell === 'lstm' ? (['forgetBias'] as const) : [])],
+    complete: (given) => {
+      const settings = { ...defaults, ...recurrentDefaults, ...stated(given), data: given.data };
+      const { hidden = settings.dim, minLr = settings.lr / 10 } = given;
+      const forget = cell === 'lstm' ? { forgetBias: given.forgetBias ?? 1 } : {};
+      return { ...settings, ...forget, hidden, minLr, kvHeads: settings.heads };
+    },
+    design: (settings, vocabSize) =>
+      designOf({
+        ...settings,
+        ...{ cell, vocabSize },
+        activation: settings.activation === undefined ? tanh : resolveActivation(settings.activation),
+        gateActivation: gateOf(settings),
+      }),
+    decode: (json, formula, settings) =>
+      designOf({
+        ...{ cell, activation: formula as Activation, gateActivation: gateOf(settings) },
+        vocabSize: countOf(json, 'vocab_size'),
+        dim: countOf(json, 'embedding_size'),
+        hidden: countOf(json, 'hidden_size'),
+        layers: countOf(json, 'num_hidden_layers'),
+        context: countOf(json, 'max_position_embeddings'),
+        dropout: settings.dropout,
+      }),
+  };
 };
 
-/** Sequences that one of the recurrent cells reads. */
-const recurrentType = (cell: RecurrentCellName): ExampleModelType => ({
-  settings: [...gradientSettings, ...(['layers', 'hidden', 'activation', 'dropout', 'bidirectional'] as const)],
-  defaults,
-  formulaOf: ({ activation }) => resolveActivation(activation ?? 'tanh'),
-  memoryBytes,
-  build: (parts) => {
-    const { device, settings, formula, encoding } = parts;
-    const config = configOf(cell, settings, formula, encoding);
-    const model = new SequenceReader(new Initializer(device, settings.seed), config);
-    const isSeries = encoding.sequence?.series !== undefined;
-    return trainedByGradients(parts, {
-      model,
-      description: `${cell}, ${counted(model.parameterCount, 'parameter')}: ${describe(config, formula)}`,
-      forward: (examples, mode) => {
-        const outputs = read(device, model, config, examples, mode);
-        // What is learned of a series is how it goes on from its last value: Zeng 2022, arXiv:2205.13504.
-        return isSeries ? outputs.add(lastValues(device, examples)) : outputs;
-      },
-    });
-  },
-});
+/** The activation of the gates. */
+export const gateOf = ({ gateActivation }: Settings): Activation =>
+  gateActivation === undefined ? sigmoid : resolveActivation(gateActivation);
 
-function configOf(
-  cell: RecurrentCellName,
-  { layers, hidden, dropout, bidirectional, pooling, dim }: Settings,
-  formula: Activation,
-  encoding: TableEncoding,
-): SequenceReaderConfig {
-  const [first] = encoding.inputs;
-  const { outputs } = headOf(encoding, undefined);
-  const saysClasses = encoding.target.kind === 'words' && (encoding.sequence?.targets ?? 1) > 1;
+/** The roles that a cell has, each with its activation. */
+export function activationsOf(cell: CellName, activation: Activation, gate: Activation): Record<string, Activation> {
+  const roles = Object.keys(findCell(cell).about.activations);
+  return Object.fromEntries(roles.map((role) => [role, role === 'gate' ? gate : activation]));
+}
+
+function designOf(shape: Shape): CausalDesign {
+  const { cell, vocabSize, dim, hidden, layers, dropout, context, activation, forgetBias } = shape;
   return {
-    cell,
-    inputs: first?.kind === 'text' ? { vocabSize: first.vocabularySize, dim } : encodedWidth(encoding),
-    hidden,
-    recurrent: { layers, bidirectional, dropout, activations: roles[cell](formula) },
-    outputs,
-    steps: saysClasses ? encoding.sequence?.targets : undefined,
-    pooling: pooling ?? (first?.kind === 'text' ? 'mean' : 'last'),
+    ...{ vocabSize, context, formula: activation, summary: summarize(shape) },
+    description: [cell.toUpperCase(), `${plural(layers, 'layer')} of ${hidden}, ${activation.name}`],
+    trainingBytes: (size, tokens) => trainingBytes({ ...shape, vocabSize: size }, tokens),
+    build: (device: Parameters<CausalDesign['build']>[0], seed) => {
+      const activations = activationsOf(cell, activation, shape.gateActivation);
+      const options = { cell, vocabSize, dim, hidden, layers, dropout, activations, forgetBias };
+      return new RecurrentLanguageModel(new Initializer(device, seed), options);
+    },
+    encode: (endOfText) => ({
+      architectures: [`Sluice${cell.toUpperCase()}`],
+      // A type that Transformers lacks.
+      model_type: `sluice_${cell}`,
+      vocab_size: vocabSize,
+      embedding_size: dim,
+      hidden_size: hidden,
+      num_hidden_layers: layers,
+      hidden_act: `sluice:${activation.name}`,
+      max_position_embeddings: context,
+      eos_token_id: endOfText ?? null,
+      dtype: 'float32',
+    }),
   };
 }
 
-function read(
-  device: Device,
-  model: SequenceReader,
-  { inputs }: SequenceReaderConfig,
-  examples: Examples,
-  mode: Mode,
-): Tensor {
-  const { values, lengths, length } = padExamples(examples);
-  const { count, width } = examples;
-  const steps =
-    typeof inputs === 'number'
-      ? tensor(device, values, [count, length, width])
-      : tensor(device, Int32Array.from(values), [count, length]);
-  return model.forward(steps, Array.from(lengths), mode);
+function summarize({ cell, vocabSize, dim, hidden, layers }: Shape): ModelSummary {
+  const rows = findCell(cell).about.gates.length * hidden;
+  const products = rows * (dim + hidden) + (layers - 1) * rows * 2 * hidden + vocabSize * hidden;
+  return {
+    parameters: products + layers * 2 * rows + vocabSize + vocabSize * dim,
+    productParameters: products,
+    trainingFlopsPerToken: 6 * products,
+    generationFlopsPerToken: 2 * products,
+  };
 }
 
-/** The last value of the first column of each window, [count, 1]. */
-function lastValues(device: Device, { count, width, inputs }: Examples): Tensor {
-  const size = inputs.length / count;
-  return tensor(
-    device,
-    Float32Array.from({ length: count }, (_, i) => inputs[(i + 1) * size - width] ?? 0),
-    [count, 1],
-  );
+/** What products pack their operands into. */
+const workspaceBytes = 16 * 2 ** 20;
+
+/** Bytes of weights, gradients and two moments, and of what back-propagation through the window's steps needs. */
+function trainingBytes(shape: Shape, tokens: number): number {
+  const { cell, dim, hidden, layers, dropout, vocabSize } = shape;
+  const { gates, apart = [], memory = [] } = findCell(cell).about;
+  const columns = gates.length + apart.length;
+  const dropped = dropout > 0 ? 2 * hidden : 0;
+  const token = layers * ((columns + 2 + memory.length) * hidden + dropped) + 3 * dim + hidden + dropped + vocabSize;
+  const activations = 4 * tokens * token;
+  return 16 * summarize(shape).parameters + activations + Math.min(activations, workspaceBytes);
 }
-
-function describe(
-  { cell, inputs, hidden, recurrent, outputs, steps, pooling }: SequenceReaderConfig,
-  formula: Activation,
-) {
-  const from = typeof inputs === 'number' ? `${inputs}` : `${inputs.vocabSize} tokens > ${inputs.dim}`;
-  const { layers = 1, bidirectional = false } = recurrent;
-  const stack = Array.from({ length: layers }, () => `${hidden}${bidirectional ? ' x 2' : ''}`);
-  const at =
-    steps !== undefined ? ` at the last ${steps} steps` : pooling === 'mean' ? ' from the mean of all steps' : '';
-  return `${[from, ...stack, outputs].join(' > ')}${at}, ${cell === 'rnn' || formula.name !== 'tanh' ? formula.name : 'tanh and gates'}`;
-}
-
-/** Columns that each unit of a cell keeps for the way back, gradients counted; measured by the largest, the LSTM. */
-const columnsKept = 14;
-
-function memoryBytes(settings: Settings, encoding: TableEncoding): number {
-  const { layers, hidden, batch, bidirectional, dim } = settings;
-  const [first] = encoding.inputs;
-  const directions = bidirectional ? 2 : 1;
-  const inputs = first?.kind === 'text' ? dim : encodedWidth(encoding);
-  const steps = batch * (encoding.sequence?.longest ?? 1);
-  const weights = 4 * hidden * directions * (inputs + hidden + (layers - 1) * hidden * (directions + 1));
-  const vocabulary = first?.kind === 'text' ? first.vocabularySize * dim : 0;
-  return 4 * (4 * (weights + vocabulary) + steps * (2 * inputs + layers * directions * columnsKept * hidden));
-}
-
-export const [rnnType, lstmType, gruType] = [recurrentType('rnn'), recurrentType('lstm'), recurrentType('gru')];

@@ -118,10 +118,16 @@ function gapsOf(missing: MissingPolicy): SeriesGaps {
 
 const targetsOf = ({ values, columns }: Series): Float32Array => values.filter((_, i) => i % columns.length === 0);
 
-/** Two seasons, or a day of hours; less where the series is short. */
+/** Rows of a window where none, and too long a season is seen. */
+const plainWindow = 24;
+/** A longer season is not looked back on: each step of a window costs as much as the others. */
+const longestSeason = 200;
+
+/** Two seasons, or one of a long season; less where the series is short. */
 function usualWindow(season: number | undefined, room: number): number {
-  const most = Math.max(1, Math.floor(room / 3));
-  return Math.max(1, Math.min(season === undefined ? 24 : Math.max(2 * season, 12), most));
+  const isSeen = season !== undefined && season <= longestSeason;
+  const wanted = isSeen ? Math.max(season, Math.min(2 * season, 2 * plainWindow), plainWindow / 2) : plainWindow;
+  return Math.max(1, Math.min(wanted, Math.floor(room / 3)));
 }
 
 function noteOf({ inputs, target, sequence }: TableEncoding, { path, rows }: Table, cut: number): string {

@@ -8,7 +8,15 @@ import { Storage, type Tracker } from '../storage.js';
 import { layoutOf, temporary } from './copies.js';
 import { writable } from './in-place.js';
 import { hasUnitAxis, multiply, swapped } from './matmul.js';
-import { cellInputs, columnsOf, projectionInputs, type RecurrenceRecord, rowsOf, type Step } from './recurrence.js';
+import {
+  cellInputs,
+  columnsOf,
+  type Operand,
+  projectionInputs,
+  type RecurrenceRecord,
+  rowsOf,
+  type Step,
+} from './recurrence.js';
 
 /** The gradient of a state, collected from later steps. */
 interface StateGradient {
