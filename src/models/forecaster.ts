@@ -43,10 +43,10 @@ export class Forecaster extends Layer {
     requireAxes('a forecaster', { batch: undefined, window, inputs: network.inputs }, x);
     if (shortcut === 'none') return this.network.forward(x, mode).output;
     return internal(() => {
-      const [target, others] = [x.slice(-1, 0, 1), x.slice(-1, 1)];
+      const target = x.slice(-1, 0, 1);
       const last = target.slice(1, -1);
       const moved = target.sub(last);
-      const signal = network.inputs === 1 ? moved : concat([moved, others], -1);
+      const signal = network.inputs === 1 ? moved : concat([moved, x.slice(-1, 1)], -1);
       const change = this.network.forward(signal, mode).output;
       const steps = change.add(last.squeeze(-1));
       return this.linear === undefined ? steps : steps.add(this.linear.forward(moved.squeeze(-1)));
