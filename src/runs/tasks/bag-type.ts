@@ -1,6 +1,7 @@
 import { SluiceError } from '../../base/errors.js';
 import { counted } from '../../base/units.js';
-import { exampleAt, pad } from '../../data/examples.js';
+import { exampleAt } from '../../data/examples.js';
+import { pad } from '../../data/sequences.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { BagOfTokens } from '../../models/bag-of-tokens.js';
@@ -23,8 +24,8 @@ function vocabularyOf({ inputs }: TableEncoding): number {
 }
 
 export const bagType: ExampleModelType = {
-  settings: [...gradientSettings, ...shapeSettings, 'tokenizer', 'dim'],
-  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', dropout: 0.1 },
+  settings: [...gradientSettings, ...shapeSettings],
+  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', context: 4096, dropout: 0.1 },
   formulaOf: (settings) => activationOf(settings, 'relu'),
   warn: warnOfSteps,
   memoryBytes: (settings, encoding) =>

@@ -29,10 +29,9 @@ import {
   type TokenFiles,
   tokenize,
 } from '../prepare.js';
-import { stated } from '../presets.js';
 import { during } from '../progress.js';
 import { runFiles } from '../run-folder.js';
-import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
+import type { PartialSettings, SettingName, Settings } from '../settings.js';
 import type {
   Draft,
   Facts,
@@ -84,16 +83,12 @@ export const causal: Task = {
 function completeCausal(given: PartialSettings): Settings {
   const { data, model } = given;
   const type = causalModelNamed(model);
-  if (data === undefined) {
-    throw new SluiceError('argument', {
-      rule: 'training needs a text',
-      received: 'no --data',
-      remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
-    });
-  }
-  const { optimizer, lr, clip, weightDecay, beta2 } = { ...defaults, ...stated(given) };
-  const update = completeOptimizer(given, { optimizer, lr, clip, weightDecay, beta2 });
-  return type.complete({ ...given, ...update, data, minLr: given.minLr ?? update.lr / 10 });
+  if (data !== undefined) return completeOptimizer(given, type.complete({ ...given, data }));
+  throw new SluiceError('argument', {
+    rule: 'training needs a text',
+    received: 'no --data',
+    remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
+  });
 }
 
 async function openDraft(settings: Settings): Promise<Draft> {

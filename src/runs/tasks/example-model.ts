@@ -32,7 +32,7 @@ export interface ExampleModel {
   readonly model: Layer;
   readonly head: Head;
   /** Written as config.json. */
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** For a person. */
   readonly description: string;
   /** What a step learns from, and by which rule. */
@@ -74,7 +74,7 @@ export const gradientDefaults: PartialSettings = {
 
 export interface Differentiable {
   readonly model: Layer;
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly description: string;
   /** [count, outputs of the head] of examples. */
   forward(examples: Examples, mode: Mode): Tensor;

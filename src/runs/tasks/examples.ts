@@ -251,7 +251,8 @@ class ExampleRun implements TaskRun {
 
   async save(): Promise<void> {
     const { folder } = this.#parts;
-    await writeFileAtomically(join(folder, runFiles.config), `${encodeJson(this.#built.config, 2)}\n`);
+    const { config } = this.#built;
+    if (config !== undefined) await writeFileAtomically(join(folder, runFiles.config), `${encodeJson(config, 2)}\n`);
     await saveWeights(folder, this.#built.model);
   }
 
