@@ -16,9 +16,10 @@ export {
 } from './layers/feed-forward.js';
 export { FormulaLayer } from './layers/formula-layer.js';
 export { type ForwardCall, type ForwardHook, onForward } from './layers/hooks.js';
-export { Initializer } from './layers/initialization.js';
+export { type Distribution, Initializer } from './layers/initialization.js';
 export {
   deviationOf,
+  distributionOf,
   type Fan,
   gainOf,
   type SchemeName,

@@ -166,7 +166,7 @@ export interface Task {
   readonly name: string;
   readonly description: string;
   /** The settings that it, and its model type, have a use for; others are refused. */
-  settings(settings: Pick<Settings, 'model'>): readonly SettingName[];
+  settings(settings: Pick<Settings, 'model' | 'optimizer'>): readonly SettingName[];
   /** Fills in what was left open. @throws SluiceError `argument` for settings that contradict each other. */
   complete(given: PartialSettings): Settings;
   /** Refuses all that can be before anything is made. */

@@ -1,3 +1,4 @@
+import { extent } from '../../base/extent.js';
 import type { Examples } from '../../data/examples.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
@@ -82,7 +83,7 @@ async function boundaryOf({ device, encoding, built }: JudgedModel, examples: Ex
 
 /** From the least to the largest, and a tenth of that beyond on both sides. */
 function widened(values: readonly number[]): [number, number] {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = extent(values);
   const more = 0.1 * (high - low || 1);
   return [low - more, high + more];
 }

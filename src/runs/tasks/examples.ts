@@ -11,6 +11,7 @@ import type { Device } from '../../devices/device.js';
 import { judgeExamples } from '../../training/judge-examples.js';
 import type { Learner } from '../../training/learner.js';
 import { saveWeights } from '../checkpointing.js';
+import { completeOptimizer, isUsedBy } from '../optimizer-settings.js';
 import { requireMemory } from '../plan.js';
 import { stated } from '../presets.js';
 import type { RunRecord } from '../run-folder.js';
@@ -64,7 +65,10 @@ const everyRun: readonly SettingName[] = [
 export const exampleTask = (source: ExampleSource): Task => ({
   name: source.name,
   description: source.description,
-  settings: ({ model }) => [...everyRun, ...source.settings, ...typeNamed(source, model).settings],
+  settings: ({ model, optimizer }) => {
+    const all = [...everyRun, ...source.settings, ...typeNamed(source, model).settings];
+    return all.filter((name) => isUsedBy(name, optimizer));
+  },
   complete: (given) => completeExamples(source, given),
   open: (settings) => openDraft(source, settings),
   async resume({ folder, record, device, settings, done }) {
@@ -127,7 +131,9 @@ function completeExamples(source: ExampleSource, given: PartialSettings): Settin
   // Of what says how long to train, what is given counts alone.
   const { steps: _, ...usual } = { ...type.defaults, ...source.defaults };
   const steps = source.defaults.steps ?? type.defaults.steps ?? defaults.steps;
-  const settings = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
+  const plain = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
+  const learnsByGradients = type.settings.includes('optimizer');
+  const settings = learnsByGradients ? completeOptimizer(given, plain) : plain;
   const { hidden = 1, minLr = settings.lr / 10 } = settings;
   return { ...settings, task: source.name, hidden, kvHeads: settings.heads, minLr };
 }
