@@ -6,6 +6,8 @@ import { explainRecurrent } from '../../src/experiments/explain/recurrent.js';
 import { Initializer } from '../../src/layers/initialization.js';
 import { Mode } from '../../src/layers/mode.js';
 import { BagOfTokens } from '../../src/models/bag-of-tokens.js';
+import { gatedConvolution } from '../../src/models/gated-convolution.js';
+import { lenet } from '../../src/models/lenet.js';
 import { llama } from '../../src/models/llama.js';
 import { type Mlp, mlp, mlpConfig } from '../../src/models/mlp.js';
 import { sequenceModel } from '../../src/models/sequence-model.js';
@@ -150,6 +152,20 @@ onDevices((on) => {
       expect(steps).toHaveLength(6);
       expect(steps[5]).toBe(0); // nothing is asked of the last position
       expect(steps[0]).toBeGreaterThan(0);
+    });
+
+    test('takes the channels of a convolution for its units, along a line and in an image', async () => {
+      const model = gatedConvolution(on.device, { vocabSize: 7, dim: 4, layers: 1, kernel: 2, seed: 3 });
+      const ids = tensor(on.device, Int32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);
+      const { layers } = await inspect(model, () => model.forward(ids, Mode.evaluation()).mul(0.1).exp().mean());
+      const conv = layers.find(({ kind }) => kind === 'Conv1d');
+      expect(conv).toMatchObject({ units: 8, values: 6 });
+      expect(conv?.gradientNormByStep).toHaveLength(3);
+      const images = lenet(on.device, { side: 12, outputs: 3, activation: relu, seed: 3 });
+      const pixels = tensor(on.device, someValues(2 * 144), [2, 1, 12, 12]);
+      const seen = await inspect(images, () => images.forward(pixels, Mode.evaluation()).mul(0.1).exp().mean());
+      expect(seen.layers[1]).toMatchObject({ kind: 'relu', isActivation: true, units: 6 });
+      expect(seen.layers[0]).toMatchObject({ kind: 'Conv2d', units: 6, values: seen.layers[1]?.values });
     });
 
     test('gives the gradient at each time step of an RNN, by the equations of back-propagation through time', async () => {

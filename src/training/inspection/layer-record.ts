@@ -1,3 +1,4 @@
+import { Conv1d } from '../../layers/convolution.js';
 import type { Layer } from '../../layers/layer.js';
 import { internal, type Tensor } from '../../tensor/index.js';
 import { kindOf, slopeOf } from './slope.js';
@@ -76,17 +77,23 @@ export class LayerRecord {
 
   /** @param lengths of the sequences of [batch, time, width]: what lies behind them is padding, and left out */
   async add({ output, inputs, probe, sizes }: Seen, lengths: ArrayLike<number> | undefined): Promise<void> {
-    const rowsOf = (tensor: Tensor): Tensor => internal(() => byUnit(withoutPadding(tensor.detach(), lengths)).keep());
+    const rowsOf = (given: Tensor): Tensor =>
+      internal(() => byUnit(withoutPadding(this.#unitsLast(given.detach()), lengths)).keep());
     const rows = rowsOf(output);
     const [, count = 0] = rows.shape;
     this.#statistics.addValues(await momentsOf(rows), count);
     await this.#count(rows);
     rows.dispose();
-    await this.#addSlopes(inputs.map(rowsOf));
+    await this.#addSlopes(inputs, rowsOf);
     const gradient = probe.grad;
     if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient), sizes);
     this.#calls++;
     if (this.#calls > 1) this.#isRecurrent = true;
+  }
+
+  /** A convolution along a line gives [batch, channels, length]. */
+  #unitsLast(given: Tensor): Tensor {
+    return this.layer instanceof Conv1d ? given.transpose(1, 2) : given;
   }
 
   endBatch(): void {
@@ -105,18 +112,18 @@ export class LayerRecord {
     for (const [bar, some] of (await countsOf(rows, low, width)).entries()) counts[bar] = (counts[bar] ?? 0) + some;
   }
 
-  async #addSlopes(inputs: readonly Tensor[]): Promise<void> {
+  async #addSlopes(inputs: readonly Tensor[], rowsOf: (input: Tensor) => Tensor): Promise<void> {
     const slope = slopeOf(this.layer);
-    if (slope !== undefined) {
-      const elements = Object.fromEntries(slope.inputs.flatMap((name, i) => (inputs[i] ? [[name, inputs[i]]] : [])));
-      const units = this.#statistics.units;
-      const learned = Object.fromEntries(
-        Object.entries(slope.learned).map(([name, value]) => [name, internal(() => wide(value, units))]),
-      );
-      this.#statistics.addSlopes(await slopesOf(slope.expression, elements, learned, this.#threshold));
-      for (const tensor of Object.values(learned)) tensor.dispose();
-    }
-    for (const tensor of inputs) tensor.dispose();
+    if (slope === undefined) return;
+    const elements = Object.fromEntries(
+      slope.inputs.flatMap((name, i) => (inputs[i] === undefined ? [] : [[name, rowsOf(inputs[i])]])),
+    );
+    const units = this.#statistics.units;
+    const learned = Object.fromEntries(
+      Object.entries(slope.learned).map(([name, value]) => [name, internal(() => wide(value, units))]),
+    );
+    this.#statistics.addSlopes(await slopesOf(slope.expression, elements, learned, this.#threshold));
+    for (const tensor of [...Object.values(elements), ...Object.values(learned)]) tensor.dispose();
   }
 
   async #addGradients(gradient: Tensor, rows: Tensor, sizes: readonly number[] | undefined): Promise<void> {
@@ -124,10 +131,27 @@ export class LayerRecord {
     rows.dispose();
     this.#statistics.addGradients(squares);
     if (sizes !== undefined) this.#isRecurrent = true;
-    const parts = (await squaresByStep(gradient, sizes)) ?? [sum(squares)];
+    const parts = (await this.#squaresByStep(gradient, sizes)) ?? [sum(squares)];
     const sofar = this.#steps[this.#calls] ?? [];
     const length = Math.max(parts.length, sofar.length);
     this.#steps[this.#calls] = Array.from({ length }, (_, step) => (parts[step] ?? 0) + (sofar[step] ?? 0));
+  }
+
+  /** The sum of squares at each time step, of what has some. */
+  async #squaresByStep(gradient: Tensor, sizes: readonly number[] | undefined): Promise<ArrayLike<number> | undefined> {
+    if (sizes !== undefined) {
+      const rows = await squaresOf(gradient);
+      let end = 0;
+      return sizes.map((size) => {
+        end += size;
+        return sum(rows.subarray(end - size, end));
+      });
+    }
+    if (gradient.shape.length !== 3) return undefined;
+    const steps = internal(() => byStep(this.#unitsLast(gradient)).keep());
+    const squares = await squaresOf(steps);
+    steps.dispose();
+    return squares;
   }
 
   report(parameters: ParameterNorms | undefined): LayerReport {
@@ -151,26 +175,6 @@ export class LayerRecord {
       parameters,
     };
   }
-}
-
-/** The sum of squares at each time step, of what has some. */
-async function squaresByStep(
-  gradient: Tensor,
-  sizes: readonly number[] | undefined,
-): Promise<ArrayLike<number> | undefined> {
-  if (sizes !== undefined) {
-    const rows = await squaresOf(gradient);
-    let end = 0;
-    return sizes.map((size) => {
-      end += size;
-      return sum(rows.subarray(end - size, end));
-    });
-  }
-  if (gradient.shape.length !== 3) return undefined;
-  const steps = internal(() => byStep(gradient).keep());
-  const squares = await squaresOf(steps);
-  steps.dispose();
-  return squares;
 }
 
 const wide = (value: Tensor, units: number): Tensor => value.detach().expand([units]).contiguous().keep();
