@@ -4,6 +4,7 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { missingPolicies } from '../data/table-encoding.js';
 import { openableDevices } from '../devices/open.js';
+import { mostThreads } from '../devices/threads.js';
 import { schemeNames } from '../layers/initialization-schemes.js';
 import { scheduleNames } from '../training/schedules.js';
 
@@ -15,7 +16,19 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.maxValue(most, `is at most ${most}`),
   );
 /** The model types of all tasks. */
-const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag'] as const;
+const modelNames = [
+  'llama',
+  'arcee',
+  'gated-conv',
+  'lenet',
+  'lenet1989',
+  'mlp',
+  'perceptron',
+  'bag',
+  'rnn',
+  'lstm',
+  'gru',
+] as const;
 /** The optimizers, and two names for SGD with momentum. */
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'lion'] as const;
 /** The losses of examples: two of classes, two of values. */
@@ -45,7 +58,7 @@ export const settingsSchema = v.strictObject({
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens)',
+    'model type: llama (gated block), arcee (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens)',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -74,11 +87,27 @@ export const settingsSchema = v.strictObject({
   layers: about(size, 'number of layers; of an MLP the hidden ones'),
   heads: about(size, 'attention heads'),
   kvHeads: about(size, 'heads of keys and values; divides heads'),
-  hidden: about(size, 'final width of the feed-forward block; units of a hidden layer of an MLP'),
+  hidden: about(
+    size,
+    'final width of the feed-forward block; units of a hidden layer of an MLP or of a recurrent layer',
+  ),
+  kernel: about(
+    whole(1, 4096),
+    'tokens that a layer of gated-conv sees, its own the last; pixels across a window of lenet',
+  ),
+  pooling: about(
+    v.picklist(['max', 'average'], 'is max or average'),
+    'what lenet takes of each 2 x 2 pixels: max or average',
+  ),
   ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
   activation: about(
     v.optional(text),
-    'activation of a block mlp (relu2) or gated (silu): a name, or its text in x such as "x*tanh(softplus(x))"',
+    'activation of a block mlp (relu2) or gated (silu), or of a recurrent cell (tanh): a name, or its text in x such as "x*tanh(softplus(x))"',
+  ),
+  gateActivation: about(v.optional(text), 'activation of the gates of an LSTM or a GRU; sigmoid by default'),
+  forgetBias: about(
+    v.optional(v.pipe(v.number(), v.finite('is finite'))),
+    "what the bias of an LSTM's forget gate begins with",
   ),
   param: about(
     v.optional(text),
@@ -127,7 +156,7 @@ export const settingsSchema = v.strictObject({
   ),
   seed: about(whole(0), 'seed of all randomness'),
   device: about(text, `where to compute: ${openableDevices.join(', ')}`),
-  threads: about(v.optional(whole(1, 1024)), 'threads that compute'),
+  threads: about(v.optional(whole(1, mostThreads)), 'threads that compute'),
   deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
 });
 
@@ -147,6 +176,8 @@ type Open =
   | 'initialization'
   | 'surrogate'
   | 'param'
+  | 'gateActivation'
+  | 'forgetBias'
   | 'momentum'
   | 'dampening'
   | 'nesterov'
@@ -170,6 +201,8 @@ export const defaults: Defaults = {
   dim: 128,
   layers: 4,
   heads: 4,
+  kernel: 4,
+  pooling: 'max',
   ffn: 'swiglu',
   dropout: 0,
   context: 128,
@@ -203,6 +236,8 @@ const examples: Omit<Settings, keyof Defaults> = {
   initialization: 'he',
   surrogate: 'hardTanh',
   activation: 'gelu',
+  gateActivation: 'hardSigmoid',
+  forgetBias: 1,
   epochs: 1,
   time: 600,
   threads: 2,

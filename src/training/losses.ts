@@ -111,8 +111,8 @@ const [prediction, target, mask, delta] = variables('prediction', 'target', 'mas
 const error = prediction.sub(target);
 const size = error.abs();
 
-/** Losses of one prediction and its target. */
-const formulas = {
+/** Losses of one `prediction` and its `target`. */
+export const lossFormulas = {
   meanSquaredError: error.mul(error),
   // Each half is free of cancellation: softplus(z) - z t loses all digits of a nearly certain prediction.
   binaryCrossEntropy: target.mul(prediction.neg().softplus()).add(constant(1).sub(target).mul(prediction.softplus())),
@@ -120,8 +120,8 @@ const formulas = {
 } as const;
 
 const masked = Object.fromEntries(
-  Object.entries(formulas).map(([name, formula]) => [name, mask.whereLess(0.5, 0, formula)]),
-) as Record<keyof typeof formulas, Expression>;
+  Object.entries(lossFormulas).map(([name, formula]) => [name, mask.whereLess(0.5, 0, formula)]),
+) as Record<keyof typeof lossFormulas, Expression>;
 const counts = mask.whereLess(0.5, 0, 1);
 
 const elementwiseDefaults = { mask: undefined, reduction: 'none' } satisfies OptionTable<ElementwiseLossOptions>;
@@ -147,7 +147,7 @@ export function huber(predictions: Tensor, targets: Tensor, options: HuberOption
 }
 
 function elementwise(
-  operation: keyof typeof formulas,
+  operation: keyof typeof lossFormulas,
   prediction: Tensor,
   target: Tensor,
   options: ElementwiseLossOptions,
@@ -163,7 +163,7 @@ function elementwise(
   }
   return internal(() => {
     if (mask === undefined) {
-      const [losses] = mapTensors([formulas[operation]], { prediction, target }, scalars, { operation });
+      const [losses] = mapTensors([lossFormulas[operation]], { prediction, target }, scalars, { operation });
       return reduced(losses, reduction, () => undefined);
     }
     const [losses] = mapTensors([masked[operation]], { prediction, target, mask }, scalars, { operation });

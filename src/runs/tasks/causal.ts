@@ -47,12 +47,12 @@ import type {
 } from '../task.js';
 import type { CausalDesign } from './causal-model-type.js';
 import { causalModelNamed } from './causal-models.js';
+import { openCausalSubject } from './causal-subject.js';
 
 /** The settings that every model of text has a use for. */
 const everyText: readonly SettingName[] = [
   ...(['data', 'task', 'model', 'tokenizer', 'dim', 'layers', 'dropout', 'context', 'batch', 'accumulate'] as const),
   ...(['steps', 'epochs', 'time', 'lr', 'minLr', 'warmup', 'schedule'] as const),
-  ...optimizerSettings,
   ...(['evalEvery', 'evalTokens', 'sampleEvery', 'saveEvery', 'keep', 'validation', 'seed'] as const),
   ...(['device', 'threads', 'deterministic'] as const),
 ];
@@ -62,7 +62,9 @@ export const causal: Task = {
   name: 'causal',
   description: 'predict the next token of a text',
   settings: ({ model, optimizer }) =>
-    [...everyText, ...causalModelNamed(model).settings].filter((name) => isUsedBy(name, optimizer)),
+    [...everyText, ...optimizerSettings, ...causalModelNamed(model).settings].filter((name) =>
+      isUsedBy(name, optimizer),
+    ),
   complete: completeCausal,
   open: openDraft,
   async resume({ folder, record, device, settings, done }) {
@@ -76,6 +78,7 @@ export const causal: Task = {
     const run = await openRun(folder, device);
     return { judge: (options) => judgeOn(device, run, options), close: async () => run.model.dispose() };
   },
+  inspect: openCausalSubject,
 };
 
 function completeCausal(given: PartialSettings): Settings {

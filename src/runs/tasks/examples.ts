@@ -19,12 +19,13 @@ import { requireMemory } from '../plan.js';
 import { stated } from '../presets.js';
 import { type RunRecord, runFiles } from '../run-folder.js';
 import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
-import type { Costs, Draft, Facts, Judgement, MeasureOptions, PrepareEvent, Task, TaskRun } from '../task.js';
+import type { Costs, Draft, Facts, Folder, Judgement, MeasureOptions, PrepareEvent, Task, TaskRun } from '../task.js';
 import { type ExampleData, loadEncoding, loadExamples, type ReadData, saveData } from './example-data.js';
-import { openJudge } from './example-judge.js';
+import { type JudgedModel, openJudge } from './example-judge.js';
 import type { ExampleModel, ExampleModelType } from './example-model.js';
 import { type ExampleModelName, exampleModels } from './example-models.js';
 import { judgementOf, scored } from './example-scores.js';
+import { openSubject } from './example-subject.js';
 
 /** Where the examples of a task come from. */
 export interface ExampleSource {
@@ -84,14 +85,20 @@ export const exampleTask = (source: ExampleSource): Task => ({
       done,
     );
   },
-  async judge({ folder, record, device }) {
-    const encoding = await loadEncoding(folder);
-    const built = typeNamed(source, record.settings.model).build({
-      ...{ device, settings: record.settings, formula: formulaOf(record), encoding },
-    });
-    return openJudge({ folder, device, encoding, built });
-  },
+  judge: async (run) => openJudge(await rebuilt(source, run)),
+  inspect: async (run, options) => openSubject(await rebuilt(source, run), options),
 });
+
+/** The model of a run, with the weights that it began with. */
+async function rebuilt(
+  source: ExampleSource,
+  { folder, record, device }: Folder & { readonly device: Device },
+): Promise<JudgedModel> {
+  const encoding = await loadEncoding(folder);
+  const { settings } = record;
+  const built = typeNamed(source, settings.model).build({ device, settings, formula: formulaOf(record), encoding });
+  return { folder, device, encoding, built };
+}
 
 function typeNamed({ name, models }: ExampleSource, model: string): ExampleModelType {
   const found = models.find((known) => known === model);
