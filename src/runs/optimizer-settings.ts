@@ -30,8 +30,15 @@ const shorthands: Readonly<Record<string, PartialSettings>> = {
 const named = (optimizer: Settings['optimizer']): OptimizerName =>
   (shorthands[optimizer]?.optimizer ?? optimizer) as OptimizerName;
 
-/** What the usual rate, which is AdamW's, is multiplied with: steps of plain SGD are shorter, and Lion's longer. */
-const rates: Readonly<Partial<Record<OptimizerName, number>>> = { sgd: 10, lion: 0.1 };
+/** What the usual rate, which is AdamW's, is multiplied with: see docs/log.md. Momentum alone makes steps longer. */
+const rates: Readonly<Record<OptimizerName, (momentum: number) => number>> = {
+  sgd: (momentum) => Math.max(1, Number((100 * (1 - momentum)).toPrecision(3))),
+  adagrad: () => 10,
+  rmsprop: () => 1,
+  adam: () => 1,
+  adamw: () => 1,
+  lion: () => 0.3,
+};
 
 type Chosen = Partial<Settings> & Pick<Settings, 'optimizer'>;
 
@@ -56,8 +63,7 @@ export function completeOptimizer(given: PartialSettings, settings: Settings): S
   const chosen = { optimizer, ...Object.fromEntries(own.map((name) => [name, said[name] ?? usual[name]])) };
   const { options } = ruleOf(chosen);
   const whole = Object.fromEntries(own.map((name) => [name, options[name]]));
-  const isOpen = said.momentum === undefined && given.lr === undefined;
-  const rate = isOpen ? (rates[optimizer] ?? 1) : 1;
+  const rate = given.lr === undefined ? rates[optimizer](said.momentum ?? 0) : 1;
   const minLr = given.minLr ?? settings.minLr * rate;
   return { ...settings, ...whole, optimizer, lr: settings.lr * rate, minLr };
 }

@@ -1,18 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { tanh } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { Mode } from '../../src/layers/mode.js';
 import { BagOfTokens } from '../../src/models/bag-of-tokens.js';
+import { lenet, lenet1989 } from '../../src/models/lenet.js';
 import { Mlp } from '../../src/models/mlp.js';
 import { Perceptron } from '../../src/models/perceptron.js';
+import { saveWeights } from '../../src/runs/checkpointing.js';
 import { complete } from '../../src/runs/complete.js';
-import { openModel } from '../../src/runs/model-config.js';
+import { encodeLenet, openModel } from '../../src/runs/model-config.js';
 import type { PartialSettings } from '../../src/runs/settings.js';
 import { startRun } from '../../src/runs/start-run.js';
 import { tensor } from '../../src/tensor/index.js';
-import { valuesOf } from '../layers/support.js';
+import { normal, valuesOf } from '../layers/support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -69,6 +72,29 @@ describe('a run of examples is opened by its config.json', () => {
     const unit = await openModel(await train({ task: 'moons', model: 'perceptron', outputs: '-1/1' }), device);
     expect(unit).toBeInstanceOf(Perceptron);
     expect((unit as Perceptron).outputs).toEqual([-1, 1]);
+  });
+
+  test.each(['lenet', 'lenet1989'] as const)('a %s', async (model) => {
+    const [run, scheme] = [join(folder, model), 'xavier-uniform'] as const;
+    const options = { side: 12, outputs: 3, initialization: scheme };
+    const made = model === 'lenet' ? lenet(device, { ...options, pooling: 'max' }) : lenet1989(device, options);
+    const config = {
+      side: 12,
+      outputs: 3,
+      activation: tanh,
+      pooling: model === 'lenet' ? ('max' as const) : undefined,
+    };
+    mkdirSync(run);
+    writeFileSync(join(run, 'config.json'), JSON.stringify(encodeLenet(config)));
+    await saveWeights(run, made);
+    const images = normal(device, [2, 1, 12, 12]);
+    const opened = (await openModel(run, device)) as typeof made;
+    const both = [made, opened].map((one) => valuesOf(one.forward(images, Mode.evaluation())));
+    const [wanted, found] = await Promise.all(both);
+    expect(found).toHaveLength(6);
+    found?.forEach((value, i) => {
+      expect(value).toBeCloseTo(wanted?.[i] ?? Number.NaN, 5);
+    });
   });
 
   test('what is missing, impossible or of another model is named', async () => {

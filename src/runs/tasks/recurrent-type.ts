@@ -1,12 +1,13 @@
 import { resolveActivation } from '../../activations/catalogue.js';
 import { type CellName, findCell } from '../../activations/cells.js';
 import type { Activation } from '../../activations/kinds.js';
-import { sigmoid, tanh } from '../../activations/saturating.js';
+import { sigmoid } from '../../activations/saturating.js';
 import { plural } from '../../base/plural.js';
 import { countOf } from '../../formats/hugging-face.js';
 import { Initializer } from '../../layers/initialization.js';
 import { RecurrentLanguageModel } from '../../models/recurrent-language-model.js';
 import type { ModelSummary } from '../../models/summary.js';
+import { activationOf } from '../model.js';
 import { stated } from '../presets.js';
 import { defaults, type Settings } from '../settings.js';
 import type { CausalDesign, CausalModelType } from './causal-model-type.js';
@@ -26,7 +27,7 @@ export const recurrentType = (cell: CellName): CausalModelType => {
   const hasGates = 'gate' in findCell(cell).about.activations;
   const gateSettings = hasGates ? (['gateActivation'] as const) : [];
   return {
-    settings: ['hidden', 'activation', ...gateSettings, ...(cell === 'lstm' ? (['forgetBias'] as const) : [])],
+    settings: ['hidden', 'activation', 'param', ...gateSettings, ...(cell === 'lstm' ? (['forgetBias'] as const) : [])],
     complete: (given) => {
       const settings = { ...defaults, ...recurrentDefaults, ...stated(given), data: given.data };
       const { hidden = settings.dim, minLr = settings.lr / 10 } = given;
@@ -37,7 +38,7 @@ export const recurrentType = (cell: CellName): CausalModelType => {
       designOf({
         ...settings,
         ...{ cell, vocabSize },
-        activation: settings.activation === undefined ? tanh : resolveActivation(settings.activation),
+        activation: activationOf(settings, 'tanh'),
         gateActivation: gateOf(settings),
       }),
     decode: (json, formula, settings) =>
