@@ -1,3 +1,4 @@
+import { Conv1d } from '../../layers/convolution.js';
 import type { Layer } from '../../layers/layer.js';
 import { internal, type Tensor } from '../../tensor/index.js';
 import { kindOf, slopeOf } from './slope.js';
@@ -73,16 +74,21 @@ export class LayerRecord {
     lengths: ArrayLike<number> | undefined,
   ): Promise<void> {
     const rowsOf = (tensor: Tensor): Tensor => internal(() => byUnit(withoutPadding(tensor.detach(), lengths)).keep());
-    const rows = rowsOf(output);
+    const rows = rowsOf(this.#asSequence(output));
     const [, count = 0] = rows.shape;
     this.#statistics.addValues(await momentsOf(rows), count);
     await this.#count(rows);
     rows.dispose();
     await this.#addSlopes(inputs.map(rowsOf));
-    const gradient = probe.grad;
+    const gradient = probe.grad && this.#asSequence(probe.grad);
     if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient));
     this.#calls++;
     if (this.#calls > 1) this.#isRecurrent = true;
+  }
+
+  /** A convolution along a line gives [batch, channels, time]. */
+  #asSequence(tensor: Tensor): Tensor {
+    return this.layer instanceof Conv1d ? tensor.transpose(1, 2) : tensor;
   }
 
   endBatch(): void {
