@@ -123,6 +123,16 @@ def check_numbers(report: Report, folder: Path) -> None:
         report.check(f"golden {name}.json", problem)
 
 
+def check_convolution(report: Report, folder: Path) -> None:
+    problem = missing("torch", "safetensors") or regenerate("golden_convolution.py", folder)
+    if not problem:
+        old, new = GOLDEN / "convolution", folder / "convolution"
+        same = (old / "cases.json").read_text(encoding="utf-8") == (new / "cases.json").read_text(encoding="utf-8")
+        problem = "" if same else "other cases"
+        problem = problem or same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
+    report.check("golden convolution", problem)
+
+
 def run_suite(report: Report, suite: Path, arguments: list[str]) -> None:
     result = subprocess.run([PYTHON, suite, *arguments], capture_output=True, text=True, check=False)
     lines = result.stdout.strip().splitlines()
@@ -140,6 +150,7 @@ def main() -> int:
         check_activations(report, Path(temporary))
         check_models(report, Path(temporary))
         check_numbers(report, Path(temporary))
+        check_convolution(report, Path(temporary))
     absent = missing("torch", "transformers")
     for suite in sorted(HERE.glob("parity_*.py")):
         if absent:

@@ -118,15 +118,15 @@ async function eventsOf(command: Command, options: TrainOptions, signal: AbortSi
 
 /** Flags and environment beat the config file, which beats the preset. */
 async function resolveSettings(given: Readonly<Record<string, unknown>>, { config, preset }: TrainOptions) {
-  const [{ complete }, { layered, presetNamed }] = await Promise.all([
+  const [{ complete, presetFor }, { layered }] = await Promise.all([
     import('../runs/complete.js'),
     import('../runs/presets.js'),
   ]);
   const file = config === undefined ? {} : await readConfigFile(config);
   const chosen = preset ?? file['preset'];
-  const base = chosen === undefined ? {} : presetNamed(String(chosen));
   const fromFile = checkSettings(file, config ?? 'the config file');
-  return complete(layered(base, fromFile, checkedSettings(given)));
+  const asked = layered(fromFile, checkedSettings(given));
+  return complete(layered(chosen === undefined ? {} : presetFor(String(chosen), asked), asked));
 }
 
 const checkedSettings = (given: Readonly<Record<string, unknown>>): PartialSettings =>

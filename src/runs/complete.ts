@@ -1,7 +1,19 @@
 import { SluiceError } from '../base/errors.js';
-import { lengths, stated } from './presets.js';
+import { lengths, presetNamed, stated } from './presets.js';
 import { defaults, type PartialSettings, type SettingName, type Settings } from './settings.js';
 import { taskAndData, taskNamed } from './tasks.js';
+
+/**
+ * What a preset says of the model that is asked for, if one is: presets have the sizes of a LLaMA.
+ * @throws SluiceError `name` for a preset or a task that there is not.
+ */
+export function presetFor(name: string, asked: PartialSettings): PartialSettings {
+  const preset = presetNamed(name);
+  const { task = defaults.task, model, optimizer = defaults.optimizer } = taskAndData(asked);
+  if (model === undefined) return preset;
+  const used = taskNamed(task).settings({ model, optimizer });
+  return Object.fromEntries(Object.entries(preset).filter(([key]) => used.includes(key as SettingName)));
+}
 
 /**
  * Fills in what was left open, each from what it depends on.

@@ -29,6 +29,7 @@ describe('a resumed run gives the same bits as an unbroken one', () => {
     ['by AMSGrad', { task: 'moons', optimizer: 'adam', amsgrad: true }],
     ['by Lion', { task: 'moons', optimizer: 'lion', weightDecay: 0.1 }],
     ['of a perceptron', { task: 'moons', model: 'perceptron', examples: 64 }],
+    ['of a LeNet', { task: 'mnist', model: 'lenet1989', batch: 4, validation: 0.01 }],
     ['of texts of different lengths', { task: 'text', data: texts, tokenizer: 'byte' }],
   ])('%s', async (name, given) => {
     const settings = complete({ ...given, steps: 12, saveEvery: 100, evalEvery: 100, threads: 1 });
