@@ -2,6 +2,7 @@ import type { RandomKey } from '../base/random.js';
 import type { AttentionShape } from '../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
 import { kernelName } from '../kernels/names.js';
+import type { WindowShape } from '../kernels/windows.js';
 import type {
   AttentionGradients,
   AttentionViews,
@@ -13,7 +14,16 @@ import type {
   StorageType,
   View,
 } from './device.js';
-import { attentionWork, mapWork, matmulWork, movedWork, rowsWork, type Work, writtenWork } from './work.js';
+import {
+  attentionWork,
+  mapWork,
+  matmulWork,
+  movedWork,
+  rowsWork,
+  type Work,
+  windowsWork,
+  writtenWork,
+} from './work.js';
 
 /** One call of a device that did work. */
 export interface Launch<Place> {
@@ -170,6 +180,24 @@ export class ProfiledDevice<Place> implements Device {
       () => 'scatter-add',
       () => movedWork(source, indices, true),
       () => this.#device.scatterAdd(source, indices, table),
+    );
+  }
+
+  unfold(shape: WindowShape, image: View, windows: View): void {
+    this.#time(
+      'index',
+      () => 'unfold',
+      () => windowsWork(image, windows, false),
+      () => this.#device.unfold(shape, image, windows),
+    );
+  }
+
+  fold(shape: WindowShape, windows: View, image: View, accumulate: boolean): void {
+    this.#time(
+      'index',
+      () => 'fold',
+      () => windowsWork(image, windows, true, accumulate),
+      () => this.#device.fold(shape, windows, image, accumulate),
     );
   }
 

@@ -2,6 +2,7 @@ import { plural } from '../../base/plural.js';
 import type { RandomKey } from '../../base/random.js';
 import type { AttentionShape } from '../../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../../kernels/kernel.js';
+import type { WindowShape } from '../../kernels/windows.js';
 import { collapse } from '../collapse.js';
 import type {
   AttentionGradients,
@@ -24,6 +25,7 @@ import { addressOf, NativeBuffer } from './memory.js';
 import { fillRandom } from './random.js';
 import { RowLauncher } from './rows.js';
 import { type BakeOptions, type NativeOptions, NativeRuntime } from './runtime.js';
+import { fold, unfold } from './windows.js';
 
 /** The machine's own instructions: expressions printed as C and compiled, products by the system's BLAS. */
 class NativeDevice implements Device {
@@ -136,6 +138,14 @@ class NativeDevice implements Device {
 
   scatterAdd(source: View, indices: View, table: View): void {
     scatterAdd(this.#runtime, source, indices, table);
+  }
+
+  unfold(shape: WindowShape, image: View, windows: View): void {
+    unfold(this.#runtime, shape, image, windows);
+  }
+
+  fold(shape: WindowShape, windows: View, image: View, accumulate: boolean): void {
+    fold(this.#runtime, shape, windows, image, accumulate);
   }
 
   random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void {
