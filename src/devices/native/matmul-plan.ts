@@ -66,11 +66,12 @@ export function planPacked({ m, n, k, a }: BlasProduct, threads: number): Matmul
 
 const fewColumns = 384; // fewer repeat each number of A too seldom to pay for its packing
 const fewColumnsTurned = 128; // the same where A is read by columns
-const crowded = 512; // multiples of it as a stride put a tile's rows into the same few sets of a cache
+const crowded = 1024; // multiples of it as a stride put a tile's rows into the same few sets of a cache
+const crowdedTurned = 512;
 
 function readsDirectly({ n, a }: BlasProduct): boolean {
   if (a.columnStride === 1) return n < fewColumns && a.rowStride % crowded !== 0;
-  return a.rowStride === 1 && n <= fewColumnsTurned && a.columnStride % crowded !== 0;
+  return a.rowStride === 1 && n <= fewColumnsTurned && a.columnStride % crowdedTurned !== 0;
 }
 
 /** How much of their time threads work that share `size` in whole steps. */
