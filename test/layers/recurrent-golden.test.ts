@@ -73,7 +73,7 @@ describe.each(
       ...Object.entries(finals).map(([key, state]) => [`final.${key}`, state] as const),
     ];
     // Three layers of an RNN with large weights are chaotic: what rounding does to them grows from step to step.
-      const tolerance = device.name === 'reference' ? 1e-6 : own.hidden > 4 ? 1e-4 : 2e-5;
+    const tolerance = device.name === 'reference' ? 1e-6 : own.hidden > 4 ? 1e-4 : 2e-5;
     for (const [key, value] of outcomes) {
       expect(value.shape).toEqual(expected.info(`${name}.${key}`).shape);
       expect(distance(await value.toArray(), await read(key)), key).toBeLessThan(tolerance);
