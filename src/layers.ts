@@ -15,9 +15,11 @@ export {
   unpackGate,
 } from './layers/feed-forward.js';
 export { FormulaLayer } from './layers/formula-layer.js';
-export { Initializer } from './layers/initialization.js';
+export { type ForwardCall, type ForwardHook, onForward } from './layers/hooks.js';
+export { type Distribution, Initializer } from './layers/initialization.js';
 export {
   deviationOf,
+  distributionOf,
   type Fan,
   gainOf,
   type SchemeName,

@@ -91,6 +91,8 @@ export interface Device {
   read(from: View): Promise<HostArray>;
   /** Waits until everything queued is done. */
   synchronize(): Promise<void>;
+  /** The same while nothing else happens, so that a profile can time call by call; only where calls return before they are done. */
+  finish?(): void;
 
   /** Elementwise expressions; every view has the outputs' shape. An output may be one of the inputs. */
   map(kernel: MapKernel, inputs: readonly View[], scalars: readonly number[], outputs: readonly View[]): void;

@@ -39,8 +39,8 @@ export interface Launch<Place> {
 }
 
 /**
- * A device that times what another one does, call by call. Calls that only queue work are timed as that: the figures
- * hold for devices that are done when a call returns, as all are once their kernels are compiled.
+ * A device that times what another one does, call by call: while it records, each call is waited for. Kernels that are
+ * not yet compiled are not: the figures hold once all are.
  */
 export class ProfiledDevice<Place> implements Device {
   readonly name: string;
@@ -86,8 +86,10 @@ export class ProfiledDevice<Place> implements Device {
       call();
       return;
     }
+    this.#device.finish?.();
     const began = performance.now();
     call();
+    this.#device.finish?.();
     const ended = performance.now();
     this.launches.push({ kind, name, work, place: this.place, began, ended });
   }

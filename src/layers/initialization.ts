@@ -1,10 +1,9 @@
 import { type RandomKey, randomKey } from '../base/random.js';
 import type { Device } from '../devices/device.js';
-import { variables } from '../scalar/expression.js';
-import { full, mapInto, rand, randn, type Tensor } from '../tensor/index.js';
+import { full, rand, randn, type Tensor } from '../tensor/index.js';
 
-const [x, bound] = variables('x', 'bound');
-const scaled = x.mul(2).sub(1).mul(bound);
+/** How random values are spread. */
+export type Distribution = 'normal' | 'uniform';
 
 /**
  * Makes the parameters of a model in the order of the calls, each from a key of its own, so that equal seeds and
@@ -29,11 +28,9 @@ export class Initializer {
     return learned(randn(this.device, shape, this.#key(), { deviation }));
   }
 
-  /** Uniform values between -bound and bound. */
+  /** Uniform values in [-bound, bound). */
   uniform(shape: readonly number[], bound: number): Tensor {
-    const drawn = rand(this.device, shape, this.#key());
-    mapInto([scaled], [drawn], { x: drawn }, { bound });
-    return learned(drawn);
+    return learned(rand(this.device, shape, this.#key(), { low: -bound, high: bound }));
   }
 
   /** One value everywhere. */

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { readFormula } from '../activations/catalogue.js';
 import type { Formula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
-import { SafetensorsFile } from '../formats/safetensors-file.js';
 import type { CausalModel } from '../models/causal-model.js';
+import { loadWeights } from './checkpointing.js';
 import { type RunRecord, readJson, readRecord, runFiles } from './run-folder.js';
 import type { CausalDesign } from './tasks/causal-model-type.js';
 import { causalModelNamed } from './tasks/causal-models.js';
@@ -40,8 +41,16 @@ function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
   }
 }
 
+export interface OpenOptions {
+  /** The weights that the run began with, instead of those that it came to; false by default. */
+  readonly atInit?: boolean;
+}
+
+const openDefaults = { atInit: false } satisfies OptionTable<OpenOptions>;
+
 /** @throws SluiceError `checkpoint` for a folder that is no finished run, or whose files do not fit together. */
-export async function openRun(folder: string, device: Device): Promise<OpenRun> {
+export async function openRun(folder: string, device: Device, options: OpenOptions = {}): Promise<OpenRun> {
+  const { atInit } = completeOptions('openRun', options, openDefaults);
   const record = await readRecord(folder);
   if (record.settings.task !== 'causal') {
     throw new SluiceError('checkpoint', {
@@ -60,12 +69,6 @@ export async function openRun(folder: string, device: Device): Promise<OpenRun> 
     });
   }
   const model = design.build(device, record.settings.seed);
-  try {
-    const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
-    await model.load(weights).finally(() => weights.close());
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
+  if (!atInit) await loadWeights(folder, model);
   return { folder, record, design, model, tokenizer };
 }

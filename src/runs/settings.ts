@@ -4,6 +4,7 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { missingPolicies } from '../data/table-encoding.js';
 import { openableDevices } from '../devices/open.js';
+import { mostThreads } from '../devices/threads.js';
 import { schemeNames } from '../layers/initialization-schemes.js';
 import { shortcuts } from '../models/forecaster.js';
 import { scheduleNames } from '../training/schedules.js';
@@ -31,6 +32,8 @@ const modelNames = [
   'lstm',
   'gru',
 ] as const;
+/** The optimizers, and two names for SGD with momentum. */
+const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'lion'] as const;
 /** The losses of examples: two of classes, two of values. */
 export const lossNames = ['cross-entropy', 'binary-cross-entropy', 'mse', 'huber'] as const;
 export type LossName = (typeof lossNames)[number];
@@ -144,8 +147,20 @@ export const settingsSchema = v.strictObject({
     v.picklist(scheduleNames, `is one of ${scheduleNames.join(', ')}`),
     `decay of the learning rate: ${scheduleNames.join(', ')}`,
   ),
-  weightDecay: about(atLeastZero, 'decoupled weight decay'),
-  beta2: about(share, "AdamW's second beta"),
+  optimizer: about(
+    v.picklist(optimizerNames, `is one of ${optimizerNames.join(', ')}`),
+    `how weights follow their gradients: ${optimizerNames.join(', ')}; momentum and nesterov are sgd with --momentum 0.9`,
+  ),
+  weightDecay: about(atLeastZero, 'weight decay: decoupled in adamw and lion, else a part of the gradient'),
+  momentum: about(v.optional(atLeastZero), 'share of its speed that a weight keeps, of sgd and rmsprop'),
+  dampening: about(v.optional(atLeastZero), "share of the gradient that sgd's speed does not take up"),
+  nesterov: about(v.optional(v.boolean()), 'sgd looks a step ahead along its speed'),
+  alpha: about(v.optional(share), 'share of the mean square that rmsprop keeps'),
+  centered: about(v.optional(v.boolean()), "rmsprop divides by the gradients' deviation"),
+  beta1: about(v.optional(share), 'share of the mean gradient that adam, adamw and lion keep'),
+  beta2: about(share, 'share of the mean square that adam and adamw keep; of the mean gradient of lion'),
+  amsgrad: about(v.optional(v.boolean()), 'adam and adamw divide by the largest mean square so far'),
+  epsilon: about(v.optional(atLeastZero), 'what is added to what adam, adamw, adagrad and rmsprop divide by'),
   clip: about(atLeastZero, 'largest gradient norm; 0 for no clipping'),
   evalEvery: about(whole(1), 'steps between evaluations'),
   evalTokens: about(whole(1), 'tokens of validation text in an evaluation while training'),
@@ -158,7 +173,7 @@ export const settingsSchema = v.strictObject({
   ),
   seed: about(whole(0), 'seed of all randomness'),
   device: about(text, `where to compute: ${openableDevices.join(', ')}`),
-  threads: about(v.optional(whole(1, 1024)), 'threads that compute'),
+  threads: about(v.optional(whole(1, mostThreads)), 'threads that compute'),
   deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
 });
 
@@ -176,12 +191,20 @@ type Open =
   | 'inputs'
   | 'loss'
   | 'initialization'
+  | 'surrogate'
   | 'gateActivation'
   | 'forgetBias'
-  | 'surrogate'
   | 'window'
   | 'season'
-  | 'readout';
+  | 'readout'
+  | 'momentum'
+  | 'dampening'
+  | 'nesterov'
+  | 'alpha'
+  | 'centered'
+  | 'beta1'
+  | 'amsgrad'
+  | 'epsilon';
 type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
@@ -214,6 +237,7 @@ export const defaults: Defaults = {
   lr: 1e-3,
   warmup: 100,
   schedule: 'cosine',
+  optimizer: 'adamw',
   weightDecay: 0.1,
   beta2: 0.95,
   clip: 1,
@@ -248,6 +272,14 @@ const examples: Omit<Settings, keyof Defaults> = {
   hidden: 352,
   kvHeads: 2,
   minLr: 1e-4,
+  momentum: 0.9,
+  dampening: 0.1,
+  nesterov: true,
+  alpha: 0.99,
+  centered: true,
+  beta1: 0.9,
+  amsgrad: true,
+  epsilon: 1e-8,
 };
 
 export const settingNames = Object.keys(settingsSchema.entries) as SettingName[];

@@ -14,9 +14,10 @@ import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
 import type { CausalModel, TokenCache } from '../models/causal-model.js';
 import { endStep, internal, type Tensor, tensor } from '../tensor/index.js';
-import { AdamW, type AdamWOptions } from './adamw.js';
 import { Divergence } from './divergence.js';
 import { crossEntropy, scaledCrossEntropy } from './losses.js';
+import { Optimizer } from './optimizer.js';
+import type { UpdateRule } from './update-rule.js';
 
 export interface TrainerOptions {
   /** Sequences in a micro-batch. */
@@ -26,7 +27,8 @@ export interface TrainerOptions {
   /** Micro-batches in a step. */
   readonly accumulate: number;
   readonly seed: number;
-  readonly optimizer?: Partial<AdamWOptions>;
+  /** How weights follow their gradients; `adamw()` by default. */
+  readonly optimizer?: UpdateRule | undefined;
 }
 
 const trainerDefaults = {
@@ -34,7 +36,7 @@ const trainerDefaults = {
   context: undefined,
   accumulate: undefined,
   seed: undefined,
-  optimizer: {},
+  optimizer: undefined,
 } satisfies OptionTable<TrainerOptions>;
 
 /** What one optimizer step did; a line of metrics.jsonl. */
@@ -61,7 +63,7 @@ export interface StepRecord {
  */
 export class Trainer {
   readonly model: CausalModel;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly options: TrainerOptions;
   readonly #device: Device;
   readonly #source: TokenSource;
@@ -83,7 +85,7 @@ export class Trainer {
         remedy: 'Leave it out for 1.',
       });
     }
-    this.optimizer = new AdamW(device, model.namedParameters(), this.options.optimizer);
+    this.optimizer = new Optimizer(device, model.namedParameters(), this.options.optimizer);
     this.#source = source;
     this.#done = done;
     const { batch, context } = this.options;

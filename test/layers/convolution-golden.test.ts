@@ -12,7 +12,7 @@ import { openDevices } from '../support/devices.js';
 import { initializer, readerOf } from './support.js';
 
 const { reference, others } = await openDevices();
-const devices = [reference, ...others];
+const devices = [reference, ...others.filter(({ threads }) => threads === 2)];
 
 interface Case {
   readonly kind: keyof typeof kinds;

@@ -84,7 +84,9 @@ describe('nonsense is refused with the rule, the value and what to write instead
       readout: ['max', 1],
       shortcut: ['long', 1],
     },
-    ...{ kernel: size, pooling: ['median', 1] },
+    ...{ optimizer: ['sdg', 1], momentum: atLeastZero, dampening: atLeastZero, nesterov: ['yes'], alpha: share },
+    ...{ kernel: [0, 1.5, none, '3'], pooling: ['mean', 1] },
+    ...{ centered: [1], beta1: share, amsgrad: ['no'], epsilon: atLeastZero },
     ...{ gateActivation: text, forgetBias: [none, infinity, '1'] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };

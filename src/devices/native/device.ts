@@ -18,7 +18,7 @@ import type {
 import { attentionBackward, attentionForward } from './attention.js';
 import { type BlasMatrix, blasMatmul } from './blas.js';
 import { ColumnLauncher } from './columns.js';
-import { gather, scatterAdd } from './index-kernels.js';
+import { gather, indicesChange, scatterAdd } from './index-kernels.js';
 import { MapLauncher } from './maps.js';
 import { matmul, prefersOwn } from './matmul.js';
 import { addressOf, NativeBuffer } from './memory.js';
@@ -67,6 +67,7 @@ class NativeDevice implements Device {
 
   write(values: ArrayLike<number>, to: View): void {
     const runtime = this.#runtime;
+    indicesChange(to);
     const address = addressOf(to);
     const Target = to.buffer.type === 'int32' ? Int32Array : Float32Array;
     // What waits needs a copy: the caller may change its values at once.
@@ -95,9 +96,14 @@ class NativeDevice implements Device {
     return this.#runtime.settled();
   }
 
+  finish(): void {
+    this.#runtime.finish();
+  }
+
   map(kernel: MapKernel, inputs: readonly View[], scalars: readonly number[], outputs: readonly View[]): void {
     const views = collapse([...inputs, ...outputs]);
     if (views[0]?.shape.includes(0) === true) return;
+    for (const output of outputs) indicesChange(output);
     this.#maps.run(kernel, views.slice(0, inputs.length), scalars, views.slice(inputs.length));
   }
 

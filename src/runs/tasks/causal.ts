@@ -15,6 +15,7 @@ import { type Baselines, measureBaselines } from '../baselines.js';
 import { saveWeights } from '../checkpointing.js';
 import { generate } from '../generate.js';
 import { type OpenRun, openRun, readDesign } from '../open-run.js';
+import { completeOptimizer, isUsedBy, optimizerSettings, ruleOf } from '../optimizer-settings.js';
 import { checkMemory, type Plan, plan } from '../plan.js';
 import {
   closeText,
@@ -28,9 +29,10 @@ import {
   type TokenFiles,
   tokenize,
 } from '../prepare.js';
+import { stated } from '../presets.js';
 import { during } from '../progress.js';
 import { runFiles } from '../run-folder.js';
-import type { PartialSettings, SettingName, Settings } from '../settings.js';
+import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
 import type {
   Draft,
   Facts,
@@ -46,11 +48,12 @@ import type {
 } from '../task.js';
 import type { CausalDesign } from './causal-model-type.js';
 import { causalModelNamed } from './causal-models.js';
+import { openCausalSubject } from './causal-subject.js';
 
 /** The settings that every model of text has a use for. */
 const everyText: readonly SettingName[] = [
   ...(['data', 'task', 'model', 'tokenizer', 'dim', 'layers', 'dropout', 'context', 'batch', 'accumulate'] as const),
-  ...(['steps', 'epochs', 'time', 'lr', 'minLr', 'warmup', 'schedule', 'weightDecay', 'beta2', 'clip'] as const),
+  ...(['steps', 'epochs', 'time', 'lr', 'minLr', 'warmup', 'schedule'] as const),
   ...(['evalEvery', 'evalTokens', 'sampleEvery', 'saveEvery', 'keep', 'validation', 'seed'] as const),
   ...(['device', 'threads', 'deterministic'] as const),
 ];
@@ -59,7 +62,10 @@ const everyText: readonly SettingName[] = [
 export const causal: Task = {
   name: 'causal',
   description: 'predict the next token of a text',
-  settings: ({ model }) => [...everyText, ...causalModelNamed(model).settings],
+  settings: ({ model, optimizer }) =>
+    [...everyText, ...optimizerSettings, ...causalModelNamed(model).settings].filter((name) =>
+      isUsedBy(name, optimizer),
+    ),
   complete: completeCausal,
   open: openDraft,
   async resume({ folder, record, device, settings, done }) {
@@ -73,17 +79,22 @@ export const causal: Task = {
     const run = await openRun(folder, device);
     return { judge: (options) => judgeOn(device, run, options), close: async () => run.model.dispose() };
   },
+  inspect: openCausalSubject,
 };
 
 function completeCausal(given: PartialSettings): Settings {
   const { data, model } = given;
   const type = causalModelNamed(model);
-  if (data !== undefined) return type.complete({ ...given, data });
-  throw new SluiceError('argument', {
-    rule: 'training needs a text',
-    received: 'no --data',
-    remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
-  });
+  if (data === undefined) {
+    throw new SluiceError('argument', {
+      rule: 'training needs a text',
+      received: 'no --data',
+      remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
+    });
+  }
+  const { optimizer, lr, clip, weightDecay, beta2 } = { ...defaults, ...stated(given) };
+  const update = completeOptimizer(given, { optimizer, lr, clip, weightDecay, beta2 });
+  return type.complete({ ...given, ...update, data, minLr: given.minLr ?? update.lr / 10 });
 }
 
 async function openDraft(settings: Settings): Promise<Draft> {
@@ -152,8 +163,8 @@ class CausalRun implements TaskRun {
     this.#byteLengths = tokenByteLengths(parts.tokenizer);
     const { device, settings, design, files } = parts;
     const model = design.build(device, settings.seed);
-    const { batch, context, accumulate, seed, weightDecay, clip, beta2 } = settings;
-    const options = { batch, context, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };
+    const { batch, context, accumulate, seed } = settings;
+    const options = { batch, context, accumulate, seed, optimizer: ruleOf(settings) };
     this.trainer = new Trainer(device, model, files.training, options, done);
   }
 
@@ -170,7 +181,7 @@ class CausalRun implements TaskRun {
   }
 
   get method(): string {
-    return `${counted(this.costs.tokensPerStep, 'token')}, AdamW`;
+    return `${counted(this.costs.tokensPerStep, 'token')}, ${this.trainer.optimizer.rule.name}`;
   }
 
   get facts(): Facts {

@@ -1,8 +1,10 @@
 import type { Device, View } from '../../devices/device.js';
 import type { Pair, WindowShape } from '../../kernels/windows.js';
-import { combine, viewOf, withTemporary } from '../compute.js';
+import { combine, sumInto, viewOf, withTemporary } from '../compute.js';
 import { contribute, type Differentiable, Targets } from '../gradients.js';
 import {
+  expandLayout,
+  insertAxis,
   isPacked,
   type Layout,
   packed,
@@ -15,6 +17,7 @@ import {
 import type { Tracker } from '../storage.js';
 import type { ConvolutionOptions } from './convolution.js';
 import { multiply, swapped } from './matmul.js';
+import { isStoredInner } from './unfolding.js';
 
 /**
  * Elements of windows that are made at a time: they stay in a second-level cache between what writes and what reads them.
@@ -44,7 +47,7 @@ export class ConvolutionProducts {
     this.#groups = groups;
     this.#kernels = kernels;
     this.#counts = counts;
-    this.isInner = groups === 1 && (images.shape[1] ?? 1) > 1 && images.strides[1] === 1;
+    this.isInner = groups === 1 && isStoredInner(images);
     this.#images = images.shape[0] ?? 1;
     const [outputs = 1] = kernels;
     this.stored = this.isInner ? [this.#images, ...counts, outputs] : [this.#images, outputs, ...counts];
@@ -55,15 +58,58 @@ export class ConvolutionProducts {
     return this.isInner ? { ...stored, ...permuteLayout(stored, [0, 3, 1, 2]) } : stored;
   }
 
-  forward(device: Device, images: View, kernels: View, results: View): void {
+  /** @param results as they are stored */
+  forward(device: Device, images: View, kernels: View, bias: View | undefined, results: View): void {
+    if (bias !== undefined) {
+      const repeated = this.isInner ? bias : viewOf(bias, insertAxis(insertAxis(bias, 1), 2));
+      combine(device, viewOf(bias, expandLayout(repeated, this.stored)), results, undefined);
+    }
+    const adds = bias !== undefined;
     this.#withKernels(device, kernels, (kernelMatrix) =>
       this.#eachPart(device, (part, windows, windowMatrix) => {
         device.unfold(this.#windows, part(images), windows);
-        this.#withResults(device, part(results), 'writes', (matrix) =>
-          multiply(device, kernelMatrix, windowMatrix, matrix, false),
-        );
+        const own = part(this.shown(results));
+        if (this.isInner || this.#groups > 1)
+          this.#writeResults(device, own, adds, (matrix, accumulate) =>
+            multiply(device, kernelMatrix, windowMatrix, matrix, accumulate),
+          );
+        else this.#multiplyEach(device, kernelMatrix, windowMatrix, own, adds);
       }),
     );
+  }
+
+  /** A product for each image: results lie image by image. */
+  #multiplyEach(device: Device, kernels: View, windows: View, results: View, accumulate: boolean): void {
+    const [images = 1, outputs = 1, rows = 1, columns = 1] = results.shape;
+    const positions = rows * columns;
+    const [, , across = 1] = windows.shape;
+    const each = { shape: [images, this.#depth, positions], strides: [positions, across, 1], offset: windows.offset };
+    const repeated = expandLayout(kernels, [images, ...kernels.shape.slice(1)]);
+    const stored = packed([images, outputs, positions], results.offset);
+    multiply(device, viewOf(kernels, repeated), viewOf(windows, each), viewOf(results, stored), accumulate);
+  }
+
+  /** With the gradient of the results, stored as they are, as [images, outputs, rows, columns] of images side by side. */
+  withTurned(device: Device, gradient: View, body: (turned: View) => void): void {
+    if (this.isInner) {
+      body(this.shown(gradient));
+      return;
+    }
+    const turned = viewOf(gradient, permuteLayout(gradient, [1, 0, 2, 3]));
+    withTemporary(device, turned.shape, (copy) => {
+      combine(device, turned, copy, undefined);
+      body(viewOf(copy, permuteLayout(copy, [1, 0, 2, 3])));
+    });
+  }
+
+  /** Adds the gradient of the bias. */
+  learnBias(tracker: Tracker, gradient: View, bias: Differentiable): void {
+    const stored = viewOf(gradient, permuteLayout(gradient, this.isInner ? [0, 2, 3, 1] : [0, 1, 2, 3]));
+    const axes = this.isInner ? [0, 1, 2] : [0, 2, 3];
+    const targets = new Targets(tracker, [bias], { mode: 'accumulates' });
+    for (const { output, previous } of targets.all)
+      sumInto(tracker.device, stored, axes, output, previous !== undefined);
+    targets.close();
   }
 
   /** Adds the gradient of the kernels. */
@@ -73,9 +119,8 @@ export class ConvolutionProducts {
       const sums = this.#asKernelMatrix(target);
       this.#eachPart(device, (part, windows, windowMatrix, isFirst) => {
         device.unfold(this.#windows, part(images), windows);
-        this.#withResults(device, part(gradient), 'reads', (matrix) =>
-          multiply(device, matrix, swapped(windowMatrix), sums, accumulate || !isFirst),
-        );
+        const matrix = this.#asResultMatrix(part(gradient));
+        if (matrix !== undefined) multiply(device, matrix, swapped(windowMatrix), sums, accumulate || !isFirst);
       });
     };
     if (this.isInner) {
@@ -98,9 +143,8 @@ export class ConvolutionProducts {
     for (const { output, previous } of targets.all) {
       this.#withKernels(device, kernels, (kernelMatrix) =>
         this.#eachPart(device, (part, windows, windowMatrix) => {
-          this.#withResults(device, part(gradient), 'reads', (matrix) =>
-            multiply(device, swapped(kernelMatrix), matrix, windowMatrix, false),
-          );
+          const matrix = this.#asResultMatrix(part(gradient));
+          if (matrix !== undefined) multiply(device, swapped(kernelMatrix), matrix, windowMatrix, false);
           device.fold(this.#windows, windows, part(output), previous !== undefined);
         }),
       );
@@ -162,20 +206,30 @@ export class ConvolutionProducts {
     });
   }
 
-  /** With results of some images as [groups, outputs, positions], which are copied where they do not lie so. */
-  #withResults(device: Device, results: View, mode: 'reads' | 'writes', body: (matrix: View) => void): void {
+  /** Results of some images as [groups, outputs, positions], where they lie so; those of `withTurned` do. */
+  #asResultMatrix(results: View): View | undefined {
     const [images = 1, outputs = 1, rows = 1, columns = 1] = results.shape;
     const shape = [this.#groups, outputs / this.#groups, images * rows * columns];
-    const turned = viewOf(results, permuteLayout(results, [1, 0, 2, 3]));
-    const matrix = reshapeLayout(turned, shape);
-    if (matrix !== undefined) {
-      body(viewOf(results, matrix));
+    const matrix = reshapeLayout(permuteLayout(results, [1, 0, 2, 3]), shape);
+    return matrix === undefined ? undefined : viewOf(results, matrix);
+  }
+
+  /** Fills results with a product, or adds it: by way of a copy where they do not lie as a matrix. */
+  #writeResults(
+    device: Device,
+    results: View,
+    adds: boolean,
+    write: (matrix: View, accumulate: boolean) => void,
+  ): void {
+    const direct = this.#asResultMatrix(results);
+    if (direct !== undefined) {
+      write(direct, adds);
       return;
     }
+    const turned = viewOf(results, permuteLayout(results, [1, 0, 2, 3]));
     withTemporary(device, turned.shape, (copy) => {
-      if (mode === 'reads') combine(device, turned, copy, undefined);
-      body(viewOf(copy, packed(shape)));
-      if (mode === 'writes') combine(device, copy, turned, undefined);
+      write(this.#asResultMatrix(viewOf(copy, permuteLayout(copy, [1, 0, 2, 3]))) ?? copy, false);
+      combine(device, copy, turned, adds ? turned : undefined);
     });
   }
 }

@@ -1,7 +1,8 @@
 import { SluiceError, show } from '../../base/errors.js';
 import { startNode } from '../autograd.js';
+import type { Differentiable } from '../gradients.js';
 import { internal } from '../scopes.js';
-import { isPacked, type Shape } from '../shape.js';
+import { isPacked, type Layout, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { ConvolutionProducts } from './convolution-products.js';
 import { layoutOf, withSuited } from './copies.js';
@@ -21,16 +22,17 @@ export interface ConvolutionOptions extends WindowOptions {
  * @throws SluiceError `shape` where channels or groups do not fit, or the kernel is larger than the images.
  */
 export function convolve(x: Tensor, weight: Tensor, bias: Tensor | undefined, options: ConvolutionOptions): Tensor {
-  checkDevice('a convolution', x, [weight]);
-  checkFloat('a convolution', [x, weight]);
+  const operands = bias === undefined ? [x, weight] : [x, weight, bias];
+  checkDevice('a convolution', x, operands);
+  checkFloat('a convolution', operands);
+  checkBias(weight.shape, bias);
   checkChannels(x.shape, weight.shape, options.groups);
   const [, , kernelHeight = 1, kernelWidth = 1] = weight.shape;
   const counts = windowsOn('a convolution', x.shape, [kernelHeight, kernelWidth], options);
   return internal(() =>
     withSuited(weight, isPacked(weight), (suited) => {
       const products = new ConvolutionProducts(x, suited.shape, counts, options);
-      const stored = record(x, suited, products);
-      const result = bias === undefined ? stored : stored.add(products.isInner ? bias : bias.reshape([-1, 1, 1]));
+      const result = record(x, suited, bias, products);
       return result.look(products.shown(layoutOf(result)));
     }),
   );
@@ -61,23 +63,36 @@ function checkChannels(image: Shape, weight: Shape, groups: number): void {
     );
 }
 
+function checkBias([outputs]: Shape, bias: Tensor | undefined): void {
+  if (bias === undefined || (bias.shape.length === 1 && bias.shape[0] === outputs)) return;
+  throw new SluiceError('shape', {
+    rule: `the bias of a convolution of ${outputs} outputs is [${outputs}]`,
+    received: bias.shape,
+    remedy: 'Give a number for each output, or leave it out.',
+  });
+}
+
+const differentiable = ({ source }: Tensor, layout: Layout): Differentiable | undefined =>
+  source === undefined ? undefined : { source, layout };
+
 /** The result as it is stored. */
-function record(x: Tensor, weight: Tensor, products: ConvolutionProducts): Tensor {
-  const node = startNode('convolution', [x, weight]);
+function record(x: Tensor, weight: Tensor, bias: Tensor | undefined, products: ConvolutionProducts): Tensor {
+  const node = startNode('convolution', bias === undefined ? [x, weight] : [x, weight, bias]);
   const result = x.make('float32', products.stored, node?.output(products.stored));
   const [image, kernels] = [x.strided(), weight.strided()];
-  products.forward(x.device, image, kernels, products.shown(result.strided()));
+  products.forward(x.device, image, kernels, bias?.strided(), result.strided());
   if (node === undefined) return result;
-  const [imageSource, weightSource] = [x.source, weight.source];
-  const input = imageSource && { source: imageSource, layout: layoutOf(x) };
-  const learned = weightSource && { source: weightSource, layout: layoutOf(weight) };
+  const [input, learned] = [differentiable(x, layoutOf(x)), differentiable(weight, layoutOf(weight))];
+  const added = bias && differentiable(bias, layoutOf(bias));
   const saved = [...(learned ? [x.storage] : []), ...(input ? [weight.storage] : [])];
   const { tracker } = x.storage;
   node.finish(saved, ([cotangent]) => {
     if (cotangent === undefined) return;
-    const gradient = products.shown(cotangent.view);
-    if (learned !== undefined) products.learn(tracker, image, gradient, learned);
-    if (input !== undefined) products.backward(tracker, kernels, gradient, input);
+    products.withTurned(x.device, cotangent.view, (gradient) => {
+      if (added !== undefined) products.learnBias(tracker, gradient, added);
+      if (learned !== undefined) products.learn(tracker, image, gradient, learned);
+      if (input !== undefined) products.backward(tracker, kernels, gradient, input);
+    });
   });
   return result;
 }
