@@ -47,7 +47,12 @@ async function answer(key, { kind, arguments: options, causal, inner }) {
   const last = x.shape.length - 1;
   const axes = x.shape.map((_, axis) => axis);
   const order = [0, ...axes.slice(2), 1];
-  const shown = inner ? x.permute(order).contiguous().permute([0, last, ...axes.slice(1, -1)]) : x;
+  const shown = inner
+    ? x
+        .permute(order)
+        .contiguous()
+        .permute([0, last, ...axes.slice(1, -1)])
+    : x;
   const pooling = Object.fromEntries(Object.entries(options).map(([own, value]) => [optionNames[own] ?? own, value]));
   const y = layer?.forward(shown) ?? pools[kind](shown, pooling);
   const cotangent = given.info(`${key}.cotangent`);
@@ -57,7 +62,10 @@ async function answer(key, { kind, arguments: options, causal, inner }) {
     found['gradient.x'] = x.grad;
     for (const parameter of layer?.namedParameters() ?? []) found[`gradient.${parameter.name}`] = parameter.tensor.grad;
   }
-  const read = Object.entries(found).map(async ([own, value]) => [own, [value.shape, Array.from(await value.toArray())]]);
+  const read = Object.entries(found).map(async ([own, value]) => [
+    own,
+    [value.shape, Array.from(await value.toArray())],
+  ]);
   const results = Object.fromEntries(await Promise.all(read));
   layer?.dispose();
   return results;
