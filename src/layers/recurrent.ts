@@ -303,7 +303,7 @@ function outputProgramOf(units: OutputUnits | undefined): MapProgram | undefined
   const [product, bias] = variables('product', 'bias');
   const sum = hasBias(units) ? product.add(bias) : product;
   const outputs = [units.activation?.of(sum) ?? sum];
-  return new MapProgram('output units', outputs, hasBias(units) ? ['product', 'bias'] : ['product'], [], false);
+  return new MapProgram('output units', outputs, hasBias(units) ? ['product', 'bias'] : ['product'], [], false, true);
 }
 
 /** h_t = tanh(W x_t + b_ih + U h_{t-1} + b_hh), or any activation in place of tanh. Source: Elman 1990. */

@@ -1,7 +1,8 @@
 /**
- * A recurrent network that reads sequences, numbers or tokens at each step, and answers at the end or at every step.
+ * A recurrent network that reads sequences, numbers or tokens at each step, and answers at the end, by the mean of all
+ * steps, or at every step.
  *
- * - the answer at the end comes from the state after the last real step: padding never counts
+ * - the answer at the end comes from the state after the last real step, a mean is over the real steps: padding never counts
  * - a bidirectional one answers from both ends
  * - the weights of `recurrent` carry PyTorch's names behind that word: `recurrent.weight_ih_l0`, ...
  */
@@ -14,7 +15,7 @@ import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
 import { Recurrent, type RecurrentInputs, type RecurrentOptions, type RecurrentOutputs } from '../layers/recurrent.js';
-import { internal, type Tensor } from '../tensor/index.js';
+import { internal, type Tensor, tensor } from '../tensor/index.js';
 
 export interface SequenceModelOptions extends RecurrentOptions {
   /** `lstm` by default. */
@@ -26,9 +27,12 @@ export interface SequenceModelOptions extends RecurrentOptions {
   readonly hidden: number;
   /** Numbers of an answer: a logit for each class, or a value for each target. */
   readonly outputs: number;
-  /** Where answers are given: at the `last` real step of a sequence, the default, or at `each` step. */
-  readonly answers?: 'last' | 'each';
+  /** Where answers are given: at the `last` real step of a sequence, the default, from the `mean` of all, or at `each`. */
+  readonly answers?: Answers;
 }
+
+const answerNames = ['last', 'mean', 'each'] as const;
+export type Answers = (typeof answerNames)[number];
 
 export type SequenceModelConfig = ReturnType<typeof sequenceModelConfig>;
 
@@ -51,7 +55,7 @@ const sequenceDefaults = {
 /** The whole configuration. */
 export function sequenceModelConfig(options: SequenceModelOptions) {
   const config = completeOptions('sequenceModel', options, sequenceDefaults);
-  checkChoice('answers', config.answers, ['last', 'each']);
+  checkChoice('answers', config.answers, answerNames);
   return config;
 }
 
@@ -59,7 +63,7 @@ export class SequenceModel extends Layer {
   readonly embedding: Embedding | undefined;
   readonly recurrent: Recurrent;
   readonly head: Linear;
-  readonly #answers: 'last' | 'each';
+  readonly #answers: Answers;
 
   constructor(init: Initializer, config: SequenceModelConfig) {
     super();
@@ -73,19 +77,27 @@ export class SequenceModel extends Layer {
 
   /**
    * Numbers [batch, time, inputs], or int32 tokens [batch, time], to answers: `output` is [batch, outputs] of the last
-   * real steps or [batch, time, outputs] of each, where what stands behind the end of a sequence is without meaning.
+   * real steps or of the mean, or [batch, time, outputs] of each, where what stands behind the end of a sequence is
+   * without meaning.
    */
   forward(x: Tensor, mode: Mode, inputs: RecurrentInputs = {}): RecurrentOutputs {
     return internal(() => {
       const steps = this.embedding?.forward(x) ?? x;
       const { output, states } = this.recurrent.forward(steps, mode, inputs);
       const { h } = states;
+      if (this.#answers === 'mean') return { output: this.head.forward(meanOf(output, inputs.lengths)), states };
       if (this.#answers === 'each' || h === undefined) return { output: this.head.forward(output), states };
       const { layers, directions, outputs } = this.recurrent;
       const top = h.slice(0, (layers - 1) * directions); // [directions, batch, outputs]
       return { output: this.head.forward(top.transpose(0, 1).reshape([-1, directions * outputs])), states };
     });
   }
+}
+
+/** The mean of the real steps, [batch, width]: behind the end of a sequence the outputs are 0. */
+function meanOf(output: Tensor, lengths: readonly number[] | undefined): Tensor {
+  if (lengths === undefined) return output.mean(1);
+  return output.sum(1).div(tensor(output.device, Float32Array.from(lengths), [lengths.length, 1]));
 }
 
 /**

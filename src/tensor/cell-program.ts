@@ -47,7 +47,7 @@ export class CellProgram {
     this.reads = readsOf(cell, outputs);
     const states = this.reads.map((state) => cell.states[state] ?? '');
     const inputs = [...this.columns, ...(hasBias ? this.columns.map(biasOf) : []), ...states];
-    this.program = new MapProgram(cell.name, outputs, inputs, [], false);
+    this.program = new MapProgram(cell.name, outputs, inputs, [], false, true);
   }
 
   /** The program of a cell, made once for each formula. */

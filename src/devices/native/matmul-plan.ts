@@ -53,6 +53,17 @@ export function planMatmul(product: BlasProduct, threads: number): MatmulPlan {
   return { depth, readA: isDirectA ? reading.direct : reading.own, readB, rowBlocks, columnBlocks: 1 };
 }
 
+/** The same for a B that was packed before. */
+export function planPacked({ m, n, k, a }: BlasProduct, threads: number): MatmulPlan {
+  return {
+    depth: evenly(k, mostDepth),
+    readA: a.columnStride === 1 ? reading.direct : reading.own,
+    readB: reading.shared,
+    rowBlocks: Math.ceil(m / mostBlockRows),
+    columnBlocks: Math.min(itemsPerThread * threads, Math.ceil(n / mostPanel)),
+  };
+}
+
 const fewColumns = 384; // fewer repeat each number of A too seldom to pay for its packing
 const fewColumnsTurned = 128; // the same where A is read by columns
 const crowded = 512; // multiples of it as a stride put a tile's rows into the same few sets of a cache

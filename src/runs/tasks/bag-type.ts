@@ -1,7 +1,8 @@
 import { resolveActivation } from '../../activations/catalogue.js';
 import { SluiceError } from '../../base/errors.js';
 import { counted } from '../../base/units.js';
-import { exampleAt, pad } from '../../data/examples.js';
+import { exampleAt } from '../../data/examples.js';
+import { pad } from '../../data/sequences.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { BagOfTokens } from '../../models/bag-of-tokens.js';
@@ -22,8 +23,8 @@ function vocabularyOf({ inputs }: TableEncoding): number {
 }
 
 export const bagType: ExampleModelType = {
-  settings: [...gradientSettings, ...shapeSettings, 'tokenizer', 'dim'],
-  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', dropout: 0.1 },
+  settings: [...gradientSettings, ...shapeSettings],
+  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', context: 4096, dropout: 0.1 },
   formulaOf: ({ activation }) => resolveActivation(activation ?? 'relu'),
   warn: warnOfSteps,
   memoryBytes: (settings, encoding) =>

@@ -37,7 +37,7 @@ export interface ExampleSource {
   /** Whether it reads --data, or makes its examples itself. */
   readonly isRead: boolean;
   read(settings: Settings): ReadData | Promise<ReadData>;
-  /** Varies examples that are learned from, in a way that does not change what is to be said of them. */
+  /** Varies examples that are learned from, in a way that does not change what is to be said of them, or draws others. */
   vary?(examples: Examples, settings: Settings, key: RandomKey): Examples;
 }
 
@@ -164,6 +164,13 @@ async function* begin(parts: ExampleParts): AsyncGenerator<PrepareEvent, TaskRun
   return ExampleRun.make(parts, 0);
 }
 
+function describeInputs({ inputs, sequence }: TableEncoding): string {
+  if (sequence === undefined) return plural(inputs.length, 'column');
+  const unit = inputs[0]?.kind === 'text' ? 'token' : 'step';
+  const names = inputs.map(({ name }) => name).join(', ');
+  return `sequences of ${plural(sequence.longest, unit)} at most (${names})`;
+}
+
 interface ExampleParts {
   readonly source: ExampleSource;
   readonly type: ExampleModelType;
@@ -216,18 +223,20 @@ class ExampleRun implements TaskRun {
   }
 
   get facts(): Facts {
-    const { settings, data } = this.#parts;
-    const { inputs, target } = data.encoding;
+    const { settings, data, source } = this.#parts;
+    const { target } = data.encoding;
     const words = target.kind === 'words' ? target.words : [];
     const shown = words.length > 12 ? `${words.slice(0, 12).join(', ')}, ...` : words.join(', ');
     const said = target.kind === 'words' ? `classes of ${target.name}: ${shown}` : `values of ${target.name}`;
+    const isDrawn = !source.isRead && data.encoding.sequence !== undefined;
+    const again = isDrawn ? ' a pass, drawn anew each time' : ' to learn from';
     return [
       ['model', this.#built.description],
       [
         'data',
-        `${settings.data}: ${counted(data.training.count, 'example')} to learn from, ${count(data.validation.count)} held out`,
+        `${settings.data}: ${counted(data.training.count, 'example')}${again}, ${count(data.validation.count)} held out`,
       ],
-      ['predicts', `${said}, from ${plural(inputs.length, 'column')}`],
+      ['predicts', `${said}, from ${describeInputs(data.encoding)}`],
     ];
   }
 

@@ -53,13 +53,14 @@ export const recurrentType = (cell: CellName): CausalModelType => {
   };
 };
 
-const gateOf = ({ gateActivation }: Settings): Activation =>
+/** The activation of the gates. */
+export const gateOf = ({ gateActivation }: Settings): Activation =>
   gateActivation === undefined ? sigmoid : resolveActivation(gateActivation);
 
-/** The roles that a cell has, with the activations of a shape. */
-function activationsOf({ cell, activation, gateActivation }: Shape): Record<string, Activation> {
+/** The roles that a cell has, each with its activation. */
+export function activationsOf(cell: CellName, activation: Activation, gate: Activation): Record<string, Activation> {
   const roles = Object.keys(findCell(cell).about.activations);
-  return Object.fromEntries(roles.map((role) => [role, role === 'gate' ? gateActivation : activation]));
+  return Object.fromEntries(roles.map((role) => [role, role === 'gate' ? gate : activation]));
 }
 
 function designOf(shape: Shape): CausalDesign {
@@ -69,7 +70,7 @@ function designOf(shape: Shape): CausalDesign {
     description: [cell.toUpperCase(), `${plural(layers, 'layer')} of ${hidden}, ${activation.name}`],
     trainingBytes: (size, tokens) => trainingBytes({ ...shape, vocabSize: size }, tokens),
     build: (device: Parameters<CausalDesign['build']>[0], seed) => {
-      const activations = activationsOf(shape);
+      const activations = activationsOf(cell, activation, shape.gateActivation);
       const options = { cell, vocabSize, dim, hidden, layers, dropout, activations, forgetBias };
       return new RecurrentLanguageModel(new Initializer(device, seed), options);
     },

@@ -16,6 +16,7 @@ import {
   type RecurrenceRecord,
   rowsOf,
   type Step,
+  withHeld,
 } from './recurrence.js';
 
 /** The gradient of a state, collected from later steps. */
@@ -87,12 +88,14 @@ export class RecurrenceBackward {
     const { steps, given, recurrentWeight, program } = this.#record;
     const { recurrent, gates } = program;
     const block = columnsOf(this.#gates, this.#record.hidden, recurrent, gates);
-    for (let t = steps.length - 1; t >= 0; t--) {
-      const step = steps[t] as Step;
-      this.#step(t, step);
-      if (t === 0 && given[0]?.source === undefined) break;
-      multiply(this.#device, rowsOf(block, step), recurrentWeight.view, this.#before(0, t, step), true);
-    }
+    withHeld(this.#device, recurrentWeight.view, steps, (weight) => {
+      for (let t = steps.length - 1; t >= 0; t--) {
+        const step = steps[t] as Step;
+        this.#step(t, step);
+        if (t === 0 && given[0]?.source === undefined) break;
+        multiply(this.#device, rowsOf(block, step), weight, this.#before(0, t, step), true);
+      }
+    });
     this.#contribute(block);
     for (const storage of this.#own) storage.letGo(temporary);
   }

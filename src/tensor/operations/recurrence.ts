@@ -198,13 +198,28 @@ function forward(device: Device, record: RecurrenceRecord): void {
   const alone = columns.length - count;
   // The recurrent products are added to what is there: the last columns have nothing yet where gates stay apart.
   if (alone > 0) fill(device, columnsOf(gates, hidden, columns.length - alone, alone), 0);
-  const recurrentWeight = swapped(record.recurrentWeight.view);
-  for (const [t, step] of record.steps.entries()) {
-    if (t > 0 || record.given[0] !== undefined) {
-      const block = columnsOf(rowsOf(gates, step), hidden, recurrent, count);
-      multiply(device, stateBefore(record, 0, t), recurrentWeight, block, true);
+  withHeld(device, swapped(record.recurrentWeight.view), record.steps, (recurrentWeight) => {
+    for (const [t, step] of record.steps.entries()) {
+      if (t > 0 || record.given[0] !== undefined) {
+        const block = columnsOf(rowsOf(gates, step), hidden, recurrent, count);
+        multiply(device, stateBefore(record, 0, t), recurrentWeight, block, true);
+      }
+      forwardStep(device, record, t, step);
     }
-    forwardStep(device, record, t, step);
+  });
+}
+
+const fewSteps = 4;
+const fewRows = 4;
+
+/** Runs the products of all steps with their right operand, which the device holds ready where there are enough of them. */
+export function withHeld(device: Device, b: View, steps: readonly Step[], run: (b: View) => void): void {
+  const isUseful = steps.length > fewSteps && (steps[fewSteps]?.count ?? 0) > fewRows;
+  const buffer = isUseful ? device.hold?.(b) : undefined;
+  try {
+    run(buffer === undefined ? b : { ...b, buffer, offset: 0 });
+  } finally {
+    if (buffer !== undefined) device.free(buffer);
   }
 }
 
