@@ -20,7 +20,7 @@ beforeAll(async () => {
   await deep('bare', '--layers', '1');
   rmSync(path('bare/model.safetensors'));
   await deep('shallow', '--activation', 'relu', '--layers', '2', '--steps', '30');
-});
+}, 180_000);
 
 const inspect = async (...args: readonly string[]): Promise<RunInspection> => {
   const ran = await sluice(['inspect', ...args, '--threads', '1', '--json']);
