@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunInspection } from '../../src/runs/inspect-run.js';
@@ -17,8 +17,10 @@ beforeAll(async () => {
   await train(['--data', writeText(folder), '--out', path('llama'), '--tokenizer', 'char']);
   await deep('naive', '--activation', 'sigmoid', '--initialization', 'naive');
   await deep('elu', '--activation', 'elu');
+  await deep('bare', '--layers', '1');
+  rmSync(path('bare/model.safetensors'));
   await deep('shallow', '--activation', 'relu', '--layers', '2', '--steps', '30');
-});
+}, 180_000);
 
 const inspect = async (...args: readonly string[]): Promise<RunInspection> => {
   const ran = await sluice(['inspect', ...args, '--threads', '1', '--json']);
@@ -74,7 +76,28 @@ describe('inspect', () => {
     expect(picture.match(/activations\.\d+/g)).toHaveLength(20);
   });
 
+  test('follows the gradient of the last answer through the time of recurrent models', async () => {
+    const recurrent = async (cell: string): Promise<string> => {
+      const flags = ['--steps', '1', '--context', '24', '--model', cell, '--out', path(cell)];
+      const sizes = ['--dim', '8', '--layers', '1', '--tokenizer', 'char', '--batch', '2', '--threads', '1', '--quiet'];
+      const text = writeText(folder, 'time.txt');
+      const { code, error } = await sluice(['train', '--data', text, ...sizes, ...flags]);
+      expect([code, error]).toEqual([0, '']);
+      return path(cell);
+    };
+    const args = ['inspect', await recurrent('rnn'), '--compare', await recurrent('lstm'), '--threads', '1'];
+    const { code, out } = await sluice(args);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^recurrent\.l0 +rnn +lstm /m);
+    expect(out).toMatch(/^The gradient at each time step of recurrent\.l0, the last one first:$/m);
+    expect(out).toMatch(/^ +24 .*\n( +\d+ .*\n)+ +1 .*e-\d+/m);
+    expect(out).toMatch(
+      /^1 vanishing: the gradient vanishes through time in recurrent\.l0: .* at step 24, .* at step 1$/m,
+    );
+  });
+
   test.each<[string, readonly string[], number, RegExp]>([
+    ['a run without its weights', [path('bare')], 1, /bare\/model\.safetensors must be readable/],
     ['a folder that is no run', [folder], 1, /a run folder holds run\.json/],
     [
       'a run of other layers',

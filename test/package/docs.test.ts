@@ -33,15 +33,19 @@ describe.each(['inspection.md', 'backpropagation.md'])('docs/%s', async (name) =
     expect(commands.flat().length).toBeGreaterThan(3);
   });
 
-  test.skipIf(!isBuilt).each(commands)('has commands that run as they stand: %s, ...', async (...lines) => {
-    for (const line of lines) {
-      const [npx, sluice, ...words] = wordsOf(line);
-      expect([npx, sluice]).toEqual(['npx', 'sluice']);
-      const { code, stdout } = await node([join(checkout, 'bin/sluice.js'), ...words], { cwd: project, env });
-      expect({ line, code }).toEqual({ line, code: 0 });
-      expect(stdout.length, line).toBeGreaterThan(0);
-    }
-  });
+  test.skipIf(!isBuilt).each(commands)(
+    'has commands that run as they stand: %s, ...',
+    async (...lines) => {
+      for (const line of lines) {
+        const [npx, sluice, ...words] = wordsOf(line);
+        expect([npx, sluice]).toEqual(['npx', 'sluice']);
+        const { code, stdout } = await node([join(checkout, 'bin/sluice.js'), ...words], { cwd: project, env });
+        expect({ line, code }).toEqual({ line, code: 0 });
+        expect(stdout.length, line).toBeGreaterThan(0);
+      }
+    },
+    180_000,
+  );
 
   test.skipIf(!isBuilt)('has code that runs as it stands', async () => {
     for (const block of blocksOf('js')) {

@@ -10,6 +10,7 @@ import { gatedConvolution } from '../../src/models/gated-convolution.js';
 import { lenet } from '../../src/models/lenet.js';
 import { llama } from '../../src/models/llama.js';
 import { type Mlp, mlp, mlpConfig } from '../../src/models/mlp.js';
+import { perceptron } from '../../src/models/perceptron.js';
 import { sequenceModel } from '../../src/models/sequence-model.js';
 import { type Tensor, tensor } from '../../src/tensor/index.js';
 import { memory } from '../../src/tensor/memory.js';
@@ -104,7 +105,12 @@ onDevices((on) => {
         mlp(on.device, { ...shape, activation: step }),
         mlp(on.device, { ...shape, activation: step, surrogate: hardTanh }),
       ];
-      expect((await inspect(plain, lossOf(plain))).layers[1]).toMatchObject({ kind: 'step', dead: 1 });
+      const inspection = await inspect(plain, lossOf(plain));
+      expect(inspection.layers[1]).toMatchObject({ kind: 'step', dead: 1 });
+      expect(findingsOf(inspection)).toContainEqual({
+        kind: 'vanishing',
+        message: expect.stringMatching(/^no gradient comes back to layers\.0: \S+ at layers\.1$/),
+      });
       const { layers } = await inspect(through, lossOf(through));
       expect(layers[1]?.kind).toBe('step through hardTanh');
       expect(layers[1]?.dead).toBeLessThan(1);
@@ -212,6 +218,16 @@ onDevices((on) => {
       const [kept, none] = await kindsFor('lstm', { forgetBias: 5 });
       expect(kept).toBeGreaterThan(1e-3);
       expect(none).not.toContain('vanishing');
+    });
+
+    test('says where no weight gets a gradient, as in a perceptron', async () => {
+      const model = perceptron(on.device, { inputs: 3 });
+      model.weight.write([1, -1, 0.5]);
+      const inspection = await inspect(model, () => model.forward(data()).sub(1).abs().mean());
+      expect(inspection.loss).toBeGreaterThan(0);
+      expect(findingsOf(inspection)).toEqual([
+        { kind: 'vanishing', message: 'no gradient comes to any weight: none of them learns by it' },
+      ]);
     });
 
     test('leaves padding out of every average', async () => {

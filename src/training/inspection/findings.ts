@@ -18,11 +18,14 @@ const figure = (value: number): string => String(Number(value.toPrecision(2)));
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
 /** What the figures of an inspection mean: gradients that vanish or explode, units that are dead or saturated. */
-export function findingsOf({ layers }: Inspection): Finding[] {
+export function findingsOf({ layers, gradientNorm, loss }: Inspection): Finding[] {
   const within = layers.filter(({ name }) => name !== '');
   const broken = layers.find(({ mean, gradientNorm }) => !Number.isFinite(mean) || !Number.isFinite(gradientNorm));
   if (broken !== undefined) {
     return [{ kind: 'not finite', message: `${nameOf(broken)} gives or gets what is not finite` }];
+  }
+  if (gradientNorm === 0 && loss > 0) {
+    return [{ kind: 'vanishing', message: 'no gradient comes to any weight: none of them learns by it' }];
   }
   return [
     ...depth(within),
@@ -39,6 +42,10 @@ export const nameOf = ({ name }: Pick<LayerReport, 'name'>): string => (name ===
 function depth(layers: readonly LayerReport[]): Finding[] {
   const [first, last] = [layers[0], layers.at(-1)];
   if (first === undefined || last === undefined || layers.length < 3) return [];
+  if (first.gradientNorm === 0 && last.gradientNorm > 0) {
+    const message = `no gradient comes back to ${first.name}: ${figure(last.gradientNorm)} at ${last.name}`;
+    return [{ kind: 'vanishing', message }];
+  }
   return compared(first.gradientNorm, last.gradientNorm, (way) => {
     return `the gradient ${way} on its way back: ${figure(last.gradientNorm)} at ${last.name}, ${figure(first.gradientNorm)} at ${first.name}`;
   });
