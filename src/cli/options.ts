@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { openableDevices } from '../devices/open.js';
+import { mostThreads } from '../devices/threads.js';
 import { type Output, quoted } from './output.js';
 import { asUsageAsync, UsageError } from './usage.js';
 
@@ -59,7 +60,8 @@ function rangeText({ minimum, maximum, open = false }: NumberRange): string {
 }
 
 /** `none` hides the threads: one is left. */
-const threadsOf = (text: string): number => (text === 'none' ? 1 : integerIn({ minimum: 1, maximum: 1024 })(text));
+const threadsOf = (text: string): number =>
+  text === 'none' ? 1 : integerIn({ minimum: 1, maximum: mostThreads })(text);
 
 const options: Readonly<Record<CommonOption, () => Option>> = {
   quiet: () => new Option('--quiet', 'no progress on standard error'),

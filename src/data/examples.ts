@@ -81,8 +81,9 @@ export function stratifiedSplit(targets: Examples['targets'], share: number, key
       });
     }
     const held = Math.min(group.length - 1, Math.max(1, Math.round(share * group.length)));
-    validation.push(...group.slice(0, held));
-    training.push(...group.slice(held));
+    group.forEach((index, i) => {
+      (i < held ? validation : training).push(index);
+    });
   }
   // In the order of the data: what is shuffled is shuffled for each epoch.
   const sorted = (indices: number[]): Int32Array => Int32Array.from(indices).sort();

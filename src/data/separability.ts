@@ -1,3 +1,4 @@
+import { extent } from '../base/extent.js';
 import { feasiblePoint } from './linear-program.js';
 
 /** A hyperplane between two classes. */
@@ -48,7 +49,8 @@ export function separability(points: Points, isSecond: readonly boolean[]): Sepa
 /** Coordinates of size 1 around 0 keep the program's numbers of one size. */
 function scaleOf(values: readonly number[]): { readonly center: number; readonly size: number } {
   const center = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return { center, size: Math.max(...values.map((value) => Math.abs(value - center))) || 1 };
+  const [low, high] = extent(values);
+  return { center, size: Math.max(center - low, high - center) || 1 };
 }
 
 /** The hyperplane of that direction midway between the classes, where they lie on its two sides. */

@@ -3,6 +3,7 @@ import { didYouMean } from '../base/nearest.js';
 import { checkOptions, type OptionTable } from '../base/options.js';
 import type { Device } from './device.js';
 import { deviceNames, deviceRow, isNode, knownDevices, type OpenOptions } from './registry.js';
+import { checkThreads } from './threads.js';
 
 /** The names that `openDevice` accepts here. */
 export const openableDevices: readonly string[] = ['auto', ...deviceNames];
@@ -10,7 +11,7 @@ export const openableDevices: readonly string[] = ['auto', ...deviceNames];
 /**
  * Opens a device by its name; `auto` is the fastest that works. Close it when done: its threads keep a process alive.
  * @throws SluiceError `name` for an unknown device (the nearest is suggested), `device` for one that cannot work here,
- * `argument` for a number of threads that is not a whole number from 1 on.
+ * `argument` for a number of threads that is not a whole number from 1 to 1024.
  */
 export async function openDevice(name = 'auto', options: OpenOptions = {}): Promise<Device> {
   checkOptions('openDevice', options, openOptions);
@@ -30,11 +31,7 @@ export async function openDevice(name = 'auto', options: OpenOptions = {}): Prom
       remedy: `It is planned: ${row.planned}. ${choices}`,
     });
   }
-  const { threads } = options;
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
-    const remedy = 'Leave it out for one thread for each core.';
-    throw new SluiceError('argument', { rule: 'threads is a whole number from 1 on', received: threads, remedy });
-  }
+  checkThreads(options.threads);
   return row.open(options);
 }
 

@@ -1,3 +1,4 @@
+import { extent } from '../base/extent.js';
 import type { JsonLine } from '../formats/json-lines.js';
 import type { Boundary, Judged } from '../runs/task.js';
 import type { ClassScores } from '../training/metrics.js';
@@ -69,7 +70,8 @@ function lossChart(metrics: readonly JsonLine[]): Chart {
     { label: 'held out', points: validation, color: colorOf(1) },
   ].filter(({ points }) => points.length > 0);
   const smooth = lines.flatMap(({ points }) => points.map(([, value]) => value));
-  const isWide = Math.min(...smooth) > 0 && Math.max(...smooth) > 30 * Math.min(...smooth);
+  const [low, high] = extent(smooth);
+  const isWide = low > 0 && high > 30 * low;
   return (plot, document) =>
     plot.plot({
       ...{ document, ...lossSize, marginLeft: 55, marginRight: 80 },
@@ -157,8 +159,7 @@ function boundaryChart({ inputs, classes, x, y, size, leads, points }: Boundary)
 
 function valuesChart({ predicted, actual }: NonNullable<Judged['values']>): Chart {
   const points = Array.from(actual, (value, i) => [value, predicted[i] ?? Number.NaN] as const);
-  const all = points.flat();
-  const range = [Math.min(...all), Math.max(...all)] as const;
+  const range = extent(points.flat());
   return (plot, document) =>
     plot.plot({
       ...{ document, ...boundarySize, marginLeft: 65, marginRight: 20 },

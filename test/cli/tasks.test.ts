@@ -25,6 +25,13 @@ const points = Array.from({ length: 120 }, (_, i) => [
 const separable = file('separable.csv', `x,y,side\n${points.join('\n')}\n`);
 
 describe('two rings', () => {
+  test('may be of more points than a call takes arguments', async () => {
+    const run = out();
+    const given = ['--examples', '300000', '--validation', '0.5', '--steps', '1', '--batch', '1000'];
+    expect((await train('--task', 'rings', ...given, '--out', run)).code).toBe(0);
+    expect((await sluice(['evaluate', run, '--json'])).json()).toMatchObject({ examples: 150_000 });
+  });
+
   test('are learned by an MLP, to the last held-out point', async () => {
     const run = out();
     const { code, json } = await train(

@@ -31,6 +31,11 @@ describe('a split', () => {
     const { training, validation } = stratifiedSplit(Float32Array.from(upTo(10)), 0.3, key);
     expect([training.length, validation.length]).toEqual([7, 3]);
   });
+
+  test('parts as many examples as there are', () => {
+    const { training, validation } = stratifiedSplit(new Int32Array(300_000), 0.5, key);
+    expect([training.length, validation.length]).toEqual([150_000, 150_000]);
+  });
 });
 
 describe('the batches of an epoch', () => {

@@ -43,6 +43,12 @@ test('a compiler that is named and does not run is an error of the automatic dev
   await expect(openDevice()).rejects.toMatchObject({ code: 'argument', message: expect.stringContaining('SLUICE_CC') });
 });
 
+test.each([0, -1, 1.5, Number.NaN, 1025, 2 ** 31, 2 ** 32 + 1])('%d threads are refused', async (threads) => {
+  for (const name of openableDevices) {
+    await expect(openDevice(name, { threads })).rejects.toMatchObject({ code: 'argument', received: threads });
+  }
+});
+
 test('an option that is not known is refused with the nearest', async () => {
   const misspelt: object = { determinstic: true };
   await expect(openDevice('wasm', misspelt)).rejects.toThrow('Did you mean "deterministic"?');

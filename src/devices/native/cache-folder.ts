@@ -125,7 +125,7 @@ export function removeStale(folder: string): void {
     if (!name.startsWith(temporaryPrefix)) continue;
     const path = join(folder, name);
     try {
-      if (Date.now() - fs.statSync(path).mtimeMs > staleAfter) fs.rmSync(path);
+      if (Date.now() - fs.statSync(path).mtimeMs > staleAfter) fs.rmSync(path, { recursive: true });
     } catch {} // another process was quicker
   }
 }

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
 import { SluiceError } from '../../base/errors.js';
+import { closedError } from '../device.js';
 
 /** A compiler of the system that answered. */
 export interface Compiler {
@@ -21,7 +23,7 @@ export async function findCompiler(environment = process.env): Promise<Compiler 
   const given = environment['SLUICE_CC'];
   if (given === 'none') return undefined;
   for (const path of given === undefined || given === '' ? names : [given]) {
-    const { status, output } = await run(path, ['--version'], '', answerLimit);
+    const { status, output } = await run(path, ['--version'], {});
     if (status === 0) return { path, version: output.split('\n', 1)[0] ?? '' };
     if (given) throw wrongCompiler(output);
   }
@@ -30,7 +32,7 @@ export async function findCompiler(environment = process.env): Promise<Compiler 
 
 /**
  * Compiles a text to a shared library.
- * @throws SluiceError `device` with what the compiler says.
+ * @throws SluiceError `device` with what the compiler says, or since `signal` has ended it.
  */
 export async function compile(
   { path }: Compiler,
@@ -42,13 +44,22 @@ export async function compile(
   // Unloading code that threads are in would end the process; on macOS libraries with threads of their own stay anyway.
   const stay = process.platform === 'linux' ? ['-Wl,-z,nodelete'] : [];
   const args = [...flags, '-pipe', '-fPIC', '-shared', ...stay, '-x', 'c', '-', '-o', output, '-lm'];
-  const { status, output: said } = await run(path, args, text, compileLimit, signal);
-  if (status !== 0) throw compilerError(`the C compiler ${path} makes a library of the kernels`, said);
+  const isAborted = (): boolean => signal?.aborted === true;
+  if (isAborted()) throw closedError('native');
+  const temporary = `${output}.parts`;
+  await mkdir(temporary, { mode: 0o700 });
+  try {
+    const { status, output: said } = await run(path, args, { input: text, limit: compileLimit, signal, temporary });
+    if (isAborted()) throw closedError('native');
+    if (status !== 0) throw compilerError(`the C compiler ${path} makes a library of the kernels`, said);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
 }
 
 /** What the compiler defines for these flags, one `#define` to a line. */
 export async function predefined({ path }: Compiler, flags: readonly string[]): Promise<string> {
-  const { status, output } = await run(path, [...flags, '-dM', '-E', '-x', 'c', '-'], '', answerLimit);
+  const { status, output } = await run(path, [...flags, '-dM', '-E', '-x', 'c', '-'], {});
   if (status !== 0) throw compilerError(`the C compiler ${path} knows the processor that -march names`, output);
   return output;
 }
@@ -61,46 +72,82 @@ function wrongCompiler(said: string): SluiceError {
   });
 }
 
+/** What a compiler's words are of, and what to do about it; the first that fits. */
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [/^it said nothing for/, 'Try again when the machine has less to do, or use device "wasm".'],
+  [
+    /no space left|quota exceeded/i,
+    'Make room for what is compiled ("sluice doctor" says where), or use device "wasm".',
+  ],
+  [/cannot allocate|out of memory|killed|\(SIG/i, 'Free memory, or use device "wasm".'],
+  [
+    /\.h: no such file|file not found|cannot execute|error trying to exec|cannot find|ENOENT|EACCES/i,
+    'Install a C compiler with its headers ("sluice doctor" says how), or use device "wasm".',
+  ],
+  [/-m(arch|cpu|tune)|target (cpu|arch)/i, 'Use a newer compiler (SLUICE_CC names it), or device "wasm".'],
+];
+const unknownRemedy = 'Report it as a bug of Sluice, with all that it says (--debug shows it), or use device "wasm".';
+
 function compilerError(rule: string, said: string): SluiceError {
   const line =
     said.split('\n').find((text) => /error|not found|it (said nothing|was ended)/i.test(text)) ??
     said.split('\n', 1)[0];
-  return new SluiceError('device', {
-    rule,
-    received: line?.trim(),
-    remedy: 'Install a C compiler with its headers ("sluice doctor" says how), or use device "wasm".',
-    cause: new Error(said),
-  });
+  const [, remedy] = remedies.find(([fits]) => fits.test(said)) ?? [undefined, unknownRemedy];
+  return new SluiceError('device', { rule, received: line?.trim(), remedy, cause: new Error(said) });
 }
 
-/** Runs a program with a text as its input; what it says on both its outputs, or why it did not run. */
-function run(
-  path: string,
-  args: readonly string[],
-  input: string,
-  limit: number,
-  signal?: AbortSignal,
-): Promise<{ status: number | undefined; output: string }> {
+interface RunOptions {
+  readonly input?: string;
+  /** In milliseconds. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** For its temporary files. */
+  readonly temporary?: string;
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  /** What it said on both its outputs, or why it did not run. */
+  readonly output: string;
+}
+
+/** Runs a program; at the limit, and by the signal, it and all that it has started are ended. */
+function run(path: string, args: readonly string[], options: RunOptions): Promise<Answer> {
+  const { input = '', limit = answerLimit, signal, temporary } = options;
   return new Promise((resolve) => {
-    const child = spawn(path, args, { env: { ...process.env, LC_ALL: 'C' }, killSignal: 'SIGKILL', signal });
+    const env = { ...process.env, LC_ALL: 'C', ...(temporary === undefined ? {} : { TMPDIR: temporary }) };
+    // A group of its own: compilers are drivers of programs that would go on without them, and hold the pipes.
+    const child = spawn(path, args, { env, detached: true });
     let output = '';
-    // The option `timeout` of spawn would keep the process waiting for a program that there is not.
-    const timer = setTimeout(() => {
-      output = `it said nothing for ${limit / 1000} seconds\n${output}`;
-      child.kill('SIGKILL');
-    }, limit);
-    const end = (status: number | null, more = ''): void => {
+    const settle = (status: number | null, more = ''): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
       resolve({ status: status ?? undefined, output: output + more });
     };
+    const end = (why: string): void => {
+      endGroup(child.pid);
+      for (const stream of child.stdio) stream?.destroy();
+      output = `${why}\n${output}`;
+      settle(null);
+    };
+    const stop = (): void => end('it was ended');
+    // The option `timeout` of spawn would keep the process waiting for a program that there is not.
+    const timer = setTimeout(() => end(`it said nothing for ${limit / 1000} seconds`), limit);
     const hear = (piece: Buffer): void => {
       output += piece.toString();
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
-    child.on('error', ({ message }) => end(null, message));
-    child.on('close', (status, signal) => end(status, signal === null ? '' : `it was ended (${signal})`));
+    child.on('error', ({ message }) => settle(null, message));
+    child.on('close', (status, killer) => settle(status, killer === null ? '' : `it was ended (${killer})`));
     child.stdin.on('error', () => {}); // it may end before it has read all
     child.stdin.end(input);
+    signal?.addEventListener('abort', stop);
   });
+}
+
+function endGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGKILL');
+  } catch {} // all of it has ended
 }

@@ -1,3 +1,4 @@
+import { SluiceError } from '../../base/errors.js';
 import { type Builder, parallelCompilers } from './builder.js';
 import type { KernelSource } from './kernel-source.js';
 import type { RuntimeLibrary } from './library.js';
@@ -102,13 +103,17 @@ export class KernelLoader {
         kernels.map(({ source }) => source),
         this.#abort.signal,
       );
-      for (const kernel of kernels) kernel.entry = this.#entry(path, kernel.source.name);
+      for (const kernel of kernels) {
+        kernel.entry = this.#entry(path, kernel.source.name);
+        if (kernel.entry === 0) throw loadError(path, kernel.source.name, this.#library.loadError());
+      }
       this.#running--;
       this.#onLoaded();
       this.#start();
     } catch (error) {
       this.#running--;
       this.#failure ??= error;
+      this.#missing = [];
       this.#onLoaded(error);
     }
     if (this.#isIdle) for (const resolve of this.#onIdle.splice(0)) resolve();
@@ -139,3 +144,10 @@ export class KernelLoader {
     return library === 0 ? 0 : this.#library.symbol(library, name);
   }
 }
+
+const loadError = (path: string, name: string, received: string): SluiceError =>
+  new SluiceError('device', {
+    rule: `a library that was compiled loads, and has ${name}: ${path}`,
+    received,
+    remedy: 'Where its folder may hold no code (noexec), set XDG_CACHE_HOME to one that may, or use device "wasm".',
+  });

@@ -1,3 +1,5 @@
+import { SluiceError } from '../../base/errors.js';
+
 /** Something to do in its turn, once it can be done. */
 export interface Task {
   readonly isReady: boolean;
@@ -34,7 +36,7 @@ export class TaskQueue {
     try {
       while (!this.isEmpty && this.#waiting[this.#first]?.isReady) this.#waiting[this.#first++]?.run();
     } catch (error) {
-      this.fail(error);
+      this.fail(lateError(error));
     }
     if (!this.isEmpty) return;
     this.#waiting.length = 0;
@@ -58,4 +60,14 @@ export class TaskQueue {
     if (this.isEmpty) return Promise.resolve();
     return new Promise((resolve, reject) => this.#listeners.push({ resolve, reject }));
   }
+}
+
+/** Of what was not done at once: its caller has gone on, so that it cannot be as if it had not been asked for. */
+function lateError(error: unknown): unknown {
+  if (!(error instanceof SluiceError)) return error;
+  const { code, rule, received } = error;
+  const remedy = [error.remedy, 'It was found late, and the native device is lost by it: open it anew.']
+    .join(' ')
+    .trim();
+  return new SluiceError(code as 'device', { rule, received, remedy, cause: error });
 }

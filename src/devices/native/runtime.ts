@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { SluiceError } from '../../base/errors.js';
 import { closedError } from '../device.js';
+import { checkThreads, mostThreads } from '../threads.js';
 import { NativeArena } from './arena.js';
 import { loadBlas } from './blas.js';
 import { Builder } from './builder.js';
@@ -41,7 +42,7 @@ export interface Launcher {
   /** The kernel of this key, whose text is asked for the first time and compiled when first needed. */
   kernel(key: string, source: () => KernelSource): NativeKernel;
   /**
-   * Runs work items 0 to `count` of a kernel, handed out to all threads in chunks of `grain`, in the order of the
+   * Queues work items 0 to `count` of a kernel, handed out to all threads in chunks of `grain`, in the order of the
    * calls. The words are used only during the call; `scratchBytes` belong to each thread.
    */
   launch(kernel: NativeKernel, words: Float64Array, count: number, grain: number, scratchBytes?: number): void;
@@ -73,6 +74,8 @@ export class NativeRuntime implements Launcher {
   readonly blas: LoadedBlas | undefined;
   /** What it is made of, in a line. */
   readonly description: string;
+  /** Fewer than asked for where the system gives no more. */
+  readonly threads: number;
   readonly #pool: number;
   readonly #queue = new TaskQueue();
   readonly #kernels: KernelLoader;
@@ -87,16 +90,18 @@ export class NativeRuntime implements Launcher {
     this.deterministic = options.deterministic === true;
     this.#isDry = options.bake !== undefined;
     this.arena = new NativeArena(library, options.maximumBytes);
-    this.#pool = library.poolOpen(options.threads ?? os.availableParallelism());
+    this.#pool = openPool(library, options.threads ?? Math.min(os.availableParallelism(), mostThreads));
+    this.threads = library.poolThreads(this.#pool);
     this.#kernels = new KernelLoader(builder, library, (failure) => {
       if (failure === undefined) this.#queue.drain();
       else this.#queue.fail(failure);
     });
   }
 
-  /** @throws SluiceError `device` where a part is missing. */
+  /** @throws SluiceError `device` where a part is missing, `argument` for a number of threads that it cannot be. */
   static async open(options: NativeOptions = {}): Promise<NativeRuntime> {
-    const { bake } = options;
+    const { bake, threads } = options;
+    checkThreads(threads);
     const builder = await (bake === undefined ? Builder.open(options.onNotice) : Builder.bake(bake.folder, bake.march));
     const path = await builder.runtime();
     // The machine that it is made for may have no BLAS.
@@ -104,10 +109,6 @@ export class NativeRuntime implements Launcher {
     const library = await loadRuntime(path);
     const blas = found === undefined ? undefined : openBlas(library, path, found);
     return new NativeRuntime({ library, builder, blas }, options);
-  }
-
-  get threads(): number {
-    return this.library.poolThreads(this.#pool);
   }
 
   kernel(key: string, source: () => KernelSource): LoadedKernel {
@@ -138,7 +139,7 @@ export class NativeRuntime implements Launcher {
   }
 
   #launch({ entry }: LoadedKernel, words: Float64Array, count: number, grain: number, scratchBytes: number): void {
-    if (this.library.launch(this.#pool, entry, words, count, grain, scratchBytes) !== 0) return;
+    if (this.library.launch(this.#pool, entry, words, words.length, count, grain, scratchBytes) !== 0) return;
     throw new SluiceError('memory', {
       rule: 'each thread of the native device has its scratch memory',
       received: `${scratchBytes} bytes for each of ${this.threads}`,
@@ -146,30 +147,48 @@ export class NativeRuntime implements Launcher {
     });
   }
 
-  /** Does something of the host's in its turn: now, or after what waits for a compiler. */
+  /** Does something of the host's in its turn: now, when all work before is done, or after what waits for a compiler. */
   inTurn(run: () => void): void {
     this.requireOpen();
     this.#queue.requireWorking();
-    if (this.#queue.isEmpty) run();
-    else this.#queue.push({ isReady: true, run });
+    const finishAndRun = (): void => {
+      this.finish();
+      run();
+    };
+    if (this.#queue.isEmpty) finishAndRun();
+    else this.#queue.push({ isReady: true, run: finishAndRun });
   }
 
-  /** The same with a result. */
+  /** The same with a result; where it throws, nothing after it is the worse for it. */
   inTurnAsync<T>(run: () => T): Promise<T> {
     this.requireOpen();
     return new Promise((resolve, reject) => {
-      this.#queue.push({ isReady: true, run: () => resolve(run()), abandon: reject });
+      const settle = (): void => {
+        try {
+          this.finish();
+          resolve(run());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#queue.push({ isReady: true, run: settle, abandon: reject });
     });
   }
 
-  /** Whether nothing waits: what is done in its turn is done at once. */
+  /** Whether nothing waits for a compiler: what is done in its turn is done at once. */
   get isIdle(): boolean {
     return this.#queue.isEmpty;
   }
 
+  /** Waits for all that threads are at; what waits for a compiler goes on waiting. */
+  finish(): void {
+    this.library.finish(this.#pool);
+  }
+
   /** Resolves when all that was asked for is done. */
-  settled(): Promise<void> {
-    return this.#queue.settled();
+  async settled(): Promise<void> {
+    await this.#queue.settled();
+    this.finish();
   }
 
   /** Resolves when all kernels that were asked for are made; how many they are. */
@@ -201,6 +220,16 @@ export class NativeRuntime implements Launcher {
     this.library.poolClose(this.#pool);
     this.arena.close();
   }
+}
+
+function openPool(library: RuntimeLibrary, threads: number): number {
+  const pool = library.poolOpen(threads);
+  if (pool !== 0) return pool;
+  throw new SluiceError('device', {
+    rule: 'the system must give the native device memory for its threads',
+    received: threads,
+    remedy: 'Use fewer threads, or device "wasm".',
+  });
 }
 
 /** Undefined for one that was uninstalled since it was probed. */

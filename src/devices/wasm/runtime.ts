@@ -1,5 +1,6 @@
 import { SluiceError } from '../../base/errors.js';
 import { closedError } from '../device.js';
+import { checkThreads, mostThreads } from '../threads.js';
 import { Arena } from './arena.js';
 import { argumentWords } from './arguments.js';
 import { ModuleBuilder } from './assembler.js';
@@ -70,13 +71,8 @@ export class WasmRuntime {
 
   /** Opens the runtime; fails with SluiceError('device') where WebAssembly has no SIMD. */
   static async create(options: WasmRuntimeOptions = {}): Promise<WasmRuntime> {
-    const wanted = options.threads ?? hardwareThreads();
-    if (!Number.isInteger(wanted) || wanted < 1 || wanted > 1024)
-      throw new SluiceError('argument', {
-        rule: 'threads is a whole number from 1 to 1024',
-        received: wanted,
-        remedy: 'Leave it out for one for each core.',
-      });
+    checkThreads(options.threads);
+    const wanted = options.threads ?? Math.min(hardwareThreads(), mostThreads);
     const mayRelax = options.relaxed !== false && options.deterministic !== true;
     const features = detectFeatures({ enableRelaxed: mayRelax });
     if (!features.simd)

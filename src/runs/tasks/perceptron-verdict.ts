@@ -1,4 +1,5 @@
 import { SluiceError } from '../../base/errors.js';
+import { extent } from '../../base/extent.js';
 import { plural } from '../../base/plural.js';
 import type { Examples } from '../../data/examples.js';
 import { type Entanglement, type Separation, separability } from '../../data/separability.js';
@@ -20,8 +21,8 @@ const mostNumbers = 4e6;
 /** Why Rosenblatt's rule did not come to an end: no hyperplane parts the classes, or it needs longer to find one. */
 export function whyNotLearned(training: Examples, failure: Failure): SluiceError {
   const { count, width, inputs, targets } = training;
-  const points = Array.from({ length: count }, (_, i) => inputs.subarray(i * width, (i + 1) * width));
   if (count * width > mostNumbers) return unfinished(failure, '');
+  const points = Array.from({ length: count }, (_, i) => inputs.subarray(i * width, (i + 1) * width));
   const isSecond = Array.from(targets, (target) => target === 1);
   const found = separability(points, isSecond);
   if (!found.separable) return entangled(points, found, failure);
@@ -63,6 +64,6 @@ function entangled(points: readonly Float32Array[], { common, mixed }: Entanglem
 /** The most mistakes that the rule can make, (radius / margin)^2, by this hyperplane. Source: Novikoff 1962. */
 function mistakeBound(points: readonly Float32Array[], { weight, bias, margin }: Separation): number {
   // The bias is the weight of an input that is always 1.
-  const radius = Math.max(...points.map((point) => Math.hypot(1, ...point)));
+  const [, radius] = extent(points.map((point) => Math.hypot(1, ...point)));
   return ((radius * Math.hypot(bias, ...weight)) / margin) ** 2;
 }

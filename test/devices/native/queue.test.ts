@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { SluiceError } from '../../../src/base/errors.js';
 import { TaskQueue } from '../../../src/devices/native/queue.js';
 
 /** A task that notes its name when it runs. */
@@ -53,4 +54,24 @@ test('a task that fails stops those after it', async () => {
   queue.drain();
   await expect(queue.settled()).rejects.toThrow('no memory');
   expect(notes).toEqual(['no b']);
+});
+
+test('what fails late says that the device is lost', async () => {
+  const queue = new TaskQueue();
+  const wrong = {
+    isReady: false,
+    run: () => {
+      throw new SluiceError('argument', { rule: 'an index is below 4', received: 4, remedy: 'Correct it.' });
+    },
+  };
+  queue.push(wrong);
+  wrong.isReady = true;
+  queue.drain();
+  await expect(queue.settled()).rejects.toMatchObject({
+    ...{
+      code: 'argument',
+      received: 4,
+      remedy: expect.stringMatching(/^Correct it\. .*is lost by it: open it anew\.$/),
+    },
+  });
 });
