@@ -120,7 +120,7 @@ class NativeDevice implements Device {
     const [batch = 1, m = 0, k = 0] = a.shape;
     const n = c.shape[2] ?? 0;
     const product = { batch, m, n, k, a: matrixOf(a), b: matrixOf(b), c: matrixOf(c), accumulate };
-    const mayDiffer = !runtime.deterministic && k > 0 && !prefersOwn(product, runtime.threads);
+    const mayDiffer = !runtime.deterministic && k > 0 && !prefersOwn(product, runtime.vectorBytes);
     if (!(mayDiffer && blasMatmul(runtime, product))) matmul(runtime, product);
   }
 
