@@ -153,6 +153,11 @@ def slope(z):
     return ncdf(-z) - z * npdf(z)
 
 
+def silu_slope(x):
+    e = exp(-x)
+    return (1 + e + x * e) / (1 + e) ** 2
+
+
 root = findroot(slope, 0.75)
 short = [
     (
@@ -162,6 +167,14 @@ short = [
         -2 * half_log2,
         2 * half_log2,
         5,
+    ),
+    (
+        'siluSlopeShort',
+        '(silu\'(x) - 1/2) / x in x^2, for |x| <= 3/4 and float32',
+        limit(lambda w: (silu_slope(sqrt(w)) - mpf(1) / 2) / sqrt(w), mpf(1) / 2),
+        mpf(0),
+        mpf(9) / 16,
+        4,
     ),
     (
         'normalTailShort',

@@ -6,6 +6,7 @@
  *   --lanes float32  only kernels that compute in these lanes (float32 or float64)
  *   --only NAME      only these functions (repeatable)
  *   --kind KIND      only primitives, activations or gates: primitive, activation, gate
+ *   --device NAME    wasm, with and without fused multiply-add, or native; wasm
  *   --threads N      threads of the device; 1
  *   --fresh          forget what an interrupted sweep has done
  *
@@ -25,19 +26,21 @@ function options() {
       lanes: { type: 'string' },
       kind: { type: 'string' },
       only: { type: 'string', multiple: true },
+      device: { type: 'string', default: 'wasm' },
       threads: { type: 'string', default: '1' },
       fresh: { type: 'boolean', default: false },
     },
   });
   const bits = values.all ? 32 : Number(values.bits);
   if (!Number.isInteger(bits) || bits < 20 || bits > 32) throw new Error('--bits is a whole number from 20 to 32');
+  if (!['wasm', 'native'].includes(values.device)) throw new Error('--device is wasm or native');
   return { ...values, bits, threads: Number(values.threads) };
 }
 
 /** What is done of a sweep, kept in a file so that it can be interrupted. */
-function openState({ bits, fresh }) {
+function openState({ bits, device, fresh }) {
   const folder = `${root}.cache`;
-  const file = `${folder}/accuracy-${bits}.json`;
+  const file = `${folder}/accuracy-${device}-${bits}.json`;
   const known = !fresh && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   const revive = (state) => ({
     ...state,
@@ -79,14 +82,22 @@ function progress(states, total) {
 /** Equal kernels (elu's and celu's, say) are swept once; a kernel that a change leaves as it was is not swept again. */
 const keyOf = (fingerprint, { values, outputs }, toText) => [fingerprint, ...values, ...outputs.map(toText)].join(' ');
 
+async function openDevices({ device, threads }) {
+  if (device === 'native') {
+    const { openNative } = await import('../dist/devices/native/device.js');
+    return [await openNative({ threads })];
+  }
+  const { openWasm } = await import('../dist/devices/wasm/device.js');
+  return [await openWasm({ threads }), await openWasm({ threads, deterministic: true })];
+}
+
 async function run() {
   const chosen = options();
   const { subjects } = await import('./accuracy/subjects.js');
   const { fingerprint, sweep } = await import('./accuracy/sweep.js');
   const { append, table } = await import('./accuracy/report.js');
   const { toText } = await import('../dist/scalar/print.js');
-  const { openWasm } = await import('../dist/devices/wasm/device.js');
-  const { bits, threads, lanes, kind, only } = chosen;
+  const { bits, lanes, kind, only } = chosen;
   const wanted = subjects().filter(
     (subject) =>
       (lanes === undefined || subject.lanes === lanes) &&
@@ -96,7 +107,7 @@ async function run() {
   );
   if (wanted.length === 0) throw new Error('nothing to sweep: no function is of that name, kind and lanes');
   const store = openState(chosen);
-  const devices = { fused: await openWasm({ threads }), plain: await openWasm({ threads, deterministic: true }) };
+  const devices = await openDevices(chosen);
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const states = [];
@@ -104,7 +115,7 @@ async function run() {
   const unique = [...new Set(states)];
   let said = 0;
   for (const [i, subject] of wanted.entries()) {
-    const truth = bits > 24 && subject.lanes === 'float32' ? 'float64 lanes' : 'formula';
+    const truth = process.env.TC || bits > 24 ? 'formula in C' : 'formula';
     const tell = () => {
       if (performance.now() - said < 2000) return;
       said = performance.now();
@@ -119,8 +130,7 @@ async function run() {
     if (stop.signal.aborted) break;
   }
   process.stderr.write('\n');
-  await devices.fused.close();
-  await devices.plain.close();
+  for (const device of devices) await device.close();
   if (stop.signal.aborted) {
     process.stderr.write('interrupted: the same command goes on from here\n');
     process.exitCode = 130;
@@ -129,7 +139,7 @@ async function run() {
   const results = wanted.map((subject, i) => ({ ...subject, ...states[i] }));
   console.log(table(results));
   const minutes = unique.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
-  append(results, { devices: [devices.fused.description, devices.plain.description], minutes });
+  append(results, { devices: devices.map(({ description }) => description), minutes });
 }
 
 run();

@@ -6,16 +6,16 @@ const page = new URL('../../docs/accuracy.md', import.meta.url);
 
 const introduction = `# Accuracy, swept
 
-Appended by \`npm run accuracy\`. Each table holds the \`wasm\` device against a truth in float64, for the kernels as the
+Appended by \`npm run accuracy\`. Each table holds the device that it names against a truth in float64, for the kernels as the
 library runs them: the value alone, and the derivatives alone. A kernel computes in float32 lanes where a bound on its
-rounding errors allows that, else in float64 lanes; the column says which. Every input runs with and without fused
+rounding errors allows that, else in float64 lanes; the column says which. On \`wasm\` every input runs with and without fused
 multiply-add (relaxed SIMD), and the worse of the two counts. Errors are in units of the last place of the exact
 result, of which the smallest counts as 2^-128, so that the accuracy contract, max(4 ULP, 2^-126), is 4 everywhere.
 
 - Truth "formula" ("interpreter" in older tables): the same expression in float64, before any expansion into polynomials; tests hold it against
   values of 25 digits from independent formulas. Its own error is some 1e-8 of these units.
-- Truth "float64 lanes": the device's kernel for float64 lanes, its results taken out with 48 bits; where only
-  this was compared, an earlier table holds these lanes against the interpreter.
+- Truth "formula in C": the same formula by the C library's functions for vectors (4 ULP of float64), which finds what is worse
+  than all before; what it finds counts as "formula" says.
 - Inputs "all 2^32": every float32, NaNs and infinities included. "2^24": one at random of every 256 neighbours, and
   every power of two, zero and infinity; for a gate, each with a partner from the same sample.
 - "NaN": inputs where one of the two is NaN and the other is not.

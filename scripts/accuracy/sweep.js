@@ -1,8 +1,12 @@
 /** Runs a kernel over blocks of inputs and compares it with the truth. */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import { kernelFlags } from '../../dist/devices/native/flags.js';
+import { mapSource } from '../../dist/devices/native/map-source.js';
+import { resource } from '../../dist/devices/native/resource.js';
 import { mapKernel } from '../../dist/kernels/kernel.js';
 import { compile } from './truth.js';
+import { compileCheck } from './truth-c.js';
 
 /** Inputs at a time: few enough for the caches, enough to hide what a launch costs. */
 const block = 2 ** 17;
@@ -66,22 +70,10 @@ export function runner(device, { inputs, scalars, values, outputs }) {
   };
 }
 
-/** The truth by the expression as it stands, in float64. */
-function formulaTruth({ inputs, scalars, values, outputs }) {
-  const evaluate = compile(outputs, [...inputs, ...scalars], inputs.length);
-  const results = outputs.map(() => new Float64Array(block));
-  return {
-    at: async (arrays) => {
-      evaluate(arrays, values, results);
-      return results;
-    },
-    free: () => {},
-  };
-}
-
-/** What decides about a subject's results: the modules that its kernels become, with and without fused instructions. */
+/** What decides about a subject's results: its text on native, else the modules that its kernels become on each device. */
 export async function fingerprint(devices, subject) {
   const hash = createHash('sha256');
+  if (devices[0].name === 'native') return hash.update(nativeText(subject)).digest('hex').slice(0, 16);
   const { Module } = WebAssembly;
   WebAssembly.Module = class extends Module {
     constructor(bytes) {
@@ -90,7 +82,7 @@ export async function fingerprint(devices, subject) {
     }
   };
   try {
-    for (const device of [devices.fused, devices.plain]) {
+    for (const device of devices) {
       const { run, free } = runner(device, subject);
       await run(subject.inputs.map(() => new Float32Array(block)));
       free();
@@ -101,32 +93,13 @@ export async function fingerprint(devices, subject) {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** What splits a float64 into a float32 and the rest (Veltkamp). */
-const splitter = 2 ** 29 + 1;
-
-/**
- * The truth by the device's own float64 lanes: each output leaves as a float32 and what that lacks. Asking for the
- * difference of rounded numbers is what keeps the kernel out of float32 lanes.
- */
-function laneTruth(device, subject) {
-  const outputs = subject.outputs.flatMap((exact) => {
-    const scaled = exact.mul(splitter);
-    const high = scaled.sub(scaled.sub(exact));
-    return [exact.abs().whereLess(2 ** 128, high, exact), exact.abs().whereLess(2 ** 128, exact.sub(high), 0)];
-  });
-  const { run, free } = runner(device, { ...subject, outputs });
-  const results = subject.outputs.map(() => new Float64Array(block));
-  return {
-    at: async (arrays) => {
-      const parts = await run(arrays);
-      results.forEach((result, k) => {
-        const [high, low] = [parts[2 * k], parts[2 * k + 1]];
-        for (let i = 0; i < block; i++) result[i] = high[i] + low[i];
-      });
-      return results;
-    },
-    free,
-  };
+function nativeText({ inputs, scalars, outputs }) {
+  const slots = Array.from({ length: inputs.length + outputs.length }, () => ({
+    type: 'float32',
+    spread: 'contiguous',
+  }));
+  const { code } = mapSource(mapKernel({ inputs, scalars, outputs }), { outer: 0, vectors: 4, slots });
+  return [...kernelFlags(), resource('prelude.h'), code].join('\n');
 }
 
 /** The distance between neighbouring float32 numbers at the size of x, at least 2^-128. */
@@ -176,14 +149,61 @@ function noteNan(worst, arrays, i) {
   if (worst.nanAt === undefined || (worst.nanAt.some(Number.isNaN) && !at.some(Number.isNaN))) worst.nanAt = at;
 }
 
+/** Holds a block's results on each device against the expression as it stands, in float64. */
+function byFormula({ inputs, scalars, values, outputs }) {
+  const evaluate = compile(outputs, [...inputs, ...scalars], inputs.length);
+  const exact = outputs.map(() => new Float64Array(block));
+  return (arrays, all, state) => {
+    evaluate(arrays, values, exact);
+    let known;
+    for (const results of all) {
+      results.forEach((result, k) => {
+        compare(result, exact[k], arrays, state, known?.[k]);
+      });
+      known = results;
+    }
+  };
+}
+
+/** The same by C; what is worse than all before counts as the formula says, and so does a block where the two differ. */
+function byC(subject) {
+  const { inputs, scalars, values, outputs } = subject;
+  const check = compileCheck(subject, block);
+  const evaluate = compile(outputs, [...inputs, ...scalars], inputs.length);
+  const one = outputs.map(() => new Float64Array(1));
+  const slowly = byFormula(subject);
+  const [from, to] = [inputs, outputs].map((list) => new Float32Array(list.length * block));
+  const join = (parts, whole) => {
+    for (const [k, part] of parts.entries()) whole.set(part, k * block);
+  };
+  return (arrays, all, state) => {
+    join(arrays, from);
+    for (const results of all) {
+      join(results, to);
+      const { ulp, at, nans } = check(from, to, state.ulp);
+      if (nans === 0 && ulp <= state.ulp) continue;
+      const before = { ...state };
+      evaluate(
+        arrays.map((array) => [array[at]]),
+        values,
+        one,
+      );
+      if (nans === 0) for (const [k, result] of results.entries()) note(result[at], one[k][0], arrays, at, state);
+      if (nans === 0 && Math.abs(state.ulp - ulp) < 1e-3) continue;
+      Object.assign(state, before);
+      slowly(arrays, [results], state);
+    }
+  };
+}
+
 /**
  * Sweeps a subject from a block on.
- * @param {{ fused: object, plain: object }} devices with and without fused multiply-add
- * @param {{ bits: number, truth: 'formula' | 'float64 lanes', state: object, tell: (state: object) => void, signal: AbortSignal }} options
+ * @param {object[]} devices that compute the same, the worst of which counts
+ * @param {{ bits: number, truth: 'formula' | 'formula in C', state: object, tell: (state: object) => void, signal: AbortSignal }} options
  */
 export async function sweep(devices, subject, { bits, truth, state, tell, signal }) {
-  const runners = [runner(devices.fused, subject), runner(devices.plain, subject)];
-  const exact = truth === 'formula' ? formulaTruth(subject) : laneTruth(devices.plain, subject);
+  const runners = devices.map((device) => runner(device, subject));
+  const hold = truth === 'formula' ? byFormula(subject) : byC(subject);
   const patterns = subject.inputs.map(() => new Uint32Array(block));
   const arrays = patterns.map((array) => new Float32Array(array.buffer));
   try {
@@ -192,21 +212,15 @@ export async function sweep(devices, subject, { bits, truth, state, tell, signal
       patterns.forEach((array, k) => {
         (k === 0 ? fillPatterns : fillPartners)(array, state.done, bits);
       });
-      const wanted = await exact.at(arrays);
-      let known;
-      for (const { run } of runners) {
-        const results = await run(arrays);
-        results.forEach((result, k) => {
-          compare(result, wanted[k], arrays, state, known?.[k]);
-        });
-        known = results;
-      }
+      const all = [];
+      for (const { run } of runners) all.push(await run(arrays));
+      hold(arrays, all, state);
       state.done += block;
       state.seconds += (performance.now() - began) / 1000;
       tell(state);
       await setImmediate(); // lets Ctrl-C in
     }
   } finally {
-    for (const { free } of [...runners, exact]) free();
+    for (const { free } of runners) free();
   }
 }

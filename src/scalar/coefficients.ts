@@ -49,6 +49,11 @@ export const bellShort: readonly number[] = [
   -0.5, 0.1249999925494194, -0.020833177492022514, 0.0026042202953249216, -0.0002614585973788053, 2.166001831938047e-5,
 ];
 
+/** (silu'(x) - 1/2) / x in x^2, for |x| <= 3/4 and float32; relative error 5.9e-9. */
+export const siluSlopeShort: readonly number[] = [
+  0.5, -0.08333317190408707, 0.012497242540121078, -0.0016716424142941833, 0.00018127977091353387,
+];
+
 /** (2.5 + z) Phi(-z) / exp(-z^2 / 2) in s = z / (2.5 + z) - 1/4, for 0 <= z <= 14.5 and float32; relative error 1.8e-8. */
 export const normalTailShort: readonly number[] = [
   0.9544039964675903, -1.1028873920440674, 0.38952013850212097, 0.26825273036956787, -0.1065051257610321,

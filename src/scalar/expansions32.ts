@@ -2,7 +2,14 @@
  * Special functions in float32 arithmetic, for an argument that is exact: twice the lanes of float64 and shorter
  * polynomials. What they may be used in is decided by `float32Error`; the errors are in their rows, in ULP.
  */
-import { bellShort, expm1TailShort, geluSlopeShort, logTailShort, normalTailShort } from './coefficients.js';
+import {
+  bellShort,
+  expm1TailShort,
+  geluSlopeShort,
+  logTailShort,
+  normalTailShort,
+  siluSlopeShort,
+} from './coefficients.js';
 import { clamp, horner, log1pOfUnit, polynomial } from './expansions.js';
 import { apply, constant, type Expression } from './expression.js';
 
@@ -114,7 +121,7 @@ export function geluSlope(x: Expression): Expression {
 
 /**
  * Left of 0, with c the float32 next to exp(r), r the root, and u = -log(c) - |x|: e = exp(x) = c exp(u), and
- * 1 + x + e = u + c expm1(u) + (1 + c + log(c)), whose terms have one sign.
+ * 1 + x + e = u + c expm1(u) + (1 + c + log(c)), whose terms have one sign. Beside 0 a polynomial, which is more accurate.
  */
 export function siluSlope(x: Expression): Expression {
   const [c, reciprocal, high] = [0.27846458554267883, 3.591120958328247, 1.278464436531067];
@@ -124,13 +131,14 @@ export function siluSlope(x: Expression): Expression {
   const shifted = u.mul(Math.fround(Math.LOG2E)).add(shift32);
   const n = shifted.sub(shift32);
   const r = u.sub(n.mul(log2High)).add(lost.add(-4.74039225650813e-8).sub(n.mul(Math.fround(log2Low))));
-  const tail = r.add(tailOf(r));
+  const tail = r.mul(-2).mul(horner(r.mul(-2), bellShort)); // exp(r) - 1
   const power = apply('scale32', 1, shifted.max(shift32 - 126));
   const [e, expm1] = [grown(power, tail), power.sub(1).add(power.mul(tail))]; // exp(u) and expm1(u)
   const numerator = u.add(lost.add(1.4901161193847656e-7)).add(expm1.mul(c));
-  const quotient = numerator.div(e.mul(e.mul(c).add(2)).add(reciprocal));
+  const quotient = numerator.div(e.mul(e.mul(c)).add(e.add(e)).add(reciprocal));
   const lower = apply('scaleFar32', grown(quotient, tail), n);
-  return x.whereLess(0, lower, constant(1).sub(lower));
+  const near = x.mul(horner(x.mul(x), siluSlopeShort)).add(0.5);
+  return z.whereLess(0.75, near, x.whereLess(0, lower, constant(1).sub(lower)));
 }
 
 export const sign = (x: Expression): Expression => x.whereLess(0, -1, constant(0).whereLess(x, 1, x));

@@ -124,7 +124,7 @@ class NativeDevice implements Device {
       multiplyPacked(runtime, product, b.buffer.address);
       return;
     }
-    const mayDiffer = !runtime.deterministic && k > 0 && !prefersOwn(product, runtime.threads);
+    const mayDiffer = !runtime.deterministic && k > 0 && !prefersOwn(product, runtime.vectorBytes);
     if (!(mayDiffer && blasMatmul(runtime, product))) matmul(runtime, product);
   }
 

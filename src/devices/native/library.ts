@@ -2,6 +2,8 @@ import { SluiceError } from '../../base/errors.js';
 
 /** What runtime.c offers; addresses and sizes are numbers of bytes, 0 is failure. */
 export interface RuntimeLibrary {
+  /** Of the vectors that kernels made with the same flags compute in. */
+  vectorBytes(): number;
   load(path: string): number;
   symbol(library: number, name: string): number;
   loadError(): string;
@@ -33,6 +35,7 @@ export interface RuntimeLibrary {
 
 /** C's side of it: the result's type, then the parameters'. */
 const signatures = {
+  vectorBytes: ['int'],
   load: ['double', 'str'],
   symbol: ['double', 'double', 'str'],
   loadError: ['str'],

@@ -1,5 +1,4 @@
 import type { BlasMatrix, BlasProduct } from './blas.js';
-import { processorFeatures } from './flags.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import {
   groupColumns,
@@ -44,13 +43,10 @@ const smallFlops = 2e7;
  * Whether ours is the faster one, by the table of docs/log.md: with vectors of 512 bits up to all but the largest
  * products, with shorter ones where a BLAS spends its time on packing.
  */
-export function prefersOwn({ batch, m, n, k }: BlasProduct, _threads: number): boolean {
+export function prefersOwn({ batch, m, n, k }: BlasProduct, vectorBytes: number): boolean {
   if (m <= fewRows || n === 1) return true;
-  isWide ??= processorFeatures().includes('avx512f');
-  return isWide ? Math.min(m, n, k) < hugeSide : 2 * batch * m * n * k < smallFlops;
+  return vectorBytes === 64 ? Math.min(m, n, k) < hugeSide : 2 * batch * m * n * k < smallFlops;
 }
-
-let isWide: boolean | undefined;
 
 const writer = /* @__PURE__ */ new ArgumentWriter();
 

@@ -363,3 +363,14 @@ int sluice_launch(double handle, double kernel, const double *args, int words, d
   wake(pool);
   return 1;
 }
+
+/* As prelude.h chooses them. */
+int sluice_vector_bytes(void) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  return 64;
+#elif defined(__AVX2__) && defined(__FMA__)
+  return 32;
+#else
+  return 16;
+#endif
+}

@@ -39,6 +39,8 @@ export interface BakeOptions {
 export interface Launcher {
   readonly threads: number;
   readonly deterministic: boolean;
+  /** Of the vectors that its kernels compute in, which kernels made ahead may have narrower than the processor. */
+  readonly vectorBytes: number;
   /** The kernel of this key, whose text is asked for the first time and compiled when first needed. */
   kernel(key: string, source: () => KernelSource): NativeKernel;
   /**
@@ -76,6 +78,7 @@ export class NativeRuntime implements Launcher {
   readonly description: string;
   /** Fewer than asked for where the system gives no more. */
   readonly threads: number;
+  readonly vectorBytes: number;
   readonly #pool: number;
   readonly #queue = new TaskQueue();
   readonly #kernels: KernelLoader;
@@ -92,6 +95,7 @@ export class NativeRuntime implements Launcher {
     this.arena = new NativeArena(library, options.maximumBytes);
     this.#pool = openPool(library, options.threads ?? Math.min(os.availableParallelism(), mostThreads));
     this.threads = library.poolThreads(this.#pool);
+    this.vectorBytes = library.vectorBytes();
     this.#kernels = new KernelLoader(builder, library, (failure) => {
       if (failure === undefined) this.#queue.drain();
       else this.#queue.fail(failure);

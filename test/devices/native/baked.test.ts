@@ -171,6 +171,15 @@ describe.skipIf(!hasCompiler)('kernels made ahead (skipped where there is no com
     await expect(three()).rejects.toThrow('others may write to it');
   });
 
+  test.runIf(process.arch === 'x64')(
+    'compute in the vectors that they were made for, whatever the processor has',
+    async () => {
+      const runtime = await NativeRuntime.open({ threads: 1, bake: { folder: join(base, 'v2'), march: 'x86-64-v2' } });
+      expect(runtime.vectorBytes).toBe(16);
+      await runtime.close();
+    },
+  );
+
   test('that lack one say which, and where', async () => {
     await bake(base);
     vi.stubEnv('SLUICE_KERNELS', base);
