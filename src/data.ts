@@ -23,9 +23,8 @@ export {
   type EpochOptions,
   type Examples,
   epochBatches,
-  type Padded,
+  lengthsOf,
   type Parts,
-  pad,
   permutation,
   selectExamples,
   stratifiedSplit,
@@ -33,6 +32,14 @@ export {
 export { piecesOf, type TextPiece, type TextPieces } from './data/pieces.js';
 export { PretrainedTokenizer } from './data/pretrained-tokenizer.js';
 export { type Entanglement, type Separation, separability } from './data/separability.js';
+export {
+  type LengthBatchOptions,
+  lengthBatches,
+  type Padded,
+  type PaddedExamples,
+  pad,
+  padExamples,
+} from './data/sequences.js';
 export { splitText } from './data/split.js';
 export { MemoryTokens, type TokenArray, type TokenSource, tokenizeInMemory } from './data/token-source.js';
 export {

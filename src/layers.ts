@@ -40,6 +40,19 @@ export {
   maxPool2d,
   type PoolingOptions,
 } from './layers/pooling.js';
+export {
+  Gru,
+  Lstm,
+  type OutputUnits,
+  Recurrent,
+  type RecurrentInputs,
+  type RecurrentOptions,
+  type RecurrentOutputs,
+  type RecurrentStates,
+  Rnn,
+} from './layers/recurrent.js';
+
+export { RecurrentCache } from './layers/recurrent-cache.js';
 export { RotaryEmbedding } from './layers/rope.js';
 export type { AlongLine, Sizes } from './layers/sizes.js';
 export { StraightThrough } from './layers/straight-through.js';

@@ -28,6 +28,18 @@ export {
   perceptron,
   perceptronOutputs,
 } from './models/perceptron.js';
+export {
+  RecurrentLanguageModel,
+  type RecurrentLanguageModelOptions,
+  recurrentLanguageModel,
+} from './models/recurrent-language-model.js';
+export {
+  SequenceModel,
+  type SequenceModelConfig,
+  type SequenceModelOptions,
+  sequenceModel,
+  sequenceModelConfig,
+} from './models/sequence-model.js';
 export { type ModelSummary, summarize, trainingBytes } from './models/summary.js';
 export { type GeneratedPiece, type GenerateOptions, generate } from './runs/generate.js';
 export { type GenerationSettings, generationDefaults, greedy, type SamplingOptions, sample } from './runs/sampling.js';

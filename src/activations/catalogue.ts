@@ -75,9 +75,12 @@ function activationByText(text: string, parameters: Readonly<Record<string, numb
   return new Formula('activation', text, expression, own, { source: 'defined by its text' }).with(parameters);
 }
 
-/** An activation by its name, by an alias, or by its text in x: `x*tanh(softplus(x))`, `gelu(x) + 0.1*x`. */
-export const resolveActivation = (text: string): Activation =>
-  isName(text.trim()) ? find(text.trim(), 'activation') : activationByText(text.trim(), {});
+/**
+ * An activation by its name, by an alias, or by its text in x: `x*tanh(softplus(x))`, `gelu(x) + 0.1*x`; with these values
+ * of its parameters.
+ */
+export const resolveActivation = (text: string, parameters: Readonly<Record<string, number>> = {}): Activation =>
+  isName(text.trim()) ? find(text.trim(), 'activation').with(parameters) : activationByText(text.trim(), parameters);
 
 /**
  * A formula of any kind by its name or an alias, or an activation by its text, with these values of its parameters:

@@ -47,6 +47,11 @@ export class SluiceError extends Error {
     this.received = parts.received;
     this.remedy = parts.remedy;
   }
+
+  /** What is wrong, without what to do about it. */
+  get problem(): string {
+    return this.message.slice(0, this.message.length - (this.remedy?.length ?? 0)).trim();
+  }
 }
 
 const mostItems = 8;

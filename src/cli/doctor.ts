@@ -13,7 +13,7 @@ export const registerDoctor: Register = (program, context) => {
     program
       .command('doctor')
       .description('What this machine has for Sluice, what is missing and what to do.')
-      .option('--clear-cache', 'remove the compiled kernels of the native device'),
+      .option('--clear-cache', 'remove what the native device has compiled; kernels that were made ahead stay'),
   ).action(async (options: DoctorFlags) => {
     const output = new Output(context.terminal, options);
     if (options.clearCache === true) return clear(output);

@@ -71,12 +71,13 @@ async function explainNetwork(flags: ExplainFlags, output: Output): Promise<void
   const trace = problem.kind === 'recurrent' ? explainRecurrent(problem) : explainFeedForward(problem);
   // Digits are compared where they are as many: the reference computes in float64 too.
   const agreement = await withDevice(output, { device: 'reference', ...flags }, (device) => agreementOf(device, trace));
-  await show(output, trace, agreement);
+  // First: who reads the lines may close the pipe.
   if (flags.svg !== undefined) {
     const { networkSvg } = await import('../experiments/explain/picture.js');
     await writeFileAtomically(flags.svg, networkSvg(trace));
-    output.lines('', `wrote ${flags.svg}`);
   }
+  await show(output, trace, agreement);
+  if (flags.svg !== undefined) output.lines('', `wrote ${flags.svg}`);
   output.result(resultOf(trace, agreement));
 }
 
@@ -85,14 +86,19 @@ async function show(
   trace: FeedForwardTrace | RecurrentTrace,
   { device, largestDifference }: Agreement,
 ): Promise<void> {
-  const { feedForwardLines, recurrentLines } = await import('../experiments/explain/lines.js');
+  const [{ feedForwardLines }, { recurrentLines }] = await Promise.all([
+    import('../experiments/explain/feed-forward-lines.js'),
+    import('../experiments/explain/recurrent-lines.js'),
+  ]);
   const { widths, activation, loss, learningRate } = trace.problem;
   const kind = 'steps' in trace ? `an RNN over ${trace.steps.length} time steps` : 'a network';
   output.lines(
     `${kind} of ${widths.join(' > ')} units, ${activation.name}, ${loss}, learning rate ${brief(learningRate)}`,
   );
-  for (const { title, lines } of 'steps' in trace ? recurrentLines(trace) : feedForwardLines(trace)) {
-    output.lines('', output.style('bold', title), ...lines.map((line) => `  ${line}`));
+  for (const { title, equations, lines } of 'steps' in trace ? recurrentLines(trace) : feedForwardLines(trace)) {
+    output.lines('', output.style('bold', title), ...equations.map((line) => `  ${output.style('dim', line)}`));
+    if (equations.length > 0) output.lines('');
+    output.lines(...lines.map((line) => `  ${line}`));
   }
   const compared =
     largestDifference === 0 ? 'the same, bit for bit' : `within ${brief(largestDifference, 2)} of the largest`;

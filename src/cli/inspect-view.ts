@@ -17,9 +17,9 @@ const share = (value: number | undefined): string =>
 /** The width of the longest bar. */
 const widest = 16;
 
-/** Norms as bars, a power of ten a step: what vanishes would have none on a straight scale. */
-function barsOf(norms: readonly number[]): string[] {
-  const logs = norms.filter((norm) => norm > 0 && Number.isFinite(norm)).map(Math.log10);
+/** Norms as bars, by their powers of ten among `all`: what vanishes would have none on a straight scale. */
+function barsOf(norms: readonly number[], all = norms): string[] {
+  const logs = all.filter((norm) => norm > 0 && Number.isFinite(norm)).map(Math.log10);
   const [low, high] = [Math.min(...logs), Math.max(...logs)];
   // Within a power of ten all are alike.
   const step = Math.max(1, high - low) / (widest - 1);
@@ -63,25 +63,32 @@ export function showInspection(output: Output, inspection: RunInspection): void 
       ...[figure(layer.gradientNorm), bars[i] ?? ''],
     ]),
   );
-  for (const layer of layers) showSteps(output, layer);
+  for (const layer of layers) showSteps(output, [layer]);
   showFindings(output, inspection);
 }
 
 /** At most so many time steps are lines. */
 const mostSteps = 20;
 
-/** The gradient through time of a recurrent layer. */
-function showSteps(output: Output, layer: LayerReport): void {
-  const norms = layer.gradientNormByStep ?? [];
-  if (!layer.isRecurrent) return;
-  output.lines('', `The gradient at each time step of ${nameOf(layer)}, the last one first:`);
-  const every = Math.ceil(norms.length / mostSteps);
-  const steps = norms.map((norm, step) => ({ norm, step: step + 1 })).toReversed();
-  const shown = steps.filter((_, i) => i % every === 0 || i === steps.length - 1);
-  const bars = barsOf(shown.map(({ norm }) => norm));
+/** The gradient of the last answer through time, in a recurrent layer of one run or of several. */
+function showSteps(output: Output, layers: readonly LayerReport[]): void {
+  const [first] = layers;
+  if (first === undefined || !layers.every(({ isRecurrent }) => isRecurrent)) return;
+  output.lines('', `The gradient at each time step of ${nameOf(first)}, the last one first:`);
+  const norms = layers.map(({ gradientNormByStep = [] }) => gradientNormByStep);
+  const length = Math.max(...norms.map((each) => each.length));
+  const every = Math.ceil(length / mostSteps);
+  const steps = Array.from({ length }, (_, i) => length - 1 - i);
+  const shown = steps.filter((step, i) => i % every === 0 || step === 0);
+  const columns = norms.map((each) => shown.map((step) => each[step] ?? Number.NaN));
+  const bars = columns.map((column) => barsOf(column, columns.flat()));
+  const number = (k: number): string => (layers.length === 1 ? '' : ` ${k + 1}`);
   output.table(
-    [right('step'), right('gradient'), { title: '' }],
-    shown.map(({ norm, step }, i) => [String(step), figure(norm), bars[i] ?? '']),
+    [right('step'), ...layers.flatMap((_, k): Column[] => [right(`gradient${number(k)}`), { title: '' }])],
+    shown.map((step, i) => [
+      String(step + 1),
+      ...norms.flatMap((each, k) => [each[step] === undefined ? '' : figure(each[step]), bars[k]?.[i] ?? '']),
+    ]),
   );
 }
 
@@ -96,7 +103,8 @@ export function showComparison(output: Output, one: RunInspection, other: RunIns
   output.panel(both.flatMap(({ run, facts }, i) => [[`${i + 1}`, run] as const, ...facts]));
   output.lines('');
   const pair = (title: string): Column[] => both.map((_, i) => right(`${title} ${i + 1}`));
-  const bars = both.map(({ layers }) => barsOf(layers.map((layer) => layer.gradientNorm)));
+  const norms = both.map(({ layers }) => layers.map((layer) => layer.gradientNorm));
+  const bars = norms.map((column) => barsOf(column, norms.flat()));
   output.table(
     [
       { title: 'layer' },
@@ -116,6 +124,12 @@ export function showComparison(output: Output, one: RunInspection, other: RunIns
       ];
     }),
   );
+  one.layers.forEach((layer, i) => {
+    showSteps(
+      output,
+      [layer, other.layers[i]].filter((each) => each !== undefined),
+    );
+  });
   both.forEach((inspection, i) => {
     showFindings(output, inspection, `${i + 1} `);
   });

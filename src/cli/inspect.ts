@@ -62,21 +62,20 @@ async function inspectRuns(run: string, flags: InspectFlags, output: Output, sig
     const options: InspectRunOptions = { data, batch, batches, threshold, atInit, tell, signal };
     const one = await inspectRun(run, device, options);
     const other = compare === undefined ? undefined : await inspectRun(compare, device, options);
+    if (other !== undefined) requireSameShape(one, other);
+    // First: who reads the lines may close the pipe.
+    if (svg !== undefined) await draw(svg, other === undefined ? [one] : [one, other]);
     if (other === undefined) showInspection(output, one);
-    else {
-      requireSameShape(one, other);
-      showComparison(output, one, other);
-    }
-    if (svg !== undefined) await draw(svg, other === undefined ? [one] : [one, other], output);
+    else showComparison(output, one, other);
+    if (svg !== undefined) output.lines('', `wrote ${svg}`);
     const drawn = svg === undefined ? {} : { svg };
     output.result(other === undefined ? { ...one, ...drawn } : { runs: [one, other], ...drawn });
     return 0;
   });
 }
 
-async function draw(path: string, inspections: readonly RunInspection[], output: Output): Promise<void> {
+async function draw(path: string, inspections: readonly RunInspection[]): Promise<void> {
   const { inspectionSvg } = await import('../experiments/inspection-picture.js');
   const text = inspectionSvg(inspections);
   await writeFileAtomically(path, text);
-  output.lines('', `wrote ${path}`);
 }

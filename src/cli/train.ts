@@ -40,6 +40,10 @@ const following: Readonly<Partial<Record<SettingName, string>>> = {
   minLr: 'a tenth of lr',
 };
 
+/** A flag that may be given several times. */
+const joined = (value: string, before: string | undefined): string =>
+  before === undefined ? value : `${before},${value}`;
+
 /** One flag for each setting: the schema says what there is. */
 function settingOption(name: SettingName): Option {
   const type = settingType(name);
@@ -47,6 +51,7 @@ function settingOption(name: SettingName): Option {
   const fallback: unknown = defaults[name as keyof typeof defaults] ?? following[name];
   const usual = fallback === undefined || fallback === false ? '' : ` (${fallback})`;
   const option = new Option(`--${kebab(name)}${placeholder}`, `${describeSetting(name)}${usual}`);
+  if (name === 'param') return option.argParser(joined);
   if (type === 'integer') return option.argParser(integerIn({}));
   return type === 'number' ? option.argParser(numberIn({})) : option;
 }

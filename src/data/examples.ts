@@ -4,41 +4,56 @@ import { type RandomKey, randomInteger } from '../base/random.js';
 /** Examples in memory: rows of numbers, each with what is to be said of it. */
 export interface Examples {
   readonly count: number;
-  /** Numbers of an example; 1 where they are sequences of tokens. */
+  /** Numbers of an example; of sequences, numbers of each of their steps: 1 where those are tokens. */
   readonly width: number;
-  /** [count, width], row by row; of sequences their tokens, one after the other. */
+  /** [count, width], row by row; of sequences [steps of all, width], one sequence after the other. */
   readonly inputs: Float32Array;
-  /** Of sequences: where each begins, and at last where the last one ends; count + 1 places. */
+  /** Of sequences: the step at which each begins, and at last where the last one ends; count + 1 places. */
   readonly offsets?: Int32Array;
-  /** The class of each example as an Int32Array, or its value. */
+  /** Classes as an Int32Array, or values: [count, targetWidth]. */
   readonly targets: Int32Array | Float32Array;
+  /** Targets of an example; 1 by default. */
+  readonly targetWidth?: number;
 }
 
 /** The numbers of one example. */
 export function exampleAt({ width, inputs, offsets }: Examples, index: number): Float32Array {
-  const place = (i: number): number => offsets?.[i] ?? i * width;
+  const place = (i: number): number => width * (offsets?.[i] ?? i);
   return inputs.subarray(place(index), place(index + 1));
 }
 
-/** How long each sequence is. */
+/** Steps of each sequence. */
 export const lengthsOf = ({ count, offsets = Int32Array.of() }: Examples): Int32Array =>
   Int32Array.from({ length: count }, (_, i) => (offsets[i + 1] ?? 0) - (offsets[i] ?? 0));
 
+/** Where sequences of these lengths begin, and at last where the last one ends. */
+export function offsetsOf(lengths: ArrayLike<number>): Int32Array {
+  const offsets = new Int32Array(lengths.length + 1);
+  for (let i = 0; i < lengths.length; i++) offsets[i + 1] = (offsets[i] ?? 0) + (lengths[i] ?? 0);
+  return offsets;
+}
+
 /** The examples of these indices, in their order. */
 export function selectExamples(examples: Examples, indices: Int32Array): Examples {
-  const { width, offsets, targets } = examples;
+  const { width, offsets, targets, targetWidth = 1 } = examples;
   const rows = Array.from(indices, (index) => exampleAt(examples, index));
-  const inputs = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
-  const places = new Int32Array(indices.length + 1);
+  const places = offsetsOf(rows.map(({ length }) => length / width));
+  const inputs = new Float32Array(width * (places.at(-1) ?? 0));
   rows.forEach((row, i) => {
-    inputs.set(row, places[i]);
-    places[i + 1] = (places[i] ?? 0) + row.length;
+    inputs.set(row, width * (places[i] ?? 0));
   });
-  const own = targets instanceof Int32Array ? new Int32Array(indices.length) : new Float32Array(indices.length);
+  const size = indices.length * targetWidth;
+  const own = targets instanceof Int32Array ? new Int32Array(size) : new Float32Array(size);
   indices.forEach((index, row) => {
-    own[row] = targets[index] ?? 0;
+    own.set(targets.subarray(index * targetWidth, (index + 1) * targetWidth), row * targetWidth);
   });
-  return { count: indices.length, width, inputs, targets: own, ...(offsets === undefined ? {} : { offsets: places }) };
+  return {
+    ...examples,
+    count: indices.length,
+    inputs,
+    targets: own,
+    ...(offsets === undefined ? {} : { offsets: places }),
+  };
 }
 
 /** The numbers below `count` in an order that the key alone decides. Source: Fisher and Yates. */
@@ -117,36 +132,6 @@ export function epochBatches({ count, batch, key, lengths }: EpochOptions): Int3
   return Array.from(shuffled, (i) => bucketed[i] ?? Int32Array.of());
 }
 
-const chunks = (values: Int32Array, size: number): Int32Array[] =>
+/** So many at a time; the last may have fewer. */
+export const chunks = (values: Int32Array, size: number): Int32Array[] =>
   Array.from({ length: Math.ceil(values.length / size) }, (_, i) => values.slice(i * size, (i + 1) * size));
-
-/** Sequences of different lengths as one tensor. */
-export interface Padded {
-  /** [count, length], 0 behind the end of a sequence. */
-  readonly ids: Int32Array;
-  /** [count, length], 1 where there is a token and 0 where there is none. */
-  readonly mask: Float32Array;
-  readonly count: number;
-  /** The longest. */
-  readonly length: number;
-}
-
-/** @throws SluiceError `data` for an empty sequence: nothing can be said of it. */
-export function pad(sequences: readonly ArrayLike<number>[]): Padded {
-  const empty = sequences.findIndex((sequence) => sequence.length === 0);
-  if (empty >= 0) {
-    throw new SluiceError('data', {
-      rule: 'a sequence has at least one token',
-      received: `none in sequence ${empty + 1} of the batch`,
-      remedy: 'Leave it out.',
-    });
-  }
-  const length = Math.max(0, ...sequences.map((sequence) => sequence.length));
-  const ids = new Int32Array(sequences.length * length);
-  const mask = new Float32Array(sequences.length * length);
-  sequences.forEach((sequence, row) => {
-    ids.set(sequence, row * length);
-    mask.fill(1, row * length, row * length + sequence.length);
-  });
-  return { ids, mask, count: sequences.length, length };
-}

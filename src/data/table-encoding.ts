@@ -28,8 +28,11 @@ export interface TextColumn {
 
 export type Column = NumberColumn | WordColumn;
 
-/** What becomes of a missing value: an error, the column's mean (of words: none of them), or the row is left out. */
-export const missingPolicies = ['refuse', 'mean', 'drop'] as const;
+/**
+ * What becomes of a missing value: an error, the column's mean (of words: none of them), the row is left out, or, of a
+ * series, the value before it stands in.
+ */
+export const missingPolicies = ['refuse', 'mean', 'drop', 'previous'] as const;
 export type MissingPolicy = (typeof missingPolicies)[number];
 
 /** How the rows of a table become examples; found from the rows that are learned from. */
@@ -39,6 +42,23 @@ export interface TableEncoding {
   /** Words are the classes of a classification, a number the value of a regression. */
   readonly target: Column;
   readonly missing: MissingPolicy;
+  /** Of examples that are sequences. */
+  readonly sequence?: SequenceShape;
+}
+
+/** How sequences and what is to be said of them look. */
+export interface SequenceShape {
+  /** Steps of the longest; a longer text is cut. */
+  readonly longest: number;
+  /** Targets of a sequence: classes are said at its last steps, values all at its end. */
+  readonly targets: number;
+  /** Of a series, whose first input is its target. */
+  readonly series?: {
+    /** Steps after which it repeats, where it does. */
+    readonly season?: number;
+    /** The first row that is held out, from 0 on. */
+    readonly heldOutFrom: number;
+  };
 }
 
 /** More words than this in a column are names or sentences, which say nothing of another row. */
@@ -70,7 +90,7 @@ export function completeRows(
     if (missing === 'drop') return false;
     const [column, i] = hole;
     const remedy =
-      missing === 'mean'
+      column === target
         ? 'What is to be predicted cannot be filled in: use --missing drop to leave such rows out.'
         : 'Use --missing mean to fill it in, or --missing drop to leave such rows out.';
     throw cellError({ path: table.path, line, column }, 'has a value', cells[i] ?? '', remedy);
@@ -152,6 +172,13 @@ export function fitEncoding(
 function inputColumn(table: Table, name: string, training: readonly TableRow[]): Column {
   const at = columnOf(table, name);
   const cells = table.rows.flatMap(({ cells }) => (isMissing(cells[at] ?? '') ? [] : [cells[at] ?? '']));
+  if (cells.length === 0) {
+    throw new SluiceError('data', {
+      rule: `${name} of ${table.path} has a value in some row`,
+      received: `${plural(table.rows.length, 'row')} without one`,
+      remedy: 'Leave the column out by naming the others with --inputs.',
+    });
+  }
   const numbers = cells.filter(isNumber).length;
   // A column with some numbers is one of numbers in which the others are mistakes.
   if (2 * numbers > cells.length) return numberColumn(table, name, training);
@@ -176,7 +203,17 @@ export function wordsOf(table: Table, name: string): string[] {
 
 const wordColumn = (name: string, words: readonly string[]): WordColumn => ({ kind: 'words', name, words });
 
-function numberColumn(table: Table, name: string, training: readonly TableRow[]): NumberColumn {
+/** The numbers of a column; NaN where one is missing. @throws SluiceError `data` with file and line for a cell that is none. */
+export function numbersOf(table: Table, name: string): number[] {
+  const at = columnOf(table, name);
+  return table.rows.map(({ line, cells }) => {
+    requireNumber(table.path, line, name, cells[at] ?? '');
+    return numberIn(cells[at] ?? '');
+  });
+}
+
+/** A column of numbers by the mean and deviation of `training`. @throws SluiceError `data` for a cell that is no number. */
+export function numberColumn(table: Table, name: string, training: readonly TableRow[]): NumberColumn {
   const at = columnOf(table, name);
   for (const { line, cells } of table.rows) requireNumber(table.path, line, name, cells[at] ?? '');
   const values = training

@@ -26,8 +26,12 @@ export const numberIn = (cell: string): number =>
 
 export const isNumber = (cell: string): boolean => Number.isFinite(numberIn(cell));
 
-/** Holds that each row has a cell for each column, and each column a name of its own. @throws SluiceError `data` with file and line. */
-export function checkTable({ path, columns, rows }: Table): void {
+/**
+ * Holds that each row has a cell for each column, and each column a name of its own.
+ * @param least so many rows: two to learn from one of them and be judged by the other
+ * @throws SluiceError `data` with file and line.
+ */
+export function checkTable({ path, columns, rows }: Table, least: 1 | 2): void {
   const refuse = (line: number, rule: string, received: unknown, remedy: string): never => {
     throw new SluiceError('data', { rule: `line ${line} of ${path} ${rule}`, received, remedy });
   };
@@ -43,11 +47,11 @@ export function checkTable({ path, columns, rows }: Table): void {
     const remedy = `The first line names ${plural(columns.length, 'column')}. Quote cells that hold the separator.`;
     refuse(line, `has ${plural(columns.length, 'cell')}`, plural(cells.length, 'cell'), remedy);
   }
-  if (rows.length < 2) {
+  if (rows.length < least) {
     throw new SluiceError('data', {
       rule: `${path} has rows below its first line`,
       received: plural(rows.length, 'row'),
-      remedy: 'A row is an example: give two or more.',
+      remedy: `A row is an example: give ${least === 1 ? 'one' : 'two'} or more.`,
     });
   }
 }

@@ -1,30 +1,27 @@
 import { SluiceError } from '../base/errors.js';
-import type { Examples } from './examples.js';
+import { type Examples, offsetsOf } from './examples.js';
 import { columnOf, isMissing, type Table } from './table.js';
 import { type TableEncoding, wordIndex } from './table-encoding.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /**
- * Texts with a class each, as sequences of tokens.
+ * Texts with a class each, as sequences of tokens: the first ones of a text that is longer than the longest.
  * @throws SluiceError `data` with file and line for an empty text, or a class that training did not see.
  */
-export function encodeTexts(table: Table, { inputs, target }: TableEncoding, tokenizer: Tokenizer): Examples {
+export function encodeTexts(table: Table, { inputs, target, sequence }: TableEncoding, tokenizer: Tokenizer): Examples {
   const [text] = inputs;
   const at = columnOf(table, text?.name ?? '');
   const targetAt = columnOf(table, target.name);
   const sequences = table.rows.map(({ line, cells }) => {
-    const ids = tokenizer.encode(cells[at] ?? '');
-    if (ids.length > 0) return ids;
+    const ids = encodeLine(`line ${line} of ${table.path}`, cells[at] ?? '', tokenizer);
+    if (ids.length > 0) return ids.slice(0, sequence?.longest);
     throw new SluiceError('data', {
       rule: `line ${line} of ${table.path} has a text`,
       received: cells[at] ?? '',
       remedy: 'Leave the line out.',
     });
   });
-  const offsets = new Int32Array(sequences.length + 1);
-  sequences.forEach((ids, i) => {
-    offsets[i + 1] = (offsets[i] ?? 0) + ids.length;
-  });
+  const offsets = offsetsOf(sequences.map(({ length }) => length));
   const tokens = new Float32Array(offsets.at(-1) ?? 0);
   sequences.forEach((ids, i) => {
     tokens.set(ids, offsets[i]);
@@ -39,6 +36,17 @@ export function encodeTexts(table: Table, { inputs, target }: TableEncoding, tok
     });
   });
   return { count: sequences.length, width: 1, inputs: tokens, offsets, targets };
+}
+
+/** What the tokenizer cannot take is told with its line. */
+function encodeLine(place: string, text: string, tokenizer: Tokenizer): ReturnType<Tokenizer['encode']> {
+  try {
+    return tokenizer.encode(text);
+  } catch (cause) {
+    if (!(cause instanceof SluiceError)) throw cause;
+    const { rule, received, remedy = 'Leave the line out.' } = cause;
+    throw new SluiceError('data', { rule: `${place}: ${rule}`, received, remedy, cause });
+  }
 }
 
 /** Lines of JSON, each with the named fields, as a table. @throws SluiceError `data` with file and line. */

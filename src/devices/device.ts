@@ -102,6 +102,12 @@ export interface Device {
   column(kernel: ColumnKernel, operands: RowArguments, accumulate: boolean): void;
   /** c = a b, or c += a b: a is [batch, m, k], b [batch, k, n], c [batch, m, n]; any strides for a and b, unit last stride for c. */
   matmul(a: View, b: View, c: View, accumulate: boolean): void;
+  /**
+   * A matrix b [k, n] in the order in which products read it: the buffer in place of b's makes it the right operand of
+   * matmul (batch 1) as it was then, for many products with few rows each. Give it back with `free`. Optional: without
+   * it b itself serves.
+   */
+  hold?(b: View): DeviceBuffer;
   attention(shape: AttentionShape, views: AttentionViews): void;
   /** Gradients of query, key and value (overwritten) from the output's. */
   attentionGradient(shape: AttentionShape, views: AttentionViews, gradients: AttentionGradients): void;

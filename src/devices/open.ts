@@ -50,12 +50,8 @@ async function openFastest(options: OpenOptions): Promise<Device> {
     } catch (error) {
       if (!(error instanceof SluiceError && error.code === 'device')) throw error;
       failure = error;
-      if (name === 'native' && isNode()) options.onNotice?.(`Not native: ${reasonOf(error)}`);
+      if (name === 'native' && isNode()) options.onNotice?.(`Not native: ${error.problem}`);
     }
   }
   throw failure;
 }
-
-/** What is wrong, without what to do about it: the next device works. */
-const reasonOf = ({ message, remedy = '' }: SluiceError): string =>
-  message.slice(0, message.length - remedy.length).trim();

@@ -46,6 +46,7 @@ export class ProfiledDevice<Place> implements Device {
   readonly name: string;
   readonly addressableBytes?: number;
   readonly isInterpreted?: boolean;
+  readonly hold?: (b: View) => DeviceBuffer;
   /** To whom the next calls belong. */
   place: Place;
   /** Where calls are noted; undefined while nothing is recorded. */
@@ -58,6 +59,21 @@ export class ProfiledDevice<Place> implements Device {
     this.name = device.name;
     if (device.addressableBytes !== undefined) this.addressableBytes = device.addressableBytes;
     if (device.isInterpreted !== undefined) this.isInterpreted = device.isInterpreted;
+    const hold = device.hold?.bind(device);
+    if (hold !== undefined) this.hold = (b) => this.#hold(b, hold);
+  }
+
+  #hold(b: View, hold: (b: View) => DeviceBuffer): DeviceBuffer {
+    let held: DeviceBuffer | undefined;
+    this.#time(
+      'matmul',
+      () => 'hold',
+      () => writtenWork(b),
+      () => {
+        held = hold(b);
+      },
+    );
+    return held as DeviceBuffer;
   }
 
   get description(): string {

@@ -1,3 +1,4 @@
+import { SluiceError } from '../base/errors.js';
 import { inspectNative, type PartReport } from '../devices/native/inspect.js';
 import { openDevice } from '../devices/open.js';
 import { deviceRow, knownDevices } from '../devices/registry.js';
@@ -11,6 +12,8 @@ export interface DeviceReport {
   readonly planned: boolean;
   /** What it found, or why it does not work. */
   readonly description: string;
+  /** What to do where it does not work. */
+  readonly remedy?: string;
 }
 
 export interface MachineReport extends ProcessorReport {
@@ -30,7 +33,10 @@ async function tryDevice(name: string): Promise<DeviceReport> {
     await device.close();
     return { name, works: true, planned: false, description };
   } catch (error) {
-    return { name, works: false, planned: false, description: error instanceof Error ? error.message : String(error) };
+    const failed = { name, works: false, planned: false };
+    if (!(error instanceof SluiceError)) return { ...failed, description: String(error) };
+    const { problem, remedy } = error;
+    return { ...failed, description: problem, ...(remedy === undefined ? {} : { remedy }) };
   }
 }
 
@@ -43,7 +49,12 @@ export async function inspectMachine(): Promise<MachineReport> {
   for (const name of knownDevices) devices.push(await tryDevice(name));
   const { simd, relaxedSimd, threads: sharedMemory } = detectFeatures();
   const native = await inspectNative();
-  const advice = native.flatMap((part) => part.advice ?? []);
+  const ofParts = native.flatMap((part) => (part.found ? [] : part.advice));
+  // What the doctor says how to do is said of the parts.
+  const ofDevices = devices.flatMap(({ remedy = '' }) =>
+    remedy === '' || remedy.includes('sluice doctor') ? [] : remedy,
+  );
+  const advice = [...new Set([...ofParts, ...ofDevices])];
   if (!simd) advice.push('WebAssembly SIMD is missing, which the wasm device needs: use Node 20.19 or later.');
   if (simd && !relaxedSimd) advice.push('Relaxed SIMD is missing: a newer Node multiplies matrices faster.');
   if (relaxedSimd && !before.relaxedSimd) {

@@ -2,6 +2,7 @@ import { extent } from '../base/extent.js';
 import type { JsonLine } from '../formats/json-lines.js';
 import type { Boundary, Judged } from '../runs/task.js';
 import type { ClassScores } from '../training/metrics.js';
+import { forecastChart, forecastSize } from './forecast-chart.js';
 import { colorOf, openPlot, type Plot, svgFile } from './svg.js';
 
 /** A picture, as the text of an SVG file. */
@@ -17,7 +18,7 @@ const top = 28;
 /** What there is to draw of a run: its losses, and what it was judged by. */
 export async function picturesOf(
   metrics: readonly JsonLine[],
-  { scores, boundary, values }: Judged,
+  { scores, boundary, values, forecast }: Judged,
 ): Promise<Picture[]> {
   const { plot, document } = await openPlot();
   const draw = (
@@ -42,6 +43,9 @@ export async function picturesOf(
   }
   if (values !== undefined) {
     pictures.push(draw('values', `${values.name}: predicted and true`, valuesChart(values), boundarySize));
+  }
+  if (forecast !== undefined) {
+    pictures.push(draw('forecast', `${forecast.name}: truth and forecast`, forecastChart(forecast), forecastSize));
   }
   return pictures;
 }

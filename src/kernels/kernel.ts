@@ -40,13 +40,18 @@ export interface MapKernel {
    * by counts as a result of its own, which float32 holds: a derivative is as accurate in a gradient as alone.
    */
   readonly weights: readonly string[];
+  /**
+   * The inputs are sums of products, which have been rounded by more than float32 arithmetic adds: it is enough, where
+   * its functions are there.
+   */
+  readonly isRough: boolean;
   readonly outputs: readonly Expression[];
 }
 
-export function mapKernel(parts: Omit<MapKernel, 'kind' | 'weights'> & Partial<Pick<MapKernel, 'weights'>>): MapKernel {
+export function mapKernel(parts: Omit<MapKernel, 'kind' | 'weights' | 'isRough'> & Partial<Pick<MapKernel, 'weights' | 'isRough'>>): MapKernel {
   checkVariables(parts.outputs, parts.inputs, parts.scalars);
-  const { inputs, scalars, weights = [], outputs } = parts;
-  return intern({ kind: 'map', inputs, scalars, weights, outputs });
+  const { inputs, scalars, weights = [], isRough = false, outputs } = parts;
+  return intern({ kind: 'map', inputs, scalars, weights, isRough, outputs });
 }
 
 /** The operands of kernels that run along the rows of a matrix [rows, length]. */

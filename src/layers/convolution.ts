@@ -4,7 +4,7 @@ import type { Pair } from '../kernels/windows.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import { convolve } from '../tensor/operations/convolution.js';
 import type { ConvolutionCache } from './convolution-cache.js';
-import type { Initializer } from './initialization.js';
+import type { Distribution, Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { requireAxes } from './shapes.js';
 import { type AlongLine, pairOf, type Sizes } from './sizes.js';
@@ -22,6 +22,8 @@ export interface ConvolutionOptions {
   readonly bias?: boolean;
   /** Standard deviation of the initial weights; 1 / sqrt(numbers that an output sees) by default. */
   readonly deviation?: number;
+  /** How they are spread; 'normal' by default. */
+  readonly distribution?: Distribution;
 }
 
 export interface LineConvolutionOptions extends AlongLine<Omit<ConvolutionOptions, 'padding'>> {
@@ -36,6 +38,7 @@ const defaults = {
   groups: 1,
   bias: true,
   deviation: undefined,
+  distribution: 'normal',
 } satisfies OptionTable<ConvolutionOptions>;
 
 /** Zeros before and behind. */
@@ -65,6 +68,12 @@ interface Channels {
   readonly groups: number;
 }
 
+interface Weights {
+  readonly bias: boolean;
+  readonly deviation: number | undefined;
+  readonly distribution: Distribution;
+}
+
 /** The parameters of a convolution, by PyTorch's names and in its shapes. */
 abstract class Convolution extends Layer {
   /** [outputs, inputs / groups, ...kernel] */
@@ -76,7 +85,7 @@ abstract class Convolution extends Layer {
     init: Initializer,
     { inputs, outputs, groups }: Channels,
     kernel: readonly number[],
-    { bias, deviation }: { readonly bias: boolean; readonly deviation: number | undefined },
+    { bias, deviation, distribution }: Weights,
   ) {
     super();
     const odd = [inputs, outputs, groups, ...kernel].find((size) => !(Number.isInteger(size) && size >= 1));
@@ -88,7 +97,8 @@ abstract class Convolution extends Layer {
       });
     }
     const seen = kernel.reduce((product, size) => product * size, inputs / groups);
-    this.weight = init.normal([outputs, inputs / groups, ...kernel], deviation ?? 1 / Math.sqrt(seen));
+    const shape = [outputs, inputs / groups, ...kernel];
+    this.weight = init.random(shape, deviation ?? 1 / Math.sqrt(seen), distribution);
     this.bias = bias ? init.constant([outputs], 0) : undefined;
   }
 
@@ -102,12 +112,12 @@ abstract class Convolution extends Layer {
  * channels of the input lie side by side in memory (a transposed [batch, length, inputs]), those of the output do.
  */
 export class Conv1d extends Convolution {
-  readonly #options: Required<Omit<LineConvolutionOptions, 'bias' | 'deviation' | 'padding'>>;
+  readonly #options: Required<Omit<LineConvolutionOptions, keyof Weights | 'padding'>>;
   readonly #padding: Pair;
 
   constructor(init: Initializer, inputs: number, outputs: number, kernel: number, given: LineConvolutionOptions = {}) {
-    const { padding, bias, deviation, ...options } = completeOptions('Conv1d', given, defaults);
-    super(init, { inputs, outputs, groups: options.groups }, [kernel], { bias, deviation });
+    const { padding, bias, deviation, distribution, ...options } = completeOptions('Conv1d', given, defaults);
+    super(init, { inputs, outputs, groups: options.groups }, [kernel], { bias, deviation, distribution });
     this.#options = options;
     this.#padding = paddingOf('Conv1d', padding, kernel, options);
   }
@@ -140,9 +150,9 @@ export class Conv2d extends Convolution {
   readonly #padding: readonly [Pair, Pair];
 
   constructor(init: Initializer, inputs: number, outputs: number, kernel: Sizes, given: ConvolutionOptions = {}) {
-    const { stride, padding, dilation, groups, bias, deviation } = completeOptions('Conv2d', given, defaults);
+    const { stride, padding, dilation, groups, ...weights } = completeOptions('Conv2d', given, defaults);
     const window = pairOf(kernel);
-    super(init, { inputs, outputs, groups }, window, { bias, deviation });
+    super(init, { inputs, outputs, groups }, window, weights);
     this.#options = { stride: pairOf(stride), dilation: pairOf(dilation), groups };
     const pad = (axis: 0 | 1): Pair => {
       const own = { stride: this.#options.stride[axis], dilation: this.#options.dilation[axis] };

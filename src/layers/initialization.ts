@@ -33,6 +33,12 @@ export class Initializer {
     return learned(rand(this.device, shape, this.#key(), { low: -bound, high: bound }));
   }
 
+  /** Values of mean 0 and that standard deviation. */
+  random(shape: readonly number[], deviation: number, distribution: Distribution): Tensor {
+    // As far as the square root of 3 times its deviation reaches a uniform distribution.
+    return distribution === 'normal' ? this.normal(shape, deviation) : this.uniform(shape, Math.sqrt(3) * deviation);
+  }
+
   /** One value everywhere. */
   constant(shape: readonly number[], value: number): Tensor {
     return learned(full(this.device, shape, value));

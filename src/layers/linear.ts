@@ -24,10 +24,7 @@ export class Linear extends Layer {
   constructor(init: Initializer, inputs: number, outputs: number, options: LinearOptions = {}) {
     super();
     const { bias, deviation, distribution } = completeOptions('Linear', options, linearDefaults);
-    const shape = [outputs, inputs];
-    // As far as the square root of 3 times its deviation reaches a uniform distribution.
-    this.weight =
-      distribution === 'normal' ? init.normal(shape, deviation) : init.uniform(shape, Math.sqrt(3) * deviation);
+    this.weight = init.random([outputs, inputs], deviation, distribution);
     this.bias = bias ? init.constant([outputs], 0) : undefined;
   }
 

@@ -6,6 +6,8 @@ import type { Tensor } from '../tensor/index.js';
 export interface TokenCache extends Disposable {
   /** Tokens seen. */
   readonly length: number;
+  /** What stands for them where it is of one size, by name: a state that training carries on. */
+  readonly states?: Readonly<Record<string, Tensor>>;
   /** Forgets them. */
   clear(): void;
   dispose(): void;
@@ -16,6 +18,8 @@ export interface CausalModel extends Layer {
   readonly vocabSize: number;
   /** The longest sequence it takes; Infinity where it has no bound. */
   readonly maxPositions: number;
+  /** Whether training reads the text in order and carries the caches on from window to window; false by default. */
+  readonly carries?: boolean;
   /** Logits [batch, time, vocabSize] of int32 tokens [batch, time]. */
   forward(tokens: Tensor, mode: Mode, caches?: readonly TokenCache[]): Tensor;
   /** Empty caches for generation, one per layer. */

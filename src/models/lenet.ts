@@ -16,7 +16,13 @@ import type { Device } from '../devices/device.js';
 import { Conv2d, type ConvolutionOptions } from '../layers/convolution.js';
 import { FormulaLayer } from '../layers/formula-layer.js';
 import { Initializer } from '../layers/initialization.js';
-import { deviationOf, type SchemeName, suitedScheme } from '../layers/initialization-schemes.js';
+import {
+  deviationOf,
+  distributionOf,
+  type Fan,
+  type SchemeName,
+  suitedScheme,
+} from '../layers/initialization-schemes.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
@@ -68,19 +74,20 @@ class Maker {
     this.#scheme = initialization ?? suitedScheme(activation);
   }
 
+  #spread(fan: Fan) {
+    return { deviation: deviationOf(this.#scheme, fan), distribution: distributionOf(this.#scheme) };
+  }
+
   conv(inputs: number, outputs: number, options: ConvolutionOptions = {}): Conv2d {
     const fan = { inputs: inputs * kernel ** 2, outputs: outputs * kernel ** 2 };
     // The pixels are data of mean 0 and variance 1.
     const behind = inputs === 1 ? undefined : this.activation;
-    return new Conv2d(this.#init, inputs, outputs, kernel, {
-      deviation: deviationOf(this.#scheme, { ...fan, behind }),
-      ...options,
-    });
+    return new Conv2d(this.#init, inputs, outputs, kernel, { ...this.#spread({ ...fan, behind }), ...options });
   }
 
   linear(inputs: number, outputs: number): Linear {
-    const deviation = deviationOf(this.#scheme, { inputs, outputs, behind: this.activation });
-    return new Linear(this.#init, inputs, outputs, { bias: true, deviation });
+    const spread = this.#spread({ inputs, outputs, behind: this.activation });
+    return new Linear(this.#init, inputs, outputs, { bias: true, ...spread });
   }
 
   /** One for each layer: each learns its own parameters, if there are any. */

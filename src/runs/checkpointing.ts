@@ -24,7 +24,9 @@ export function checkpointParts(trainer: Learner, state: RunState): CheckpointPa
   ];
 }
 
-const stateOf = ({ optimizer }: Learner): Map<string, Tensor> => optimizer?.state() ?? new Map();
+/** What is learned with, and what is carried on. */
+const stateOf = (trainer: Learner): Map<string, Tensor> =>
+  new Map([...(trainer.optimizer?.state() ?? []), ...(trainer.carried?.() ?? [])]);
 
 /** Writes a model's weights into its run's folder. */
 export async function saveWeights(folder: string, model: Layer): Promise<void> {

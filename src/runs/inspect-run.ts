@@ -1,9 +1,9 @@
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { type Finding, findingsOf, nameOf } from '../training/inspection/findings.js';
-import { type Inspection, inspect } from '../training/inspection/inspect.js';
+import { type Inspection, type InspectOptions, inspect } from '../training/inspection/inspect.js';
 import { readRecord } from './run-folder.js';
-import type { Facts, SubjectOptions } from './task.js';
+import type { Facts, Subject, SubjectOptions } from './task.js';
 import { taskNamed } from './tasks.js';
 
 /** What was seen of a run's model. */
@@ -30,11 +30,23 @@ export async function inspectRun(
   const { model, batches, facts } = subject;
   try {
     const given = { batches, threshold, ...(signal === undefined ? {} : { signal }) };
-    const inspection = await inspect(model, (batch) => subject.lossOf(batch), given);
+    const whole = await inspect(model, (batch) => subject.lossOf(batch), given);
+    const inspection = await fromTheLastStep(whole, subject, given);
     return { run: folder, facts, ...inspection, findings: findingsOf(inspection) };
   } finally {
     await subject.close();
   }
+}
+
+/** Replaces what time steps get of the losses of all by what they get of the last one's. */
+async function fromTheLastStep(whole: Inspection, subject: Subject, options: InspectOptions): Promise<Inspection> {
+  const { model, lastLossOf } = subject;
+  if (lastLossOf === undefined || !whole.layers.some(({ isRecurrent }) => isRecurrent)) return whole;
+  const { layers: last } = await inspect(model, (batch) => lastLossOf(batch), options);
+  const layers = whole.layers.map((layer, i) => {
+    return layer.isRecurrent ? { ...layer, gradientNormByStep: last[i]?.gradientNormByStep } : layer;
+  });
+  return { ...whole, layers };
 }
 
 /**

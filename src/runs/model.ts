@@ -1,17 +1,29 @@
-import { catalogue, find, resolveActivation } from '../activations/catalogue.js';
+import { catalogue, find } from '../activations/catalogue.js';
 import type { Activation, Gate } from '../activations/kinds.js';
+import { activationWith, withParameters } from '../activations/parameters.js';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { gateOf } from '../formats/hugging-face.js';
 import { type LlamaConfig, llamaConfig } from '../models/llama.js';
 import type { Settings } from './settings.js';
 
+const parametersOf = ({ param }: Pick<Settings, 'param'>): string[] => param?.split(',') ?? [];
+
+/** The activation that settings name, with the parameters that they give. */
+export const activationOf = (settings: Pick<Settings, 'activation' | 'param'>, usual: string): Activation =>
+  activationWith(settings.activation ?? usual, parametersOf(settings));
+
 /** The formula of the feed-forward block: a gate by its name, or `gated` and `mlp` with an activation. */
-export function feedForwardOf({ ffn, activation }: Pick<Settings, 'ffn' | 'activation'>): Gate | Activation {
-  if (ffn === 'mlp') return resolveActivation(activation ?? 'relu2');
-  if (ffn === 'gated') return gateOf(resolveActivation(activation ?? 'silu'));
+export function feedForwardOf(settings: Pick<Settings, 'ffn' | 'activation' | 'param'>): Gate | Activation {
+  const { ffn } = settings;
+  if (ffn === 'mlp') return activationOf(settings, 'relu2');
+  if (ffn === 'gated') return gateOf(activationOf(settings, 'silu'));
   const gates = catalogue().filter(({ kind }) => kind === 'gate');
   const known = ['mlp', 'gated', ...gates.flatMap(({ name, aliases }) => [name, ...aliases])];
+  return withParameters(gateNamed(ffn, known), parametersOf(settings));
+}
+
+function gateNamed(ffn: string, known: readonly string[]): Gate {
   try {
     return find(ffn, 'gate');
   } catch (cause) {

@@ -30,8 +30,15 @@ const shorthands: Readonly<Record<string, PartialSettings>> = {
 const named = (optimizer: Settings['optimizer']): OptimizerName =>
   (shorthands[optimizer]?.optimizer ?? optimizer) as OptimizerName;
 
-/** What the usual rate, which is AdamW's, is multiplied with: steps of plain SGD are shorter, and Lion's longer. */
-const rates: Readonly<Partial<Record<OptimizerName, number>>> = { sgd: 10, lion: 0.1 };
+/** What the usual rate, which is AdamW's, is multiplied with: see docs/log.md. Momentum alone makes steps longer. */
+const rates: Readonly<Record<OptimizerName, (momentum: number) => number>> = {
+  sgd: (momentum) => Math.max(1, Number((100 * (1 - momentum)).toPrecision(3))),
+  adagrad: () => 10,
+  rmsprop: () => 1,
+  adam: () => 1,
+  adamw: () => 1,
+  lion: () => 0.3,
+};
 
 type Chosen = Partial<Settings> & Pick<Settings, 'optimizer'>;
 
@@ -39,10 +46,7 @@ type Chosen = Partial<Settings> & Pick<Settings, 'optimizer'>;
  * Settings with those of the optimizer that were left open filled in; AdamW's are there already.
  * @throws SluiceError `argument` for a setting that this optimizer has not, and for those that contradict each other.
  */
-export function completeOptimizer<S extends Chosen & Pick<Settings, 'lr' | 'clip'>>(
-  given: PartialSettings,
-  settings: S,
-): S {
+export function completeOptimizer(given: PartialSettings, settings: Settings): Settings {
   const said = { ...shorthands[given.optimizer ?? ''], ...given };
   const optimizer = named(settings.optimizer);
   const own = optionsOf(optimizer);
@@ -59,8 +63,9 @@ export function completeOptimizer<S extends Chosen & Pick<Settings, 'lr' | 'clip
   const chosen = { optimizer, ...Object.fromEntries(own.map((name) => [name, said[name] ?? usual[name]])) };
   const { options } = ruleOf(chosen);
   const whole = Object.fromEntries(own.map((name) => [name, options[name]]));
-  const rate = said.momentum === undefined ? (rates[optimizer] ?? 1) : 1;
-  return { ...settings, ...whole, optimizer, lr: given.lr ?? settings.lr * rate };
+  const rate = given.lr === undefined ? rates[optimizer](said.momentum ?? 0) : 1;
+  const minLr = given.minLr ?? settings.minLr * rate;
+  return { ...settings, ...whole, optimizer, lr: settings.lr * rate, minLr };
 }
 
 /** The update rule that settings describe. */

@@ -5,8 +5,12 @@ import { SluiceError } from '../base/errors.js';
 import { checkTable, type Table, type TableRow } from '../data/table.js';
 import { underRule } from '../formats/file-system.js';
 
-/** Reads a table whose first line names the columns. @throws SluiceError `data` with file and line. */
-export async function readTable(path: string): Promise<Table> {
+/**
+ * Reads a table whose first line names the columns.
+ * @param least rows; two by default
+ * @throws SluiceError `data` with file and line.
+ */
+export async function readTable(path: string, least: 1 | 2 = 2): Promise<Table> {
   const text = await readUtf8(path);
   const [first = ''] = text.split(/\r?\n/, 1);
   const delimiter = separatorOf(path, first);
@@ -18,7 +22,8 @@ export async function readTable(path: string): Promise<Table> {
       skipEmptyLines: true,
       trim: true,
       onRecord: (cells: string[], { lines }: { lines: number }) => {
-        all.push({ line: lines, cells });
+        // What is told is the last line of a row.
+        all.push({ line: lines - cells.reduce((sum, cell) => sum + lineBreaks(cell), 0), cells });
         return null;
       },
     });
@@ -33,9 +38,11 @@ export async function readTable(path: string): Promise<Table> {
   }
   const [head, ...rows] = all;
   const table = { path, columns: head?.cells ?? [], rows };
-  checkTable(table);
+  checkTable(table, least);
   return table;
 }
+
+const lineBreaks = (cell: string): number => cell.match(/\r\n|\r|\n/g)?.length ?? 0;
 
 /** A tab in .tsv; else what the first line has most of. */
 function separatorOf(path: string, first: string): string {

@@ -144,6 +144,15 @@ export async function writeRecord(
 const unusedBy = ({ task = defaults.task, model = defaults.model }: Readonly<Record<string, unknown>>) =>
   task === defaults.task && (model === 'llama' || model === 'arcee') ? {} : { hidden: 1, kvHeads: 1 };
 
+/** A formula as text, with its parameters. */
+export const storedFormula = v.object({
+  kind: v.picklist(['activation', 'gate'], 'is activation or gate'),
+  name: v.string(),
+  expression: v.string(),
+  parameters: v.record(v.string(), v.object({ value: v.pipe(v.number(), v.finite()), learned: v.boolean() })),
+  source: v.string(),
+});
+
 const recordSchema = v.object({
   formatVersion: v.literal(1),
   // A run of an older version lacks what has been added since.
@@ -152,13 +161,7 @@ const recordSchema = v.object({
     v.transform((settings) => ({ ...defaults, ...unusedBy(settings), ...settings })),
     settingsSchema,
   ),
-  feedForward: v.object({
-    kind: v.picklist(['activation', 'gate'], 'is activation or gate'),
-    name: v.string(),
-    expression: v.string(),
-    parameters: v.record(v.string(), v.object({ value: v.pipe(v.number(), v.finite()), learned: v.boolean() })),
-    source: v.string(),
-  }),
+  feedForward: storedFormula,
   versions: v.record(v.string(), v.string()),
 });
 

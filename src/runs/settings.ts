@@ -6,6 +6,7 @@ import { missingPolicies } from '../data/table-encoding.js';
 import { openableDevices } from '../devices/open.js';
 import { mostThreads } from '../devices/threads.js';
 import { schemeNames } from '../layers/initialization-schemes.js';
+import { shortcuts } from '../models/forecaster.js';
 import { scheduleNames } from '../training/schedules.js';
 
 const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
@@ -16,7 +17,21 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.maxValue(most, `is at most ${most}`),
   );
 /** The model types of all tasks. */
-const modelNames = ['llama', 'arcee', 'gated-conv', 'lenet', 'lenet1989', 'mlp', 'perceptron', 'bag'] as const;
+/** What a recurrent model of examples judges a sequence by. */
+const readouts = ['last', 'mean'] as const;
+const modelNames = [
+  'llama',
+  'arcee',
+  'gated-conv',
+  'lenet',
+  'lenet1989',
+  'mlp',
+  'perceptron',
+  'bag',
+  'rnn',
+  'lstm',
+  'gru',
+] as const;
 /** The optimizers, and two names for SGD with momentum. */
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'lion'] as const;
 /** The losses of examples: two of classes, two of values. */
@@ -42,17 +57,17 @@ export const settingsSchema = v.strictObject({
   ),
   task: about(
     text,
-    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, FILE.csv, FILE.jsonl',
+    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, adding, copy, forecast, FILE.csv, FILE.jsonl',
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block), gated-conv; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens)',
+    'model type: llama (gated block), arcee (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
   missing: about(
     v.picklist(missingPolicies, `is one of ${missingPolicies.join(', ')}`),
-    'what becomes of missing values: refuse, mean (fill in), or drop (leave the row out)',
+    'what becomes of missing values: refuse, mean (fill in), drop (leave the row out), or, of a series, previous',
   ),
   loss: about(
     v.optional(v.picklist(lossNames, `is one of ${lossNames.join(', ')}`)),
@@ -69,13 +84,34 @@ export const settingsSchema = v.strictObject({
   ),
   outputs: about(v.picklist(['0/1', '-1/1'], 'is 0/1 or -1/1'), "a perceptron's outputs: 0/1 or -1/1"),
   shift: about(whole(0, 8), 'pixels by which an image that is learned from is moved at most, another way each time'),
-  examples: about(whole(8, 2 ** 20), 'points to draw where the task draws them'),
+  examples: about(whole(8, 2 ** 20), 'points or sequences to draw where the task draws them'),
+  length: about(whole(2, 2 ** 16), 'steps of a sequence of the adding problem'),
+  symbols: about(whole(1, 2 ** 12), 'symbols to remember in the copy task'),
+  delay: about(whole(0, 2 ** 16), 'steps of the copy task between the symbols and the sign to say them again'),
+  window: about(
+    v.optional(whole(1, 2 ** 16)),
+    'rows of a series that a forecast is made from; two seasons by default, or 24',
+  ),
+  horizon: about(whole(1, 2 ** 12), 'rows of a series to forecast'),
+  bidirectional: about(v.boolean(), 'recurrent layers read from the end, too'),
+  readout: about(
+    v.optional(v.picklist(readouts, `is one of ${readouts.join(', ')}`)),
+    'what a recurrent model judges a sequence by: its last state, or the mean of all (of texts the default)',
+  ),
+  shortcut: about(
+    v.picklist(shortcuts, `is one of ${shortcuts.join(', ')}`),
+    'what a forecast of the network is added to: none, last (the last value), or linear (a linear forecast, too)',
+  ),
+  season: about(v.optional(whole(2, 2 ** 16)), 'rows after which a series repeats; found in what is learned from'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
   dim: about(size, 'width of the residual stream'),
   layers: about(size, 'number of layers; of an MLP the hidden ones'),
   heads: about(size, 'attention heads'),
   kvHeads: about(size, 'heads of keys and values; divides heads'),
-  hidden: about(size, 'final width of the feed-forward block; units of a hidden layer of an MLP'),
+  hidden: about(
+    size,
+    'final width of the feed-forward block; units of a hidden layer of an MLP or of a recurrent layer',
+  ),
   kernel: about(
     whole(1, 4096),
     'tokens that a layer of gated-conv sees, its own the last; pixels across a window of lenet',
@@ -87,7 +123,16 @@ export const settingsSchema = v.strictObject({
   ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
   activation: about(
     v.optional(text),
-    'activation of a block mlp (relu2) or gated (silu): a name, or its text in x such as "x*tanh(softplus(x))"',
+    'activation of a block mlp (relu2) or gated (silu), or of a recurrent cell (tanh): a name, or its text in x such as "x*tanh(softplus(x))"',
+  ),
+  gateActivation: about(v.optional(text), 'activation of the gates of an LSTM or a GRU; sigmoid by default'),
+  forgetBias: about(
+    v.optional(v.pipe(v.number(), v.finite('is finite'))),
+    "what the bias of an LSTM's forget gate begins with",
+  ),
+  param: about(
+    v.optional(text),
+    'a parameter of the activation or the gate: slope=0.2, or slope=learned; several with commas between',
   ),
   dropout: about(share, 'dropout probability'),
   context: about(size, 'tokens in a sequence'),
@@ -151,6 +196,9 @@ type Open =
   | 'loss'
   | 'initialization'
   | 'surrogate'
+  | 'gateActivation'
+  | 'forgetBias'
+  | 'param'
   | 'momentum'
   | 'dampening'
   | 'nesterov'
@@ -158,7 +206,10 @@ type Open =
   | 'centered'
   | 'beta1'
   | 'amsgrad'
-  | 'epsilon';
+  | 'epsilon'
+  | 'window'
+  | 'season'
+  | 'readout';
 type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
@@ -170,6 +221,12 @@ export const defaults: Defaults = {
   outputs: '0/1',
   examples: 1000,
   shift: 1,
+  length: 100,
+  symbols: 5,
+  delay: 20,
+  horizon: 1,
+  bidirectional: false,
+  shortcut: 'linear',
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
@@ -208,13 +265,19 @@ const examples: Omit<Settings, keyof Defaults> = {
   loss: 'mse',
   initialization: 'he',
   surrogate: 'hardTanh',
+  window: 24,
+  season: 12,
+  readout: 'mean',
   activation: 'gelu',
+  gateActivation: 'hardSigmoid',
+  forgetBias: 1,
   epochs: 1,
   time: 600,
   threads: 2,
   hidden: 352,
   kvHeads: 2,
   minLr: 1e-4,
+  param: 'slope=0.2',
   momentum: 0.9,
   dampening: 0.1,
   nesterov: true,

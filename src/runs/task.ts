@@ -111,6 +111,15 @@ export interface Boundary {
   readonly points: readonly { readonly x: number; readonly y: number; readonly label: number }[];
 }
 
+/** A series, and what was forecast of it. Rows count from 1. */
+export interface Forecast {
+  readonly name: string;
+  /** Of the first true value. */
+  readonly row: number;
+  readonly truth: Float64Array;
+  readonly forecasts: readonly { readonly row: number; readonly values: Float64Array }[];
+}
+
 /** A trained model that can be judged. */
 export interface Judge {
   judge(options: JudgeOptions): Promise<Judged>;
@@ -133,6 +142,11 @@ export interface Subject {
   readonly facts: Facts;
   readonly batches: number;
   lossOf(batch: number): BatchLoss | Promise<BatchLoss>;
+  /**
+   * Of a model that answers at each step, the loss of the last one alone: how far back through time its gradient comes
+   * cannot be told from the losses of all, of which each step has its own.
+   */
+  lastLossOf?(batch: number): BatchLoss | Promise<BatchLoss>;
   close(): Promise<void>;
 }
 
@@ -148,6 +162,8 @@ export interface Judged {
     readonly predicted: ArrayLike<number>;
     readonly actual: ArrayLike<number>;
   };
+  /** Of a series. */
+  readonly forecast?: Forecast;
   /** Of classes told from two inputs. */
   readonly boundary?: Boundary;
 }

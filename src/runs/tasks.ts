@@ -7,6 +7,7 @@ import type { Task } from './task.js';
 import { causal } from './tasks/causal.js';
 import { digitData, drawnData, shiftedDigits, tableData, textData } from './tasks/example-data.js';
 import { exampleTask } from './tasks/examples.js';
+import { addingData, copyData, forecastData, newCopies, newSums } from './tasks/sequence-data.js';
 
 /** A task that is not causal is one of these sources of examples. */
 const tasks: readonly Task[] = [
@@ -29,8 +30,27 @@ const tasks: readonly Task[] = [
     ...{ settings: ['target', 'inputs', 'missing'], defaults: {}, models: ['mlp', 'perceptron'] },
   }),
   exampleTask({
-    ...{ name: 'text', description: 'tell the class of a text', isRead: true, read: textData, models: ['bag'] },
-    ...{ settings: ['target', 'inputs', 'tokenizer'], defaults: {} },
+    ...{ name: 'text', description: 'tell the class of a text', isRead: true, read: textData },
+    ...{ settings: ['target', 'inputs', 'tokenizer', 'dim', 'context', 'readout'] },
+    ...{ defaults: {}, models: ['bag', 'lstm', 'gru', 'rnn'] },
+  }),
+  exampleTask({
+    ...{ name: 'adding', description: 'tell the sum of two marked numbers of many', isRead: false, read: addingData },
+    ...{ settings: ['examples', 'length', 'readout'], vary: newSums, models: ['lstm', 'gru', 'rnn'] },
+    defaults: { hidden: 64, batch: 32, steps: 2000, lr: 1e-2 },
+  }),
+  exampleTask({
+    ...{ name: 'copy', description: 'say symbols again after a delay', isRead: false, read: copyData },
+    ...{ settings: ['examples', 'symbols', 'delay'], vary: newCopies, models: ['lstm', 'gru', 'rnn'] },
+    defaults: { hidden: 64, batch: 32, steps: 2000, lr: 1e-2 },
+  }),
+  exampleTask({
+    ...{ name: 'forecast', description: 'forecast a series', isRead: true, read: forecastData },
+    ...{
+      settings: ['target', 'inputs', 'missing', 'window', 'horizon', 'season', 'readout', 'shortcut'],
+      models: ['lstm', 'gru', 'rnn'],
+    },
+    defaults: { hidden: 32, batch: 32, steps: 600, lr: 3e-3 },
   }),
 ];
 

@@ -179,7 +179,11 @@ const functions = {
   },
   pow: {
     evaluate: (x = 0, y = 0) => x ** y,
-    derivative: binary((x, y, self) => [y.mul(x.pow(y.sub(1))), zero.whereLess(x, self.mul(x.log()), 0)]),
+    // x^0 is 1 for every x. At x = 0 the exponent's is that from the right: 0^y jumps from 1 to 0 behind y = 0.
+    derivative: binary((x, y, self) => [
+      zero.whereLess(y.abs(), y.mul(x.pow(y.sub(1))), 0),
+      zero.whereLess(x, self.mul(x.log()), x.whereLess(0, 0, zero.whereLess(y, 0, Number.NEGATIVE_INFINITY))),
+    ]),
     notation: power,
     written: 'function',
     lanes: { expand: expansions.pow },

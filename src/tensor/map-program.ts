@@ -34,6 +34,7 @@ export class MapProgram {
   readonly #operation: string;
   readonly #definition: readonly Expression[];
   readonly #extended: boolean;
+  readonly #isRough: boolean;
   readonly #cotangents: readonly string[];
   readonly #gradients = new Map<number, Expression>();
   readonly #operands = new Map<number, GradientOperands>();
@@ -43,7 +44,7 @@ export class MapProgram {
 
   /**
    * With `extended`, infinities in the inputs give the limits and NaN gives NaN, in the gradients too. The operation is
-   * what profiles call it.
+   * what profiles call it. `isRough` is as of a map kernel.
    */
   constructor(
     operation: string,
@@ -51,6 +52,7 @@ export class MapProgram {
     inputs: readonly string[],
     scalars: readonly string[],
     extended: boolean,
+    isRough = false,
   ) {
     checkOperands(outputs, [...inputs, ...scalars]);
     this.#operation = operation;
@@ -58,10 +60,11 @@ export class MapProgram {
     this.scalars = scalars;
     this.outputs = outputs;
     this.#extended = extended;
+    this.#isRough = isRough;
     this.#definition = outputs.map(simplify);
     this.#cotangents = outputs.map((_, k) => freshName(`cotangent${k}`, [...inputs, ...scalars]));
     const definition = this.#definition.map((output) => this.#extend(output));
-    this.kernel = named(mapKernel({ inputs, scalars, outputs: definition }), operation);
+    this.kernel = named(mapKernel({ inputs, scalars, isRough, outputs: definition }), operation);
   }
 
   #extend(expression: Expression): Expression {
@@ -127,7 +130,7 @@ export class MapProgram {
     );
     const inputs = [...names, ...previous.filter((_, i) => adds[i] === true)];
     const weights = [...this.#cotangents, ...previous].filter((name) => inputs.includes(name));
-    const kernel = mapKernel({ inputs, scalars: this.scalars, weights, outputs });
+    const kernel = mapKernel({ inputs, scalars: this.scalars, weights, isRough: this.#isRough, outputs });
     const made = { ...operands, kernel: named(kernel, `${this.#operation} gradient`) };
     this.#mapKernels.set(key, made);
     return made;

@@ -1,5 +1,6 @@
 import { EventLoop } from '../base/event-loop.js';
-import { type Examples, selectExamples } from '../data/examples.js';
+import { chunks, type Examples, lengthsOf, selectExamples } from '../data/examples.js';
+import { lengthBatches } from '../data/sequences.js';
 import type { Device } from '../devices/device.js';
 import { noGrad, scope, type Tensor } from '../tensor/index.js';
 
@@ -16,39 +17,43 @@ export interface JudgedExamples {
   readonly outputs: Float32Array;
 }
 
-/** Asks a model about all examples, a batch at a time. */
+/** Steps of sequences that are judged at a time. */
+const stepsAtOnce = 16_384;
+
+/** Asks a model about all examples, a batch at a time; sequences with others of about their length. */
 export async function judgeExamples(
   device: Device,
   predict: (examples: Examples) => Prediction,
   examples: Examples,
   { batch, signal }: { readonly batch: number; readonly signal?: AbortSignal | undefined },
 ): Promise<JudgedExamples> {
+  const { count, offsets } = examples;
   const eventLoop = new EventLoop();
-  const parts: ArrayLike<number>[] = [];
-  let total = 0;
-  for (let start = 0; start < examples.count; start += batch) {
+  const batches =
+    offsets === undefined
+      ? chunks(
+          Int32Array.from({ length: count }, (_, i) => i),
+          batch,
+        )
+      : lengthBatches(lengthsOf(examples), { batch, steps: stepsAtOnce });
+  let [total, all] = [0, new Float32Array(0)];
+  for (const indices of batches) {
     await eventLoop.look(signal);
-    const length = Math.min(batch, examples.count - start);
-    const some = selectExamples(
-      examples,
-      Int32Array.from({ length }, (_, i) => start + i),
-    );
     const [outputs, loss] = scope(device, () =>
       noGrad(() => {
-        const prediction = predict(some);
+        const prediction = predict(selectExamples(examples, indices));
         return [prediction.outputs.keep(), prediction.loss.keep()] as const;
       }),
     );
-    parts.push(await outputs.toArray());
+    const rows = Float32Array.from(await outputs.toArray());
     total += await loss.item();
     outputs.dispose();
     loss.dispose();
+    const width = rows.length / indices.length;
+    if (all.length === 0) all = new Float32Array(count * width);
+    indices.forEach((index, row) => {
+      all.set(rows.subarray(row * width, (row + 1) * width), index * width);
+    });
   }
-  const outputs = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    outputs.set(part, at);
-    at += part.length;
-  }
-  return { loss: total / examples.count, outputs };
+  return { loss: total / count, outputs: all };
 }

@@ -13,14 +13,14 @@ const settingsOf = (run: string) => (readJson(run, 'run.json') as { settings: Re
 
 describe('--optimizer', () => {
   test.each<[string, Record<string, unknown>, readonly string[]]>([
-    ['sgd', { optimizer: 'sgd', momentum: 0, nesterov: false, lr: 0.1, clip: 1, weightDecay: 0 }, []],
-    ['momentum', { optimizer: 'sgd', momentum: 0.9, dampening: 0, nesterov: false, lr: 0.01 }, []],
+    ['sgd', { optimizer: 'sgd', momentum: 0, nesterov: false, lr: 1, clip: 1, weightDecay: 0 }, []],
+    ['momentum', { optimizer: 'sgd', momentum: 0.9, dampening: 0, nesterov: false, lr: 0.1 }, []],
     ['nesterov', { optimizer: 'sgd', momentum: 0.8, nesterov: true }, ['--momentum', '0.8']],
-    ['adagrad', { optimizer: 'adagrad', epsilon: 1e-10, lr: 0.1 }, ['--lr', '0.1']],
+    ['adagrad', { optimizer: 'adagrad', epsilon: 1e-10, lr: 0.05, minLr: 0.005 }, ['--lr', '0.05']],
     ['rmsprop', { optimizer: 'rmsprop', alpha: 0.9, centered: true, momentum: 0 }, ['--alpha', '0.9', '--centered']],
     ['adam', { optimizer: 'adam', beta1: 0.8, beta2: 0.999, amsgrad: true }, ['--beta1', '0.8', '--amsgrad']],
     ['adamw', { optimizer: 'adamw', beta1: 0.9, beta2: 0.999, weightDecay: 0 }, []],
-    ['lion', { optimizer: 'lion', beta2: 0.99, lr: 0.001, weightDecay: 0.5 }, ['--weight-decay', '0.5']],
+    ['lion', { optimizer: 'lion', beta2: 0.99, lr: 0.003, weightDecay: 0.5 }, ['--weight-decay', '0.5']],
   ])('%s learns, and run.json has %o', async (name, recorded, flags) => {
     const run = out();
     const { code, error } = await train(...rings, '--optimizer', name, ...flags, '--steps', '60', '--out', run);

@@ -49,6 +49,7 @@ describe('two rings', () => {
     expect(json()).toMatchObject({ data: 'rings', step: 200, accuracy: 1, macroF1: 1, examples: 6400 });
     expect(readdirSync(run).sort()).toEqual([
       'checkpoints',
+      'config.json',
       'dataset.json',
       'examples',
       'metrics.jsonl',
@@ -161,12 +162,23 @@ describe('a table', () => {
   test('that evaluates a run is refused by file and line for what training did not see', async () => {
     const run = out();
     await train('--task', separable, '--steps', '2', '--out', run);
-    const bad = file('bad.csv', 'x,y,side\n1,2,above\n1,2,beside\n');
-    const { code, error } = await sluice(['evaluate', run, '--data', bad]);
-    expect([code, error]).toEqual([
-      1,
-      expect.stringMatching(/line 3 of .*bad\.csv: side is one of the 2 that training saw, received "beside"/),
-    ]);
+    for (const [text, message] of [
+      [
+        'x,y,side\n1,2,above\n1,2,beside\n',
+        /line 3 of .*bad\.csv: side is one of the 2 that training saw, received "beside"/,
+      ],
+      ['x,side\n1,above\n', /line 1 of .*bad\.csv names the column "y", received \["x", "side"\]/],
+      ['x,y,side\n1,2,above\n1,2\n', /line 3 of .*bad\.csv has 3 cells, received "2 cells"/],
+      ['x,y,side\n1,"two\n2",above\n1,two,above\n', /line 2 of .*bad\.csv: y is a number, received "two/],
+      ['x,y,side\n1,2,above\n1,?,above\n', /line 3 of .*bad\.csv: y has a value, received "\?"/],
+      ['x,y,side\n', /bad\.csv has rows below its first line.*give one or more/],
+    ] as const) {
+      const { code, error } = await sluice(['evaluate', run, '--data', file('bad.csv', text)]);
+      expect([code, error]).toEqual([1, expect.stringMatching(message)]);
+      expect(error.trimEnd().split('\n')).toHaveLength(1);
+    }
+    const one = await sluice(['evaluate', run, '--data', file('one.csv', 'x,y,side\n1,2,above\n'), '--json']);
+    expect(one.json()).toMatchObject({ examples: 1 });
   });
 
   test.each([
@@ -175,6 +187,9 @@ describe('a table', () => {
     ['x,y\n1,a\n2,b\n3,a\n', [], /line 3 of .*: y is of a class with two examples or more, received "b"/],
     ['x,y\n1,a\n2,b\n', ['--target', 'z'], /line 1 of .* names the column "z"/],
     ['x,y\n1,a\n,b\n3,a\n4,b\n', [], /line 3 of .*: x has a value, received ""\. Use --missing mean/],
+    ['x,y\n1,a\n2,\n3,a\n4,b\n', [], /line 3 of .*: y has a value.*cannot be filled in: use --missing drop/],
+    ['x,y\n1,a\n2,a\n,b\n4,b\n', ['--missing', 'drop'], /line 5 of .*: y is of a class with two examples or more/],
+    ['x,y\n,a\n,b\n,a\n,b\n', ['--missing', 'mean'], /x of .* has a value in some row, received "4 rows without one"/],
   ])('%j with %j fails before anything is made', async (text, flags, message) => {
     const run = out();
     const { code, error } = await train('--task', file('flawed.csv', text), ...flags, '--out', run);
@@ -221,6 +236,10 @@ describe('texts', () => {
     expect(code).toBe(0);
     expect(json()).toMatchObject({ accuracy: 1 });
     expect(existsSync(join(run, 'tokenizer.json'))).toBe(true);
+    const foreign = file('foreign.jsonl', '{"text": "a ship", "label": "sea"}\n{"text": "a ship", "label": "sky"}\n');
+    expect((await sluice(['evaluate', run, '--data', foreign])).error).toMatch(
+      /line 2 of .*: label is one of the 2 that training saw, received "sky"/,
+    );
     const other = file(
       'more.jsonl',
       '{"text": "a ship with a sail", "label": "sea"}\n\n{"text": "the house on the road", "label": "land"}\n',
@@ -247,6 +266,15 @@ describe('texts', () => {
       out(),
     );
     expect(code).toBe(0);
+  });
+
+  test('with a character that training did not see are refused by file and line', async () => {
+    const run = out();
+    const plain = file('plain.jsonl', '{"text": "ab", "label": "x"}\n{"text": "cd", "label": "y"}\n'.repeat(4));
+    await train('--task', plain, '--tokenizer', 'char', '--steps', '1', '--out', run);
+    const odd = file('odd.jsonl', '{"text": "ab", "label": "x"}\n{"text": "\u00e9", "label": "y"}\n');
+    const { code, error } = await sluice(['evaluate', run, '--data', odd]);
+    expect([code, error]).toEqual([1, expect.stringMatching(/line 2 of .*odd\.jsonl: .*4 characters only/)]);
   });
 
   test.each([

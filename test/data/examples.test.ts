@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { randomKey } from '../../src/base/random.js';
-import { epochBatches, pad, permutation, selectExamples, stratifiedSplit } from '../../src/data/examples.js';
+import { epochBatches, permutation, selectExamples, stratifiedSplit } from '../../src/data/examples.js';
 import { drawPoints, toyTaskNames, toyTasks } from '../../src/data/toy-tasks.js';
 
 const key = randomKey(1, 'shuffle');
@@ -66,16 +66,6 @@ test('a permutation has every number once, and each place gets each number about
   for (const value of [0, 1, 2]) {
     expect(Math.abs(firsts.filter((first) => first === value).length - 1000)).toBeLessThan(130);
   }
-});
-
-test('padding is 0 in tokens and mask, behind the end of each sequence', () => {
-  expect(pad([[5, 6, 7], [8]])).toEqual({
-    ids: Int32Array.of(5, 6, 7, 8, 0, 0),
-    mask: Float32Array.of(1, 1, 1, 1, 0, 0),
-    count: 2,
-    length: 3,
-  });
-  expect(() => pad([[1], []])).toThrow(/at least one token, received "none in sequence 2/);
 });
 
 test('a selection keeps inputs and targets together, in the order asked for', () => {

@@ -24,7 +24,7 @@ describe('a table', () => {
     expect(columns).toEqual(['x', 'a, b', 'label']);
     expect(rows).toEqual([
       { line: 2, cells: ['1', 'say "no"', 'u'] },
-      { line: 5, cells: ['2', 'two\nlines', 'v'] },
+      { line: 4, cells: ['2', 'two\nlines', 'v'] },
     ]);
   });
 
@@ -43,6 +43,7 @@ describe('a table', () => {
     ['x,x\n1,2\n3,4\n', /line 1 of .* names each column differently, received "x"/],
     ['x,\n1,2\n3,4\n', /line 1 of .* names every column, received "none for column 2"/],
     ['x,y\n1,2\n', /has rows below its first line, received "1 row"/],
+    ['x,y\n1,"2\n\n3"\n4\n5,6\n', /line 5 of .* has 2 cells, received "1 cell"/],
     ['x,y\n1,"2\n3,4\n', /line \d of .* is a row of a table/],
     ['', /has rows below its first line/],
   ])('refuses %j', async (text, message) => {

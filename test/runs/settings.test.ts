@@ -65,7 +65,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
   const share = [-0.1, 1, none];
   const text = ['', 5, ['a']];
   const nonsense: Readonly<Record<SettingName, readonly unknown[]>> = {
-    ...{ data: text, task: text, model: ['lama', 1], tokenizer: text, ffn: text, activation: text },
+    ...{ data: text, task: text, model: ['lama', 1], tokenizer: text, ffn: text, activation: text, param: text },
     ...{ dim: size, layers: size, heads: size, kvHeads: size, hidden: size, context: size, batch: size },
     ...{ accumulate: size, steps: count, epochs: [...positive, 1e300], time: [...positive, 1e300] },
     ...{ lr: positive, minLr: atLeastZero, warmup: countFromZero, schedule: ['cosin', ''], weightDecay: atLeastZero },
@@ -74,8 +74,20 @@ describe('nonsense is refused with the rule, the value and what to write instead
     ...{ target: text, inputs: text, missing: ['guess', ''], loss: ['l2', 1], labelSmoothing: share },
     ...{ initialization: ['glorot'], surrogate: text, outputs: ['0/2'], examples: [0, 2.5, 1e9], shift: [-1, 0.5, 9] },
     ...{ optimizer: ['sdg', 1], momentum: atLeastZero, dampening: atLeastZero, nesterov: ['yes'], alpha: share },
-    ...{ kernel: [0, 1.5, none, '3'], pooling: ['mean', 1] },
     ...{ centered: [1], beta1: share, amsgrad: ['no'], epsilon: atLeastZero },
+    ...{
+      length: [1, 2.5, 1e9],
+      symbols: [0, 1.5, 1e9],
+      delay: [-1, 0.5, 1e9],
+      window: size,
+      horizon: size,
+      season: [1, 1.5],
+      bidirectional: ['yes', 1],
+      readout: ['max', 1],
+      shortcut: ['long', 1],
+    },
+    ...{ kernel: size, pooling: ['median', 1] },
+    ...{ gateActivation: text, forgetBias: [none, infinity, '1'] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };
 

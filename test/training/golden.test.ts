@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { find } from '../../src/activations/catalogue.js';
-import { pad } from '../../src/data/examples.js';
+import { pad } from '../../src/data/sequences.js';
 import { deviationOf, type SchemeName } from '../../src/layers/initialization-schemes.js';
 import { Mode } from '../../src/layers/mode.js';
 import { BagOfTokens } from '../../src/models/bag-of-tokens.js';

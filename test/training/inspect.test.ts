@@ -1,14 +1,30 @@
 import { describe, expect, test } from 'vitest';
 import { relu, sigmoid, silu, swiglu, tanh } from '../../src/activations/index.js';
 import { ignoreIndex } from '../../src/data/batches.js';
+import { problemOf } from '../../src/experiments/explain/problem.js';
+import { explainRecurrent } from '../../src/experiments/explain/recurrent.js';
+import { Initializer } from '../../src/layers/initialization.js';
 import { Mode } from '../../src/layers/mode.js';
+import { BagOfTokens } from '../../src/models/bag-of-tokens.js';
+import { gatedConvolution } from '../../src/models/gated-convolution.js';
+import { lenet } from '../../src/models/lenet.js';
 import { llama } from '../../src/models/llama.js';
-import { type Mlp, mlp } from '../../src/models/mlp.js';
+import { type Mlp, mlp, mlpConfig } from '../../src/models/mlp.js';
+import { sequenceModel } from '../../src/models/sequence-model.js';
 import { type Tensor, tensor } from '../../src/tensor/index.js';
 import { memory } from '../../src/tensor/memory.js';
+import { findingsOf } from '../../src/training/inspection/findings.js';
 import { inspect } from '../../src/training/inspection/inspect.js';
 import { crossEntropy, meanSquaredError } from '../../src/training/losses.js';
 import { onDevices, someValues } from '../tensor/devices.js';
+
+/** Four steps of two numbers. */
+const someSteps = [
+  [0.5, -1],
+  [1, 0.25],
+  [-0.75, 0.5],
+  [0.1, -0.2],
+];
 
 onDevices((on) => {
   const rows = 24;
@@ -136,6 +152,116 @@ onDevices((on) => {
       expect(steps).toHaveLength(6);
       expect(steps[5]).toBe(0); // nothing is asked of the last position
       expect(steps[0]).toBeGreaterThan(0);
+    });
+
+    test('takes the channels of a convolution for its units, along a line and in an image', async () => {
+      const model = gatedConvolution(on.device, { vocabSize: 7, dim: 4, layers: 1, kernel: 2, seed: 3 });
+      const ids = tensor(on.device, Int32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);
+      const { layers } = await inspect(model, () => model.forward(ids, Mode.evaluation()).mul(0.1).exp().mean());
+      const conv = layers.find(({ kind }) => kind === 'Conv1d');
+      expect(conv).toMatchObject({ units: 8, values: 6 });
+      expect(conv?.gradientNormByStep).toHaveLength(3);
+      const images = lenet(on.device, { side: 12, outputs: 3, activation: relu, seed: 3 });
+      const pixels = tensor(on.device, someValues(2 * 144), [2, 1, 12, 12]);
+      const seen = await inspect(images, () => images.forward(pixels, Mode.evaluation()).mul(0.1).exp().mean());
+      expect(seen.layers[1]).toMatchObject({ kind: 'relu', isActivation: true, units: 6 });
+      expect(seen.layers[0]).toMatchObject({ kind: 'Conv2d', units: 6, values: seen.layers[1]?.values });
+    });
+
+    test('gives the gradient at each time step of an RNN, by the equations of back-propagation through time', async () => {
+      const problem = problemOf({ recurrent: true, learningRate: 1, widths: [2, 3, 1], input: someSteps, seed: 5 });
+      if (problem.kind !== 'recurrent') throw new Error('a problem with time');
+      const { steps, loss } = explainRecurrent(problem);
+      const model = sequenceModel(on.device, { cell: 'rnn', inputs: 2, hidden: 3, outputs: 1, answers: 'each' });
+      const { xh, hh, h, ho, o } = problem.weights;
+      const given = { weight_ih_l0: xh.flat(), weight_hh_l0: hh.flat(), bias_ih_l0: h, bias_hh_l0: [0, 0, 0] };
+      for (const [name, values] of Object.entries(given)) model.recurrent.weight(name).write(values);
+      model.head.weight.write(ho.flat());
+      model.head.bias?.write(o);
+      const inspection = await inspect(model, () => {
+        const { output } = model.forward(tensor(on.device, [problem.input]), Mode.evaluation());
+        return meanSquaredError(output, tensor(on.device, [problem.target]), { reduction: 'sum' }).div(2);
+      });
+      expect(inspection.loss).toBeCloseTo(loss, 6);
+      const [cell, head] = inspection.layers;
+      expect(cell).toMatchObject({ name: 'recurrent.l0', kind: 'rnn', isRecurrent: true, units: 3, values: 4 });
+      expect(head).toMatchObject({ name: 'head', isRecurrent: false });
+      steps.forEach(({ fromOutput, fromLater }, t) => {
+        const arriving = fromOutput.map((value, i) => value + (fromLater[i] ?? 0));
+        expect(cell?.gradientNormByStep?.[t]).toBeCloseTo(Math.hypot(...arriving), 6);
+      });
+    });
+
+    test('sees the gradient of a tanh RNN vanish through time, and that of an LSTM with an open forget gate not', async () => {
+      const [batch, time] = [4, 50];
+      const x = tensor(on.device, someValues(batch * time * 2), [batch, time, 2]);
+      const kindsFor = async (cell: 'rnn' | 'lstm', options: object): Promise<[number, readonly string[]]> => {
+        const model = sequenceModel(on.device, { cell, inputs: 2, hidden: 8, outputs: 1, seed: 1, ...options });
+        const inspection = await inspect(model, () => {
+          const { output } = model.forward(x, Mode.evaluation());
+          return meanSquaredError(output, tensor(on.device, someValues(batch), [batch, 1]), { reduction: 'mean' });
+        });
+        const steps = inspection.layers[0]?.gradientNormByStep ?? [];
+        expect(steps).toHaveLength(time);
+        const ratio = (steps[0] ?? 0) / (steps.at(-1) ?? 1);
+        return [ratio, findingsOf(inspection).map(({ kind }) => kind)];
+      };
+      const [vanished, findings] = await kindsFor('rnn', {});
+      expect(vanished).toBeLessThan(1e-5);
+      expect(findings).toContain('vanishing');
+      const [kept, none] = await kindsFor('lstm', { forgetBias: 5 });
+      expect(kept).toBeGreaterThan(1e-3);
+      expect(none).not.toContain('vanishing');
+    });
+
+    test('leaves padding out of every average', async () => {
+      const model = sequenceModel(on.device, { cell: 'gru', inputs: 2, hidden: 3, outputs: 1, seed: 4 });
+      const wanted = tensor(on.device, [[0.5], [-0.5]]);
+      const run = (rows: number[][], lengths: number[], targets: Tensor) => {
+        return inspect(model, () => {
+          const { output } = model.forward(tensor(on.device, rows, [lengths.length, 3, 2]), Mode.evaluation(), {
+            lengths,
+          });
+          return { loss: meanSquaredError(output, targets, { reduction: 'sum' }), lengths };
+        });
+      };
+      const [long, short] = [
+        [1, 2, 3, 4, 5, 6],
+        [7, 8],
+      ];
+      const padded = await run([[...long, ...short, 0, 0, 0, 0]], [3, 1], wanted);
+      const other = await run([[...long, ...short, 9, 9, 9, 9]], [3, 1], wanted);
+      expect(other.layers).toEqual(padded.layers);
+      expect(padded.layers[0]?.values).toBe(4);
+      expect(padded.layers[0]?.gradientNormByStep).toHaveLength(3);
+    });
+
+    test('leaves padding out of the layers before it is masked', async () => {
+      const config = mlpConfig({ inputs: 3, hidden: [4], outputs: 1 });
+      const model = new BagOfTokens(new Initializer(on.device, 2), { vocabSize: 5, mlp: config });
+      const values = async (ids: number[][], mask: number[][], lengths: number[]): Promise<[number, number]> => {
+        const { layers } = await inspect(model, () => {
+          const tokens = tensor(on.device, Int32Array.from(ids.flat()), [ids.length, 2]);
+          const output = model.forward(tokens, tensor(on.device, mask), Mode.evaluation());
+          return { loss: output.mul(output).sum(), lengths };
+        });
+        return [layers[0]?.values ?? 0, layers[0]?.mean ?? Number.NaN];
+      };
+      const [count, mean] = await values(
+        [
+          [1, 2],
+          [3, 0],
+        ],
+        [
+          [1, 1],
+          [1, 0],
+        ],
+        [2, 1],
+      );
+      const [, apart] = await values([[1, 2]], [[1, 1]], [2]);
+      const [, alone] = await values([[3, 3]], [[1, 0]], [1]);
+      expect(count).toBe(3);
+      expect(mean).toBeCloseTo((2 * apart + alone) / 3, 6);
     });
 
     test('leaves no memory and no hooks behind', async () => {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { resolveFormula } from '../../activations/catalogue.js';
 import type { Formula } from '../../activations/kinds.js';
+import { formulaWith } from '../../activations/parameters.js';
 import { SluiceError } from '../../base/errors.js';
 import { asUsage, UsageError } from '../usage.js';
 
@@ -8,25 +8,8 @@ import { asUsage, UsageError } from '../usage.js';
  * A formula of the catalogue by name or alias, or an activation by its text in x and the parameters that are given a
  * value; a learned one is learned from its value on.
  */
-export function formulaOf(text: string, parameters: readonly string[] = []): Formula {
-  return asUsage(() => {
-    const given = parameters.map(parameter);
-    const values = given.flatMap(([name, value]) => (value === 'learned' ? [] : [[name, value] as const]));
-    const learned = given.flatMap(([name, value]) => (value === 'learned' ? [[name, value] as const] : []));
-    return resolveFormula(text, Object.fromEntries(values)).with(Object.fromEntries(learned));
-  });
-}
-
-function parameter(text: string): [string, number | 'learned'] {
-  const [, name = '', written = ''] = /^\s*([A-Za-z]\w*)\s*=\s*(\S+)\s*$/.exec(text) ?? [];
-  const value = written === 'learned' ? written : Number(written === '' ? Number.NaN : written);
-  if (name !== '' && !Number.isNaN(value)) return [name, value];
-  throw new SluiceError('argument', {
-    rule: '--param gives a name and a number',
-    received: text,
-    remedy: 'For example --param alpha=0.2.',
-  });
-}
+export const formulaOf = (text: string, parameters: readonly string[] = []): Formula =>
+  asUsage(() => formulaWith(text, parameters));
 
 export interface NumberList {
   /** One list, or for rows perhaps several. */

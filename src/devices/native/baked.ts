@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
-import { readTrusted, requirePrivate, userCache } from './cache-folder.js';
-import { processorFeatures } from './flags.js';
+import { digest, readTrusted, requirePrivate, userCache } from './cache-folder.js';
+import { kernelFlags, processorFeatures } from './flags.js';
 
 /** What a folder of kernels made ahead says of itself. */
 export interface Baked {
@@ -12,10 +12,15 @@ export interface Baked {
   readonly features: readonly string[];
   /** The hash of the head that its texts had. */
   readonly prelude: string;
+  /** The hash of the compiler's flags. */
+  readonly flags: string;
 }
 
 export const bakedFile = 'baked.json';
 const prefix = 'baked-';
+
+/** Whether a folder of the cache is of kernels made ahead. */
+export const isBakedName = (name: string): boolean => name.startsWith(prefix);
 
 /** Where kernels that are made ahead for a kind of processor are found by default. */
 export const bakedFolder = (march: string): string => join(userCache(), prefix + march);
@@ -40,17 +45,33 @@ export function findBaked(prelude: string, environment = process.env): string | 
   return given === 'none' ? undefined : folders().find((folder) => problemOf(folder, prelude) === undefined);
 }
 
+/** Those of the user's cache folder, the most capable kind of processor first. */
 function folders(): string[] {
   try {
-    const names = fs.readdirSync(userCache()).filter((name) => name.startsWith(prefix));
-    // The most capable kind of processor comes last by its name: x86-64-v2, -v3, -v4.
-    return names
-      .sort()
-      .reverse()
-      .map((name) => join(userCache(), name));
+    const names = fs.readdirSync(userCache()).filter(isBakedName);
+    const found = names.map((name) => ({ folder: join(userCache(), name), size: 0 }));
+    for (const one of found) one.size = readBaked(one.folder)?.features.length ?? 0;
+    return found.sort((a, b) => b.size - a.size).map(({ folder }) => folder);
   } catch {
     return [];
   }
+}
+
+/** Undefined for what is damaged, or what others can write to. */
+function readBaked(folder: string): Baked | undefined {
+  try {
+    const baked: unknown = JSON.parse(readTrusted(join(folder, bakedFile))?.toString() ?? '');
+    return isBaked(baked) ? baked : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isBaked(value: unknown): value is Baked {
+  if (typeof value !== 'object' || value === null) return false;
+  const { march, platform, features, prelude, flags } = value as { readonly [K in keyof Baked]?: unknown };
+  const isList = Array.isArray(features) && features.every((feature) => typeof feature === 'string');
+  return isList && [march, platform, prelude, flags].every((text) => typeof text === 'string');
 }
 
 /** Why a folder cannot be used here. */
@@ -61,15 +82,18 @@ function problemOf(folder: string, prelude: string): string | undefined {
     if (!(error instanceof SluiceError)) return 'it cannot be read';
     return String(error.received).split(':', 1)[0];
   }
-  const text = readTrusted(join(folder, bakedFile))?.toString();
-  if (text === undefined) return `it has no ${bakedFile} that only its user can write to`;
-  const baked = JSON.parse(text) as Baked;
+  const baked = readBaked(folder);
+  if (baked === undefined) return `it has no whole ${bakedFile} that only its user can write to`;
   if (baked.platform !== platformName()) return `it is for ${baked.platform}, and this is ${platformName()}`;
-  if (baked.prelude !== prelude) return 'another version of Sluice made it';
   const here = processorFeatures();
   const missing = baked.features.filter((feature) => !here.includes(feature));
-  return missing.length === 0 ? undefined : `its kernels need ${missing.join(', ')}, which this processor has not`;
+  if (missing.length > 0) return `its kernels need ${missing.join(', ')}, which this processor has not`;
+  const isThisVersion = baked.prelude === prelude && baked.flags === flagsDigest(baked.march);
+  return isThisVersion ? undefined : 'another version of Sluice made it';
 }
+
+/** What the kernels of a kind of processor were compiled with. */
+export const flagsDigest = (march: string): string => digest(...kernelFlags(march));
 
 /** The compiler's names of instruction sets, and the system's. */
 const macros: Readonly<Record<string, string>> = {
@@ -93,6 +117,23 @@ const macros: Readonly<Record<string, string>> = {
   __AVX512VL__: 'avx512vl',
   __AVX512VNNI__: 'avx512_vnni',
   __AVX512BF16__: 'avx512_bf16',
+  __AVX512FP16__: 'avx512_fp16',
+  __AVX512VBMI__: 'avx512vbmi',
+  __AVX512VBMI2__: 'avx512_vbmi2',
+  __AVX512IFMA__: 'avx512ifma',
+  __AVX512BITALG__: 'avx512_bitalg',
+  __AVX512VPOPCNTDQ__: 'avx512_vpopcntdq',
+  __AVX512VP2INTERSECT__: 'avx512_vp2intersect',
+  __AVXVNNI__: 'avx_vnni',
+  __AVXVNNIINT8__: 'avx_vnni_int8',
+  __AVXVNNIINT16__: 'avx_vnni_int16',
+  __AVXIFMA__: 'avx_ifma',
+  __AVXNECONVERT__: 'avx_ne_convert',
+  __FMA4__: 'fma4',
+  __XOP__: 'xop',
+  __GFNI__: 'gfni',
+  __VAES__: 'vaes',
+  __VPCLMULQDQ__: 'vpclmulqdq',
   __ARM_FEATURE_DOTPROD: 'asimddp',
   __ARM_FEATURE_FP16_VECTOR_ARITHMETIC: 'asimdhp',
   __ARM_FEATURE_SVE: 'sve',
@@ -101,6 +142,17 @@ const macros: Readonly<Record<string, string>> = {
   __ARM_FEATURE_MATMUL_INT8: 'i8mm',
 };
 
-/** The instruction sets that a compiler's predefined macros stand for. */
-export const featuresOf = (defined: string): readonly string[] =>
-  [...defined.matchAll(/^#define (\w+) /gm)].flatMap(([, name = '']) => macros[name] ?? []);
+/**
+ * The instruction sets that a compiler's predefined macros stand for.
+ * @throws SluiceError `device` for vectors that are not known: nobody could tell which processors have them.
+ */
+export function featuresOf(defined: string): readonly string[] {
+  const names = [...defined.matchAll(/^#define (\w+) /gm)].map(([, name = '']) => name);
+  const unknown = names.filter((name) => /^__(AVX|FMA|XOP)\w*__$/.test(name) && !Object.hasOwn(macros, name));
+  if (unknown.length === 0) return names.flatMap((name) => macros[name] ?? []);
+  throw new SluiceError('device', {
+    rule: 'kernels are made ahead for instruction sets that this version knows',
+    received: unknown.join(', '),
+    remedy: 'Make them for an older kind of processor: --march x86-64-v3, or x86-64-v4.',
+  });
+}

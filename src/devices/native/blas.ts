@@ -4,6 +4,7 @@ import type { Launcher } from './runtime.js';
 /** One thread to a call: our own pool calls it from each of its threads, and two pools would spin against each other. */
 const singleThreaded = {
   OPENBLAS_NUM_THREADS: '1',
+  OMP_NUM_THREADS: '1', // what else an OpenBLAS built with OpenMP takes
   MKL_NUM_THREADS: '1',
   MKL_THREADING_LAYER: 'SEQUENTIAL',
   BLIS_NUM_THREADS: '1',

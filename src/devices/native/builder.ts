@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
-import { bakedFile, featuresOf, findBaked, platformName } from './baked.js';
+import { bakedFile, featuresOf, findBaked, flagsDigest, platformName } from './baked.js';
 import { LibraryCache } from './cache.js';
 import { digest, openFolder, requirePrivate, userCache, writeWhole } from './cache-folder.js';
 import { type Compiler, compile, findCompiler, predefined } from './compiler.js';
@@ -39,8 +39,8 @@ export class Builder {
   static async open(onNotice?: (line: string) => void): Promise<Builder> {
     const compiler = await findCompiler();
     const flags = kernelFlags();
+    const folder = findBaked(digest(prelude())); // with a compiler, too: a variable that is wrong is an error
     if (compiler === undefined) {
-      const folder = findBaked(digest(prelude()));
       if (folder === undefined) throw nothingToCompile();
       return new Builder({ cache: new LibraryCache(folder), description: `kernels made ahead, ${folder}`, flags });
     }
@@ -61,7 +61,7 @@ export class Builder {
     const features = featuresOf(await predefined(compiler, flags));
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     requirePrivate(folder);
-    const baked = { march, platform: platformName(), features, prelude: digest(prelude()) };
+    const baked = { march, platform: platformName(), features, prelude: digest(prelude()), flags: flagsDigest(march) };
     await writeWhole(join(folder, bakedFile), JSON.stringify(baked));
     return new Builder({ cache: new LibraryCache(folder), description: compiler.version, compiler, flags });
   }

@@ -108,11 +108,11 @@ const staleAfter = 3_600_000; // milliseconds
 /** A name beside the file, for what becomes the file when it is whole. */
 export const temporaryName = (folder: string): string => join(folder, temporaryPrefix + randomUUID());
 
-/** A file that appears at once and whole. */
+/** A file that appears at once and whole, also after the power fails. */
 export async function writeWhole(path: string, content: string): Promise<void> {
   const made = temporaryName(dirname(path));
   try {
-    await writeFile(made, content, { mode: 0o600 });
+    await writeFile(made, content, { mode: 0o600, flush: true });
     await rename(made, path);
   } finally {
     await rm(made, { force: true });

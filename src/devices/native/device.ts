@@ -20,8 +20,8 @@ import { type BlasMatrix, blasMatmul } from './blas.js';
 import { ColumnLauncher } from './columns.js';
 import { gather, indicesChange, scatterAdd } from './index-kernels.js';
 import { MapLauncher } from './maps.js';
-import { matmul, prefersOwn } from './matmul.js';
-import { addressOf, NativeBuffer } from './memory.js';
+import { matmul, multiplyPacked, packedNumbers, packRight, prefersOwn } from './matmul.js';
+import { addressOf, HeldBuffer, NativeBuffer } from './memory.js';
 import { fillRandom } from './random.js';
 import { RowLauncher } from './rows.js';
 import { type BakeOptions, type NativeOptions, NativeRuntime } from './runtime.js';
@@ -120,8 +120,20 @@ class NativeDevice implements Device {
     const [batch = 1, m = 0, k = 0] = a.shape;
     const n = c.shape[2] ?? 0;
     const product = { batch, m, n, k, a: matrixOf(a), b: matrixOf(b), c: matrixOf(c), accumulate };
+    if (b.buffer instanceof HeldBuffer) {
+      multiplyPacked(runtime, product, b.buffer.address);
+      return;
+    }
     const mayDiffer = !runtime.deterministic && k > 0 && !prefersOwn(product, runtime.threads);
     if (!(mayDiffer && blasMatmul(runtime, product))) matmul(runtime, product);
+  }
+
+  hold(b: View): DeviceBuffer {
+    const [k = 0, n = 0] = b.shape;
+    const length = packedNumbers(k, n);
+    const held = new HeldBuffer('float32', length, this.#runtime.arena.allocate(4 * length));
+    packRight(this.#runtime, k, n, matrixOf({ ...b, strides: [0, ...b.strides] }), held.address);
+    return held;
   }
 
   attention(shape: AttentionShape, views: AttentionViews): void {

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../base/errors.js';
 import { blasCandidates } from './blas.js';
-import { digest, writeWhole } from './cache-folder.js';
-import { processorFeatures } from './flags.js';
+import { digest, readTrusted, writeWhole } from './cache-folder.js';
+import { processorFeatures, processorName } from './flags.js';
+import { koffiError } from './library.js';
 
 /** A BLAS that multiplied rightly in a process of its own. */
 export interface Blas {
@@ -39,13 +40,16 @@ const oldCores =
 
 /**
  * The fastest BLAS of this machine, or none; asked once in a process of its own, with koffi, and noted in the folder.
+ * @param anew asks again, whatever is noted
  * @throws SluiceError `argument` for one that `SLUICE_BLAS` names and that does not work, `device` where koffi does not.
  */
-export async function findBlas(runtimePath: string, folder: string): Promise<Blas | undefined> {
+export async function findBlas(runtimePath: string, folder: string, { anew = false } = {}): Promise<Blas | undefined> {
   const candidates = blasCandidates();
-  const key = digest(runtimePath, process.version, ...candidates, ...['/etc/ld.so.cache', ...candidates].map(ageOf));
+  const places = ['/etc/ld.so.cache', ...candidates].map(ageOf);
+  const path = process.env['LD_LIBRARY_PATH'] ?? '';
+  const key = digest(runtimePath, process.version, processorName(), path, ...candidates, ...places);
   const note = join(folder, `blas-${key.slice(0, 16)}.json`);
-  const known = readNote(note);
+  const known = anew ? undefined : readNote(note);
   if (known !== undefined) return known.blas;
   const blas = await probeAll(runtimePath, candidates);
   await writeWhole(note, JSON.stringify({ blas })).catch(() => {}); // it is asked again
@@ -54,10 +58,20 @@ export async function findBlas(runtimePath: string, folder: string): Promise<Bla
 
 function readNote(path: string): { blas?: Blas } | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as { blas?: Blas };
+    const note: unknown = JSON.parse(readTrusted(path)?.toString() ?? '');
+    return isNote(note) ? note : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isNote(note: unknown): note is { blas?: Blas } {
+  if (typeof note !== 'object' || note === null) return false;
+  const { blas } = note as { readonly blas?: unknown };
+  if (blas === undefined) return true;
+  if (typeof blas !== 'object' || blas === null) return false;
+  const { path, name, core, speed } = blas as { readonly [K in keyof Blas]?: unknown };
+  return [path, name, core].every((text) => typeof text === 'string') && typeof speed === 'number';
 }
 
 function ageOf(path: string): string {
@@ -121,20 +135,20 @@ async function probe(
       [script, runtimePath, core, ...candidates],
       { timeout: probeLimit, env: environment },
       (error, said, complaint) => {
-        const lines = said.split('\n').filter((line) => line.startsWith('{'));
         const reason = complaint.split('\n').find((line) => /error/i.test(line)) ?? error?.signal ?? 'it said nothing';
-        resolve({ heard: lines.map((line) => JSON.parse(line) as Heard), ending: String(reason) });
+        resolve({ heard: said.split('\n').flatMap(heardIn), ending: String(reason) });
       },
     );
   });
 }
 
-function koffiError(received: string): SluiceError {
-  return new SluiceError('device', {
-    rule: 'the native device calls C through the npm package koffi, which loads here',
-    received,
-    remedy: 'Install it with "npm install koffi", or use device "wasm".',
-  });
+/** A process that was ended may have said half a line. */
+function heardIn(line: string): Heard[] {
+  try {
+    return line.startsWith('{') ? [JSON.parse(line) as Heard] : [];
+  } catch {
+    return [];
+  }
 }
 
 function blasError(facts: readonly Heard[]): SluiceError {

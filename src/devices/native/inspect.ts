@@ -1,19 +1,31 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { SluiceError } from '../../base/errors.js';
+import { isBakedName } from './baked.js';
 import { Builder } from './builder.js';
 import { requirePrivate, userCache } from './cache-folder.js';
 import { findCompiler } from './compiler.js';
 import { findBlas } from './find-blas.js';
 import { processorFeatures } from './flags.js';
+import { importKoffi } from './library.js';
+
+interface Part {
+  readonly part: 'koffi' | 'compiler' | 'BLAS' | 'instruction sets' | 'cache';
+  readonly description: string;
+}
+
+interface FoundPart extends Part {
+  readonly found: true;
+}
+
+interface MissingPart extends Part {
+  readonly found: false;
+  /** What to do about it. */
+  readonly advice: string;
+}
 
 /** A part of the native device: what was found, or what is missing and the one command that adds it. */
-export interface PartReport {
-  readonly part: 'compiler' | 'BLAS' | 'instruction sets' | 'cache';
-  readonly found: boolean;
-  readonly description: string;
-  /** What to do about a part that is missing. */
-  readonly advice?: string;
-}
+export type PartReport = FoundPart | MissingPart;
 
 /** Instruction sets that make a difference to kernels, the widest first. */
 const notable = /^(avx512f|avx512_bf16|amx_bf16|avx2|avx|fma|sse4_2|sve2|sve|asimd)$/;
@@ -35,20 +47,37 @@ export function commandFor(part: 'compiler' | 'BLAS', platform: NodeJS.Platform 
 
 /** Looks for the parts of the native device; nothing that is missing or wrong is an error here. */
 export async function inspectNative(): Promise<readonly PartReport[]> {
-  return [await compilerPart(), await blasPart(), featuresPart(), cachePart()];
+  return [await koffiPart(), await compilerPart(), await blasPart(), featuresPart(), cachePart()];
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const compilerAdvice = (): string => `The native device, the fastest, needs a C compiler: ${commandFor('compiler')}.`;
+
+function missing(part: PartReport['part'], error: unknown): MissingPart {
+  const known = error instanceof SluiceError ? error : undefined;
+  const remedy = known?.remedy ?? 'Report it as a bug of Sluice, and use device "wasm".';
+  // This is what the doctor says.
+  const advice = remedy.includes('"sluice doctor" says how') ? compilerAdvice() : remedy;
+  return { part, found: false, description: known?.problem ?? String(error), advice };
+}
+
+async function koffiPart(): Promise<PartReport> {
+  try {
+    const { default: koffi } = await importKoffi();
+    return { part: 'koffi', found: true, description: koffi.version };
+  } catch (error) {
+    return missing('koffi', error);
+  }
+}
 
 async function compilerPart(): Promise<PartReport> {
-  const advice = `The native device, the fastest, needs a C compiler: ${commandFor('compiler')}.`;
   try {
     const compiler = await findCompiler();
-    const description = compiler === undefined ? 'none' : `${compiler.version} (${compiler.path})`;
-    const found = compiler !== undefined;
-    return { part: 'compiler', found, description, ...(found ? {} : { advice }) };
+    if (compiler === undefined) {
+      return { part: 'compiler', found: false, description: 'none', advice: compilerAdvice() };
+    }
+    return { part: 'compiler', found: true, description: `${compiler.version} (${compiler.path})` };
   } catch (error) {
-    return { part: 'compiler', found: false, description: messageOf(error), advice };
+    return missing('compiler', error);
   }
 }
 
@@ -62,7 +91,9 @@ async function blasPart(): Promise<PartReport> {
     const speed = `${blas.speed.toFixed(0)} GFLOP/s on a thread`;
     return { part: 'BLAS', found: true, description: `${blas.name} (${blas.path}${core}), ${speed}` };
   } catch (error) {
-    return { part: 'BLAS', found: false, description: messageOf(error) };
+    const report = missing('BLAS', error);
+    const isItsOwn = error instanceof SluiceError && error.code === 'argument';
+    return isItsOwn ? report : { ...report, description: 'not looked for, since the native device does not work' };
   }
 }
 
@@ -78,9 +109,9 @@ function cachePart(): PartReport {
   try {
     requirePrivate(folder);
   } catch (error) {
-    return { part: 'cache', found: false, description: messageOf(error) };
+    return missing('cache', error);
   }
-  const { files, bytes } = cacheSize();
+  const { files, bytes } = sizeOf(folder);
   return {
     part: 'cache',
     found: true,
@@ -88,18 +119,23 @@ function cachePart(): PartReport {
   };
 }
 
-/** What the user's cache folder holds. */
-function cacheSize(): { files: number; bytes: number } {
-  const folder = userCache();
+/** What a folder of the cache holds. */
+function sizeOf(folder: string): { files: number; bytes: number } {
   const names = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.so'));
   return { files: names.length, bytes: names.reduce((sum, name) => sum + fs.statSync(join(folder, name)).size, 0) };
 }
 
-/** Removes this user's compiled kernels, those that were made ahead too; how many libraries and bytes they were. */
+/** Removes what was compiled for this user, but not what was made ahead; how many libraries and bytes it was. */
 export function clearCache(): { folder: string; files: number; bytes: number } {
   const folder = userCache();
-  if (!fs.existsSync(folder)) return { folder, files: 0, bytes: 0 };
-  const size = cacheSize();
-  fs.rmSync(folder, { recursive: true });
-  return { folder, ...size };
+  let [files, bytes] = [0, 0];
+  for (const name of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
+    if (isBakedName(name)) continue;
+    const path = join(folder, name);
+    const size = fs.statSync(path).isDirectory() ? sizeOf(path) : { files: 0, bytes: 0 };
+    files += size.files;
+    bytes += size.bytes;
+    fs.rmSync(path, { recursive: true });
+  }
+  return { folder, files, bytes };
 }

@@ -1,7 +1,6 @@
-import { SluiceError } from '../../base/errors.js';
 import { type Builder, parallelCompilers } from './builder.js';
 import type { KernelSource } from './kernel-source.js';
-import type { RuntimeLibrary } from './library.js';
+import { notLoaded, type RuntimeLibrary } from './library.js';
 
 /** A kernel that may be asked for before it is compiled. */
 export interface NativeKernel {
@@ -105,7 +104,7 @@ export class KernelLoader {
       );
       for (const kernel of kernels) {
         kernel.entry = this.#entry(path, kernel.source.name);
-        if (kernel.entry === 0) throw loadError(path, kernel.source.name, this.#library.loadError());
+        if (kernel.entry === 0) throw notLoaded(kernel.source.name, path, this.#library.loadError());
       }
       this.#running--;
       this.#onLoaded();
@@ -144,10 +143,3 @@ export class KernelLoader {
     return library === 0 ? 0 : this.#library.symbol(library, name);
   }
 }
-
-const loadError = (path: string, name: string, received: string): SluiceError =>
-  new SluiceError('device', {
-    rule: `a library that was compiled loads, and has ${name}: ${path}`,
-    received,
-    remedy: 'Where its folder may hold no code (noexec), set XDG_CACHE_HOME to one that may, or use device "wasm".',
-  });

@@ -56,12 +56,15 @@ const signatures = {
 const loaded = new Map<string, RuntimeLibrary>();
 const handles: unknown[] = [];
 
-/** Loads the library made of runtime.c. */
+/**
+ * Loads the library made of runtime.c.
+ * @throws SluiceError `device` where it does not load, or koffi does not.
+ */
 export async function loadRuntime(path: string): Promise<RuntimeLibrary> {
   const known = loaded.get(path);
   if (known !== undefined) return known;
   const { default: koffi } = await importKoffi();
-  const handle = koffi.load(path);
+  const handle = openLibrary(path, koffi);
   handles.push(handle);
   const functions = Object.entries(signatures).map(([name, [result, ...parameters]]) => [
     name,
@@ -72,15 +75,40 @@ export async function loadRuntime(path: string): Promise<RuntimeLibrary> {
   return library;
 }
 
-async function importKoffi() {
+function openLibrary(path: string, koffi: typeof import('koffi').default): ReturnType<typeof koffi.load> {
+  try {
+    return koffi.load(path);
+  } catch (cause) {
+    throw notLoaded('the runtime', path, cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+/** @throws SluiceError `device` where koffi is missing, or does not load here. */
+export async function importKoffi() {
   try {
     return await import('koffi');
   } catch (cause) {
-    throw new SluiceError('device', {
-      rule: 'the native device calls C through the npm package koffi',
-      received: cause instanceof Error ? cause.message : String(cause),
-      remedy: 'Install it with "npm install koffi", or use device "wasm".',
-      cause,
-    });
+    throw koffiError(cause instanceof Error ? cause.message : String(cause), cause);
   }
 }
+
+/** What to do about koffi, by what is said of it. */
+export function koffiError(received: string, cause?: unknown): SluiceError {
+  const isMissing = /Cannot find (package|module) '?koffi/.test(received);
+  return new SluiceError('device', {
+    rule: `the native device calls C through the npm package koffi${isMissing ? '' : ', whose library loads here'}`,
+    received,
+    remedy: isMissing
+      ? 'Install it with "npm install koffi", or use device "wasm".'
+      : 'Install it anew on this machine ("npm install --force koffi"), or use device "wasm".',
+    cause,
+  });
+}
+
+/** Of a library that was compiled; `what` it is, and what the system says. */
+export const notLoaded = (what: string, path: string, received: unknown): SluiceError =>
+  new SluiceError('device', {
+    rule: `${what}, which was compiled, loads from ${path}`,
+    received,
+    remedy: 'Where its folder may hold no code (noexec), set XDG_CACHE_HOME to one that may, or use device "wasm".',
+  });

@@ -37,7 +37,7 @@ interface Operand extends Slot {
 export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
   const { outer, slots, vectors } = layout;
   const types = slots.map(({ type }) => type);
-  const { type, outputs } = lowerToLanes(kernel.outputs, types, kernel.weights);
+  const { type, outputs } = lowerToLanes(kernel, types);
   const operands = slots.map((slot, place): Operand => ({ ...slot, place, isOutput: place >= kernel.inputs.length }));
   const turn = `(${vectors} * ${type === 'float32' ? 'FLOATS' : 'DOUBLES'})`;
   const isTiled = outer > 0 && operands.every(({ spread }) => spread === 'contiguous');

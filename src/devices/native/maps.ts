@@ -1,11 +1,26 @@
 import { SluiceError } from '../../base/errors.js';
 import type { MapKernel } from '../../kernels/kernel.js';
+import { exponentials } from '../../scalar/lower.js';
 import type { View } from '../device.js';
 import { mapSource, type Slot, type Spread } from './map-source.js';
 import { ArgumentWriter, type Launcher, type NativeKernel } from './runtime.js';
 
 /** Elements that one turn of a thread takes: enough to hide its cost, few enough to share the work. */
 const elementsPerChunk = 16_384;
+const fewestElements = 1024; // whole turns of vectors
+const fewExponentials = 2;
+
+const chunks = new WeakMap<MapKernel, number>();
+
+/** Fewer for a kernel that computes long on each, as those of recurrent cells do. */
+function chunkOf(kernel: MapKernel): number {
+  const known = chunks.get(kernel);
+  if (known !== undefined) return known;
+  const share = elementsPerChunk / Math.max(1, 2 * (exponentials(kernel.outputs) - fewExponentials));
+  const chunk = Math.ceil(share / fewestElements) * fewestElements;
+  chunks.set(kernel, chunk);
+  return chunk;
+}
 
 /** Runs map kernels: one text for each kernel and layout. */
 export class MapLauncher {
@@ -35,7 +50,7 @@ export class MapLauncher {
       for (const stride of view.strides) args.number(stride);
     }
     for (const scalar of scalars) args.number(scalar);
-    this.#launcher.launch(this.#find(kernel, views), args.words, count, elementsPerChunk);
+    this.#launcher.launch(this.#find(kernel, views), args.words, count, chunkOf(kernel));
   }
 
   #find(kernel: MapKernel, views: readonly View[]): NativeKernel {

@@ -53,13 +53,25 @@ export function planMatmul(product: BlasProduct, threads: number): MatmulPlan {
   return { depth, readA: isDirectA ? reading.direct : reading.own, readB, rowBlocks, columnBlocks: 1 };
 }
 
+/** The same for a B that was packed before. */
+export function planPacked({ m, n, k, a }: BlasProduct, threads: number): MatmulPlan {
+  return {
+    depth: evenly(k, mostDepth),
+    readA: a.columnStride === 1 ? reading.direct : reading.own,
+    readB: reading.shared,
+    rowBlocks: Math.ceil(m / mostBlockRows),
+    columnBlocks: Math.min(itemsPerThread * threads, Math.ceil(n / mostPanel)),
+  };
+}
+
 const fewColumns = 384; // fewer repeat each number of A too seldom to pay for its packing
 const fewColumnsTurned = 128; // the same where A is read by columns
-const crowded = 512; // multiples of it as a stride put a tile's rows into the same few sets of a cache
+const crowded = 1024; // multiples of it as a stride put a tile's rows into the same few sets of a cache
+const crowdedTurned = 512;
 
 function readsDirectly({ n, a }: BlasProduct): boolean {
   if (a.columnStride === 1) return n < fewColumns && a.rowStride % crowded !== 0;
-  return a.rowStride === 1 && n <= fewColumnsTurned && a.columnStride % crowded !== 0;
+  return a.rowStride === 1 && n <= fewColumnsTurned && a.columnStride % crowdedTurned !== 0;
 }
 
 /** How much of their time threads work that share `size` in whole steps. */

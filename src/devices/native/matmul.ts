@@ -9,6 +9,7 @@ import {
   mostPanel,
   mostTileRows,
   planMatmul,
+  planPacked,
   reading,
   roundUp,
 } from './matmul-plan.js';
@@ -88,6 +89,31 @@ function multiplyTiles(launcher: Launcher, product: BlasProduct): void {
     launcher.launch(launcher.kernel('matmul pack', packSource), words, batch * groups * parts, 1);
   }
   const grain = Math.ceil((grainFlops * items) / (2 * batch * m * n * Math.max(1, k)));
+  launcher.launch(launcher.kernel('matmul tile', tileSource), words, items, grain, scratch);
+}
+
+/** The numbers of a right operand that is packed once. */
+export const packedNumbers = (k: number, n: number): number => k * roundUp(n, mostPanel);
+
+/** Packs a right operand for products with `multiplyPacked`. */
+export function packRight(launcher: Launcher, k: number, n: number, b: BlasMatrix, packed: number): void {
+  const plan = { depth: k, readA: reading.direct, readB: reading.shared, rowBlocks: 1, columnBlocks: 1 };
+  const none = { address: 0, batchStride: 0, rowStride: 0, columnStride: 0 };
+  const product = { batch: 1, m: 0, n, k, a: none, b, c: { ...none }, accumulate: false };
+  const words = wordsOf(product, plan, { a: 0, b: packed });
+  launcher.launch(launcher.kernel('matmul pack', packSource), words, Math.ceil(n / groupColumns), 1);
+}
+
+/** C = A B, or C += A B, where B was packed. The sums are those of `matmul`. */
+export function multiplyPacked(launcher: Launcher, product: BlasProduct, packed: number): void {
+  const { m, n, k } = product;
+  const plan = planPacked(product, launcher.threads);
+  const { depth, rowBlocks, columnBlocks, readA } = plan;
+  const items = rowBlocks * columnBlocks;
+  const rows = Math.ceil(m / rowBlocks) + 2 * mostTileRows;
+  const scratch = 4 * depth * (groupColumns + mostPanel + (readA === reading.own ? rows : 0));
+  const grain = Math.ceil((grainFlops * items) / (2 * m * n * k));
+  const words = wordsOf(product, plan, { a: 0, b: packed });
   launcher.launch(launcher.kernel('matmul tile', tileSource), words, items, grain, scratch);
 }
 

@@ -18,6 +18,9 @@ export class NativeBuffer implements DeviceBuffer {
   }
 }
 
+/** A right operand of products, packed. */
+export class HeldBuffer extends NativeBuffer {}
+
 /** The address of a view's first element, in bytes. */
 export function addressOf({ buffer, offset }: View): number {
   if (!(buffer instanceof NativeBuffer))

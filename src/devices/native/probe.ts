@@ -2,8 +2,9 @@
  * Run by itself in a process of its own: loads koffi, the runtime and each BLAS that its arguments name, and says a line
  * of JSON for each that worked. A library that aborts takes this process down, and not the one that asked.
  */
+import { readdirSync } from 'node:fs';
 import { type BlasProduct, blasWords, loadBlas } from './blas.js';
-import { loadRuntime, type RuntimeLibrary } from './library.js';
+import { loadRuntime } from './library.js';
 
 const [, , runtimePath = '', core = '', ...candidates] = process.argv;
 const size = 256;
@@ -19,8 +20,17 @@ const base = library.reserve(2 ** 22);
 const pool = library.poolOpen(1);
 const multiplyKernel = library.symbol(library.load(runtimePath), 'sluice_blas');
 
-/** A product of a plain and a turned matrix of small whole numbers, whose sums are exact. */
-function multiply(library: RuntimeLibrary, sgemm: number, m: number, n: number, k: number): number {
+/** Threads of this process; 0 where the system does not say. */
+function threadCount(): number {
+  try {
+    return readdirSync('/proc/self/task').length;
+  } catch {
+    return 0;
+  }
+}
+
+/** GFLOP/s of a product of a plain and a turned matrix of small whole numbers, whose sums are exact. */
+function multiply(sgemm: number, m: number, n: number, k: number): number {
   const [a, b, c] = [base, base + 4 * m * k, base + 4 * (m * k + k * n)];
   const left = Float32Array.from({ length: m * k }, (_, i) => (i % 7) - 3);
   const right = Float32Array.from({ length: n * k }, (_, i) => (i % 5) - 2);
@@ -51,17 +61,20 @@ function multiply(library: RuntimeLibrary, sgemm: number, m: number, n: number, 
 
 for (const path of candidates) {
   say({ trying: path });
+  const threads = threadCount();
   const found = loadBlas(library, path, core);
   if ('problem' in found) {
     say({ path, problem: found.problem });
     continue;
   }
   try {
-    multiply(library, found.sgemm, 5, 7, 3);
+    multiply(found.sgemm, 5, 7, 3);
     let speed = 0;
-    for (let round = 0; round < rounds; round++)
-      speed = Math.max(speed, multiply(library, found.sgemm, size, size, size));
-    say({ path, name: found.name, file: found.file, core: found.core, speed });
+    for (let round = 0; round < rounds; round++) speed = Math.max(speed, multiply(found.sgemm, size, size, size));
+    const more = threadCount() - threads;
+    // Threads of its own would fight with ours.
+    if (more > 0) say({ path, problem: `it computes on ${more} threads more than the one that it is told to take` });
+    else say({ path, name: found.name, file: found.file, core: found.core, speed });
   } catch (error) {
     say({ path, problem: String(error) });
   }

@@ -107,7 +107,11 @@ export class NativeRuntime implements Launcher {
     // The machine that it is made for may have no BLAS.
     const found = bake === undefined ? await findBlas(path, builder.folder) : undefined;
     const library = await loadRuntime(path);
-    const blas = found === undefined ? undefined : openBlas(library, path, found);
+    let blas = openBlas(library, path, found);
+    if (found !== undefined && blas === undefined) {
+      options.onNotice?.(`${found.path} was found before and does not load: looking for a BLAS anew.`);
+      blas = openBlas(library, path, await findBlas(path, builder.folder, { anew: true }));
+    }
     return new NativeRuntime({ library, builder, blas }, options);
   }
 
@@ -233,7 +237,9 @@ function openPool(library: RuntimeLibrary, threads: number): number {
 }
 
 /** Undefined for one that was uninstalled since it was probed. */
-function openBlas(library: RuntimeLibrary, runtimePath: string, { path, core, name }: Blas): LoadedBlas | undefined {
+function openBlas(library: RuntimeLibrary, runtimePath: string, found: Blas | undefined): LoadedBlas | undefined {
+  if (found === undefined) return undefined;
+  const { path, core, name } = found;
   const loaded = loadBlas(library, path, core);
   if ('problem' in loaded) return undefined;
   const source = { name: 'sluice_blas', code: '' };

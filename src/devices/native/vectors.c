@@ -47,7 +47,10 @@ INLINE void multiply_tile(const int rows, const int vectors, const int ahead, co
     if (ahead > 0) {
       UNROLL for (int v = 0; v < vectors; v++)
         if (v * LANES % 16 == 0) __builtin_prefetch(b + (i + ahead) * b_step + v * LANES);
-      if (step != 1 && LANES >= 16) __builtin_prefetch(a + (i + ahead) * step);
+      if (step != 1 && LANES >= 16) { /* they may lie across two lines of memory */
+        __builtin_prefetch(a + (i + ahead) * step);
+        __builtin_prefetch(a + (i + ahead) * step + rows - 1);
+      }
     }
     UNROLL for (int v = 0; v < vectors; v++) right[v] = floats_load(b + i * b_step + v * LANES);
     UNROLL for (int r = 0; r < rows; r++) {

@@ -96,7 +96,7 @@ class MapEmitter {
     this.#kernel = kernel;
     this.#layout = layout;
     const types = layout.slots.map((slot) => slot.type);
-    const { type, outputs } = lowerToLanes(kernel.outputs, types, kernel.weights);
+    const { type, outputs } = lowerToLanes(kernel, types);
     this.#outputs = outputs;
     this.#printer = new LanePrinter(f, laneTypes[type], relaxed);
   }

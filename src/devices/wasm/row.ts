@@ -52,7 +52,7 @@ class RowEmitter {
 
   constructor(f: FunctionBuilder, kernel: RowKernel, types: readonly StorageType[], relaxed: boolean) {
     this.#f = f;
-    const { type, outputs } = lowerToLanes(kernel.outputs, types);
+    const { type, outputs } = lowerToLanes({ outputs: kernel.outputs }, types);
     this.#outputs = outputs;
     this.#extent = extents(this.#outputs, elementVariables(kernel));
     this.#printer = new LanePrinter(f, laneTypes[type], relaxed);

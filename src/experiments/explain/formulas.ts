@@ -39,7 +39,8 @@ const losses = {
   mse: each(lossFormulas.meanSquaredError).sum().div(length),
   huber: each(lossFormulas.huber).sum().div(length),
   'binary-cross-entropy': each(lossFormulas.binaryCrossEntropy).sum().div(length),
-  'cross-entropy': a.exp().sum().log().mul(y.sum()).sub(y.mul(a).sum()),
+  // Targets sum to 1.
+  'cross-entropy': a.exp().sum().log().sub(y.mul(a).sum()),
 } as const satisfies Record<ExplainedLoss, Expression>;
 
 /** Losses of logits: no activation stands before them. */

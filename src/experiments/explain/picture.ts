@@ -9,8 +9,9 @@ interface Node {
   readonly y: number;
   /** Within the circle. */
   readonly value: string;
-  /** Below it. */
+  /** Below it, or above. */
   readonly notes: readonly string[];
+  readonly isNotedAbove?: boolean;
   readonly color: string;
 }
 
@@ -22,11 +23,11 @@ interface Edge {
   readonly isLabelled: boolean;
 }
 
-const radius = 25;
+const radius = 26;
 /** More edges than this between two layers leave no room for their numbers. */
-const mostLabels = 12;
+const mostLabels = 9;
 const colors = { input: '#555', hidden: colorOf(0), output: colorOf(2) } as const;
-const short = (value: number): string => brief(value, 3);
+const short = (value: number): string => brief(value + 0, 3); // no -0
 
 /** A network with its values, weights and gradients, as the text of an SVG file. */
 export const networkSvg = (trace: FeedForwardTrace | RecurrentTrace): string =>
@@ -38,7 +39,7 @@ const spread = (count: number, middle: number, distance: number): number[] =>
 
 function feedForwardSvg({ problem, loss, layers }: FeedForwardTrace): string {
   const { input, target, widths } = problem;
-  const [across, down, top] = [270, 128, 60];
+  const [across, down, top] = [330, 132, 60];
   const middle = top + (Math.max(...widths) * down) / 2;
   const column = (layer: number): number => 70 + layer * across;
   const place = (layer: number, values: Vector, notes: (i: number) => string[]): Node[] =>
@@ -50,8 +51,8 @@ function feedForwardSvg({ problem, loss, layers }: FeedForwardTrace): string {
   layers.forEach(({ z, a, delta, bias }, l) => {
     const isLast = l === layers.length - 1;
     const notes = (i: number): string[] => [
-      `z ${short(z[i] ?? 0)}   δ ${short(delta[i] ?? 0)}`,
-      `b ${short(bias.value[i] ?? 0)}   ∂ ${short(bias.gradient[i] ?? 0)}`,
+      `z ${short(z[i] ?? 0)}, δ ${short(delta[i] ?? 0)}`,
+      `b ${short(bias.value[i] ?? 0)}, ∂ ${short(bias.gradient[i] ?? 0)}`,
       ...(isLast ? [`wanted ${short(target[i] ?? 0)}`] : []),
     ];
     nodes.push(place(l + 1, a, notes));
@@ -64,7 +65,7 @@ function feedForwardSvg({ problem, loss, layers }: FeedForwardTrace): string {
   );
   const size = { width: column(layers.length) + 100, height: middle + (Math.max(...widths) * down) / 2 + 24 };
   const title = `Loss ${brief(loss)}: each edge has its weight and ∂, the gradient of the loss by it`;
-  return picture(size, title, [...edges.map(drawEdge), ...nodes.flat().map(drawNode), ...heads]);
+  return picture(size, title, [...drawEdges(edges), ...nodes.flat().map(drawNode), ...heads]);
 }
 
 function edgesOf(
@@ -86,12 +87,12 @@ function edgesOf(
 /** Unrolled: time goes to the right, inputs come from below, outputs go up. */
 function recurrentSvg({ problem, loss, steps, parameters }: RecurrentTrace): string {
   const [inputs, hidden, outputs] = problem.widths;
-  const [across, down, top] = [330, 120, 76];
-  const beside = 120;
+  const [across, down, top] = [400, 132, 70];
+  const beside = 130;
   const at = (t: number): number => 210 + t * across;
-  const heights = { output: top + outputs * 84, hidden: 0, input: 0 };
+  const heights = { output: top + outputs * 130, hidden: 0, input: 0 };
   heights.hidden = heights.output + hidden * down;
-  heights.input = heights.hidden + inputs * 72;
+  heights.input = heights.hidden + inputs * 110;
   const rows = (count: number, from: number, to: number): number[] =>
     spread(count, (from + to) / 2, (to - from) / count);
   const unrolled = steps.map(({ x, y, z, h, o, delta, deltaOutput }, t) => ({
@@ -99,12 +100,12 @@ function recurrentSvg({ problem, loss, steps, parameters }: RecurrentTrace): str
       return { x: at(t) - beside, y: place, value: short(x[i] ?? 0), notes: [`x ${t + 1}`], color: colors.input };
     }),
     h: rows(hidden, heights.output, heights.hidden).map((place, i): Node => {
-      const notes = [`z ${short(z[i] ?? 0)}   δ ${short(delta[i] ?? 0)}`];
+      const notes = [`z ${short(z[i] ?? 0)}, δ ${short(delta[i] ?? 0)}`];
       return { x: at(t), y: place, value: short(h[i] ?? 0), notes, color: colors.hidden };
     }),
     o: rows(outputs, top, heights.output).map((place, i): Node => {
-      const notes = [`δo ${short(deltaOutput[i] ?? 0)}   wanted ${short(y[i] ?? 0)}`];
-      return { x: at(t) + beside / 2, y: place, value: short(o[i] ?? 0), notes, color: colors.output };
+      const notes = [`δo ${short(deltaOutput[i] ?? 0)}, wanted ${short(y[i] ?? 0)}`];
+      return { x: at(t) + beside, y: place, value: short(o[i] ?? 0), notes, color: colors.output, isNotedAbove: true };
     }),
   }));
   const { xh, hh, ho } = parameters;
@@ -119,8 +120,8 @@ function recurrentSvg({ problem, loss, steps, parameters }: RecurrentTrace): str
   const heads = steps.map(({ loss: own }, t) => text(at(t), 52, `t = ${t + 1}, loss ${short(own)}`, bold));
   const title = `Loss ${brief(loss)}, summed over time: each weight, once, with ∂, the gradient of the loss by it`;
   const nodes = unrolled.flatMap(({ x, h, o }) => [...x, ...h, ...o]);
-  const size = { width: at(steps.length - 1) + 140, height: heights.input + 24 };
-  return picture(size, title, [...edges.map(drawEdge), ...nodes.map(drawNode), ...heads]);
+  const size = { width: at(steps.length - 1) + beside + 100, height: heights.input + 24 };
+  return picture(size, title, [...drawEdges(edges), ...nodes.map(drawNode), ...heads]);
 }
 
 const bold = 'font-weight="bold"';
@@ -129,28 +130,36 @@ const round = (value: number): number => Math.round(10 * value) / 10;
 const text = (x: number, y: number, content: string, more = ''): string =>
   `<text x="${round(x)}" y="${round(y)}"${more === '' ? '' : ` ${more}`}>${escapeXml(content)}</text>`;
 
-function drawNode({ x, y, value, notes, color }: Node): string {
+function drawNode({ x, y, value, notes, color, isNotedAbove = false }: Node): string {
   const circle = `<circle cx="${round(x)}" cy="${round(y)}" r="${radius}" fill="white" stroke="${color}" stroke-width="2"/>`;
-  const lines = notes.map((note, i) => text(x, y + radius + 14 + 13 * i, note, `font-size="11" ${halo}`));
-  return [circle, text(x, y + 4.5, value, `font-size="13" ${bold}`), ...lines].join('');
+  const lines = notes.map((note, i) =>
+    text(x, y + (isNotedAbove ? -radius - 6 : radius + 14) + 13 * i, note, `font-size="11" ${halo}`),
+  );
+  return [circle, text(x, y + 4.5, value, `font-size="${value.length > 6 ? 11 : 13}" ${bold}`), ...lines].join('');
+}
+
+/** Lines, and over them the numbers. */
+function drawEdges(edges: readonly Edge[]): string[] {
+  return [...edges.map(lineOf), ...edges.filter(({ isLabelled }) => isLabelled).map(labelOf)];
+}
+
+const numbersOf = ({ weight, gradient }: Edge): string => `${short(weight)}, ∂ ${short(gradient)}`;
+
+function lineOf(edge: Edge): string {
+  const { from, to, weight } = edge;
+  const color = weight < 0 ? colorOf(1) : '#8a9aab';
+  return `<line x1="${round(from.x)}" y1="${round(from.y)}" x2="${round(to.x)}" y2="${round(to.y)}" stroke="${color}" stroke-width="1.6"><title>${escapeXml(numbersOf(edge))}</title></line>`;
 }
 
 /** The numbers stand along the edge, near where it begins: there edges are apart. */
-function drawEdge({ from, to, weight, gradient, isLabelled }: Edge): string {
-  const color = weight < 0 ? colorOf(1) : '#8a9aab';
-  const numbers = `${short(weight)}  ∂ ${short(gradient)}`;
-  const line = `<line x1="${round(from.x)}" y1="${round(from.y)}" x2="${round(to.x)}" y2="${round(to.y)}" stroke="${color}" stroke-width="1.6"><title>${escapeXml(numbers)}</title></line>`;
-  if (!isLabelled) return line;
-  const share = 0.36;
+function labelOf(edge: Edge): string {
+  const { from, to } = edge;
+  const length = Math.hypot(to.x - from.x, to.y - from.y);
+  const share = Math.min(0.5, Math.max(0.28, (radius + 54) / length));
   const [x, y] = [from.x + share * (to.x - from.x), from.y + share * (to.y - from.y)];
   const angle = (Math.atan2(to.y - from.y, to.x - from.x) * 180) / Math.PI;
-  const label = text(
-    x,
-    y + 3.5,
-    numbers,
-    `font-size="11" transform="rotate(${round(angle)} ${round(x)} ${round(y)})" ${halo}`,
-  );
-  return line + label;
+  const turned = `transform="rotate(${round(angle)} ${round(x)} ${round(y)})"`;
+  return text(x, y + 3.5, numbersOf(edge), `font-size="11" ${turned} ${halo}`);
 }
 
 function picture(

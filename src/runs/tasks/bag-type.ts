@@ -1,11 +1,13 @@
-import { resolveActivation } from '../../activations/catalogue.js';
 import { SluiceError } from '../../base/errors.js';
 import { counted } from '../../base/units.js';
-import { exampleAt, pad } from '../../data/examples.js';
+import { exampleAt } from '../../data/examples.js';
+import { pad } from '../../data/sequences.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { BagOfTokens } from '../../models/bag-of-tokens.js';
 import { tensor } from '../../tensor/index.js';
+import { activationOf } from '../model.js';
+import { encodeBag } from '../model-config.js';
 import { type ExampleModelType, gradientDefaults, gradientSettings, trainedByGradients } from './example-model.js';
 import { headOf } from './heads.js';
 import { describeShape, mlpBytes, shapeOf, shapeSettings, warnOfSteps } from './mlp-type.js';
@@ -22,9 +24,9 @@ function vocabularyOf({ inputs }: TableEncoding): number {
 }
 
 export const bagType: ExampleModelType = {
-  settings: [...gradientSettings, ...shapeSettings, 'tokenizer', 'dim'],
-  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', dropout: 0.1 },
-  formulaOf: ({ activation }) => resolveActivation(activation ?? 'relu'),
+  settings: [...gradientSettings, ...shapeSettings],
+  defaults: { ...gradientDefaults, dim: 32, layers: 1, hidden: 32, tokenizer: 'bpe:2048', context: 4096, dropout: 0.1 },
+  formulaOf: (settings) => activationOf(settings, 'relu'),
   warn: warnOfSteps,
   memoryBytes: (settings, encoding) =>
     16 * vocabularyOf(encoding) * settings.dim +
@@ -36,6 +38,7 @@ export const bagType: ExampleModelType = {
     const model = new BagOfTokens(new Initializer(device, settings.seed), { vocabSize, mlp });
     return trainedByGradients(parts, {
       model,
+      config: encodeBag({ vocabSize, mlp }),
       description: `bag of tokens, ${counted(model.parameterCount, 'parameter')}: ${vocabSize} tokens, ${describeShape(mlp)}`,
       forward: (examples, mode) => {
         const sequences = Array.from({ length: examples.count }, (_, i) => exampleAt(examples, i));

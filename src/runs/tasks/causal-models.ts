@@ -4,12 +4,16 @@ import type { Settings } from '../settings.js';
 import type { CausalModelType } from './causal-model-type.js';
 import { gatedConvolutionType } from './gated-convolution-type.js';
 import { llamaType } from './llama-type.js';
+import { recurrentType } from './recurrent-type.js';
 
 /** The model types of text, by what --model says; the first is the usual one. */
 const causalModels = {
   llama: llamaType,
   arcee: llamaType,
   'gated-conv': gatedConvolutionType,
+  rnn: recurrentType('rnn'),
+  lstm: recurrentType('lstm'),
+  gru: recurrentType('gru'),
 } as const satisfies Partial<Record<Settings['model'], CausalModelType>>;
 
 /** @throws SluiceError `argument` for a model of examples. */

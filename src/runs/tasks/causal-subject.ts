@@ -1,8 +1,9 @@
 import { plural } from '../../base/plural.js';
-import { requireTargets, type SequentialBatch, sequentialBatches } from '../../data/batches.js';
+import { ignoreIndex, requireTargets, type SequentialBatch, sequentialBatches } from '../../data/batches.js';
 import type { TokenSource } from '../../data/token-source.js';
 import type { Device } from '../../devices/device.js';
 import { Mode } from '../../layers/mode.js';
+import type { Tensor } from '../../tensor/index.js';
 import { batchLoss } from '../../training/trainer.js';
 import { openRun } from '../open-run.js';
 import { closeText, openRunText } from '../prepare.js';
@@ -20,6 +21,8 @@ export async function openCausalSubject(
     const batches = await wholeBatches(source, design.context, options).finally(() => closeText(source));
     const [{ batch, context } = { batch: 0, context: 0 }] = batches;
     const windows = `${plural(batches.length * batch, 'window')} of ${plural(context, 'token')}`;
+    const meanLoss = (some: SequentialBatch): Tensor =>
+      batchLoss(device, model, some, Mode.evaluation()).div(some.tokens);
     return {
       model,
       facts: [
@@ -27,10 +30,8 @@ export async function openCausalSubject(
         ['data', `${windows} of ${data ?? 'what the run held out'}`],
       ],
       batches: batches.length,
-      lossOf: (index) => {
-        const some = batches[index] ?? { batch, context, inputs: Int32Array.of(), targets: Int32Array.of(), tokens: 0 };
-        return batchLoss(device, model, some, Mode.evaluation()).div(some.tokens);
-      },
+      lossOf: (index) => meanLoss(batches[index] ?? none),
+      lastLossOf: (index) => meanLoss(lastTargets(batches[index] ?? none)),
       close: async () => model.dispose(),
     };
   } catch (error) {
@@ -38,6 +39,15 @@ export async function openCausalSubject(
     throw error;
   }
 }
+
+const none: SequentialBatch = { batch: 0, context: 0, inputs: Int32Array.of(), targets: Int32Array.of(), tokens: 0 };
+
+/** The same windows, of which only the last token is to be predicted. */
+const lastTargets = (some: SequentialBatch): SequentialBatch => ({
+  ...some,
+  targets: some.targets.map((target, i) => (i % some.context === some.context - 1 ? target : ignoreIndex)),
+  tokens: some.batch,
+});
 
 /** Batches without padding, which would enter the statistics: of a short text fewer, or shorter ones. */
 async function wholeBatches(source: TokenSource, longest: number, options: SubjectOptions): Promise<SequentialBatch[]> {

@@ -29,10 +29,9 @@ import {
   type TokenFiles,
   tokenize,
 } from '../prepare.js';
-import { stated } from '../presets.js';
 import { during } from '../progress.js';
 import { runFiles } from '../run-folder.js';
-import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
+import type { PartialSettings, SettingName, Settings } from '../settings.js';
 import type {
   Draft,
   Facts,
@@ -54,6 +53,7 @@ import { openCausalSubject } from './causal-subject.js';
 const everyText: readonly SettingName[] = [
   ...(['data', 'task', 'model', 'tokenizer', 'dim', 'layers', 'dropout', 'context', 'batch', 'accumulate'] as const),
   ...(['steps', 'epochs', 'time', 'lr', 'minLr', 'warmup', 'schedule'] as const),
+  ...optimizerSettings,
   ...(['evalEvery', 'evalTokens', 'sampleEvery', 'saveEvery', 'keep', 'validation', 'seed'] as const),
   ...(['device', 'threads', 'deterministic'] as const),
 ];
@@ -63,9 +63,7 @@ export const causal: Task = {
   name: 'causal',
   description: 'predict the next token of a text',
   settings: ({ model, optimizer }) =>
-    [...everyText, ...optimizerSettings, ...causalModelNamed(model).settings].filter((name) =>
-      isUsedBy(name, optimizer),
-    ),
+    [...everyText, ...causalModelNamed(model).settings].filter((name) => isUsedBy(name, optimizer)),
   complete: completeCausal,
   open: openDraft,
   async resume({ folder, record, device, settings, done }) {
@@ -85,16 +83,12 @@ export const causal: Task = {
 function completeCausal(given: PartialSettings): Settings {
   const { data, model } = given;
   const type = causalModelNamed(model);
-  if (data === undefined) {
-    throw new SluiceError('argument', {
-      rule: 'training needs a text',
-      received: 'no --data',
-      remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
-    });
-  }
-  const { optimizer, lr, clip, weightDecay, beta2 } = { ...defaults, ...stated(given) };
-  const update = completeOptimizer(given, { optimizer, lr, clip, weightDecay, beta2 });
-  return type.complete({ ...given, ...update, data, minLr: given.minLr ?? update.lr / 10 });
+  if (data !== undefined) return completeOptimizer(given, type.complete({ ...given, data }));
+  throw new SluiceError('argument', {
+    rule: 'training needs a text',
+    received: 'no --data',
+    remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
+  });
 }
 
 async function openDraft(settings: Settings): Promise<Draft> {

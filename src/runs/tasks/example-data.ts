@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { SluiceError } from '../../base/errors.js';
 import { plural } from '../../base/plural.js';
 import { type RandomKey, randomKey } from '../../base/random.js';
-import { type Examples, selectExamples, stratifiedSplit } from '../../data/examples.js';
+import { type Examples, lengthsOf, offsetsOf, selectExamples, stratifiedSplit } from '../../data/examples.js';
 import { loadTokenizer, saveTokenizer } from '../../data/load-tokenizer.js';
 import { mnist, shifted } from '../../data/mnist.js';
 import { piecesOf } from '../../data/pieces.js';
@@ -30,6 +30,7 @@ import { readTable, readUtf8 } from '../read-table.js';
 import { readJson, runFiles } from '../run-folder.js';
 import { issueRule, type Settings } from '../settings.js';
 import { isClassLoss } from './heads.js';
+import { readWindows } from './sequence-data.js';
 
 /** Examples to learn from and to be judged by, and how they were made of what was given. */
 export interface ExampleData {
@@ -91,6 +92,7 @@ export const shiftedDigits = (digits: Examples, { shift }: Settings, key: Random
 export async function tableData(settings: Settings): Promise<ReadData> {
   const whole = await readTable(settings.data);
   const { target, inputs, missing, loss } = settings;
+  if (missing === 'previous') throw rowsHaveNoOrder();
   const chosen = chooseColumns(whole, {
     target,
     inputs: inputs?.split(',').map((name) => name.trim()),
@@ -108,10 +110,17 @@ export async function tableData(settings: Settings): Promise<ReadData> {
   return { encoding, training: part(training), validation: part(validation), note: noteOf(whole, chosen) };
 }
 
+const rowsHaveNoOrder = (): SluiceError =>
+  new SluiceError('argument', {
+    rule: 'a missing value of a table is refused, filled in by the mean, or its row dropped',
+    received: '--missing previous',
+    remedy: 'Only of a series, --task forecast, does the row before say something.',
+  });
+
 /** Texts with a class each: lines of JSON, or a table. @throws SluiceError `data` with file and line. */
 export async function textData(settings: Settings): Promise<ReadData> {
   const { target = 'label', inputs: text = 'text' } = settings;
-  const table = await readTexts(settings.data, text, target);
+  const table = await readTexts(settings.data, text, target, 2);
   const chosen = chooseColumns(table, { target, inputs: [text], missing: 'refuse', kind: 'classes' });
   const words = wordsOf(table, target);
   const classes = Int32Array.from(table.rows, ({ cells }) =>
@@ -127,14 +136,15 @@ export async function textData(settings: Settings): Promise<ReadData> {
     inputs: [{ kind: 'text', name: text, vocabularySize: tokenizer.vocabularySize }],
     target: { kind: 'words', name: target, words },
     missing: 'refuse',
+    sequence: { longest: settings.context, targets: 1 },
   };
   const examples = encodeTexts(table, encoding, tokenizer);
   const part = (indices: Int32Array): Examples => selectExamples(examples, indices);
   return { encoding, tokenizer, training: part(training), validation: part(validation), note: noteOf(table, chosen) };
 }
 
-async function readTexts(path: string, text: string, target: string): Promise<Table> {
-  if (/\.[ct]sv$/i.test(path)) return readTable(path);
+async function readTexts(path: string, text: string, target: string, least: 1 | 2): Promise<Table> {
+  if (/\.[ct]sv$/i.test(path)) return readTable(path, least);
   return tableOfLines(path, await readUtf8(path), [text, target]);
 }
 
@@ -156,8 +166,10 @@ function noteOf(whole: Table, { table, target, inputs, isClasses }: ChosenTable)
 /** The examples of a file as a run's model sees them. */
 async function readExamples(path: string, encoding: TableEncoding, folder: string): Promise<Examples> {
   const [first] = encoding.inputs;
-  if (first?.kind !== 'text') return encodeTable(await readTable(path), encoding);
-  return encodeTexts(await readTexts(path, first.name, encoding.target.name), encoding, await loadTokenizer(folder));
+  if (encoding.sequence?.series !== undefined) return readWindows(path, encoding);
+  if (first?.kind !== 'text') return encodeTable(await readTable(path, 1), encoding);
+  const table = await readTexts(path, first.name, encoding.target.name, 1);
+  return encodeTexts(table, encoding, await loadTokenizer(folder));
 }
 
 /** The examples of a file, or those that the run held out. */
@@ -172,14 +184,16 @@ export async function saveData(
   await mkdir(dirname(join(folder, runFiles.trainingExamples)), { recursive: true });
   await writeFileAtomically(join(folder, runFiles.encoding), `${encodeJson(encoding, 2)}\n`);
   if (tokenizer !== undefined) await saveTokenizer(folder, tokenizer);
-  for (const [file, { count, width, inputs, offsets, targets }] of [
+  for (const [file, examples] of [
     [runFiles.trainingExamples, training],
     [runFiles.validationExamples, validation],
   ] as const) {
+    const { count, width, inputs, offsets, targets, targetWidth = 1 } = examples;
     const entries = [
       float32Entry('inputs', [inputs.length / width, width], inputs),
-      float32Entry('targets', [count], Float32Array.from(targets)),
-      ...(offsets === undefined ? [] : [float32Entry('offsets', [count + 1], Float32Array.from(offsets))]),
+      float32Entry('targets', [count, targetWidth], Float32Array.from(targets)),
+      // Lengths, not offsets: these may be larger than a float32 can count.
+      ...(offsets === undefined ? [] : [float32Entry('lengths', [count], Float32Array.from(lengthsOf(examples)))]),
     ];
     await writeFileAtomically(join(folder, file), (sink) => writeSafetensors(sink, entries));
   }
@@ -194,6 +208,13 @@ const encodingSchema = v.object({
   inputs: v.array(v.union([columnSchema, textSchema])),
   target: columnSchema,
   missing: v.picklist(missingPolicies),
+  sequence: v.exactOptional(
+    v.object({
+      longest: v.number(),
+      targets: v.number(),
+      series: v.exactOptional(v.object({ season: v.exactOptional(v.number()), heldOutFrom: v.number() })),
+    }),
+  ),
 });
 
 /** @throws SluiceError `checkpoint` that names the file. */
@@ -216,13 +237,15 @@ export async function loadExamples(
   const reader = await SafetensorsFile.open(join(folder, runFiles[file]));
   try {
     const [inputs, targets] = [await reader.readFloat32('inputs'), await reader.readFloat32('targets')];
-    const offsets = reader.names().includes('offsets') ? await reader.readFloat32('offsets') : undefined;
+    const lengths = reader.names().includes('lengths') ? await reader.readFloat32('lengths') : undefined;
+    const [count = 0, targetWidth = 1] = reader.info('targets').shape;
     return {
-      count: targets.length,
+      count,
       width: reader.info('inputs').shape[1] ?? 1,
       inputs,
       targets: target.kind === 'words' ? Int32Array.from(targets) : targets,
-      ...(offsets === undefined ? {} : { offsets: Int32Array.from(offsets) }),
+      ...(targetWidth === 1 ? {} : { targetWidth }),
+      ...(lengths === undefined ? {} : { offsets: offsetsOf(lengths) }),
     };
   } finally {
     await reader.close();

@@ -7,7 +7,8 @@ import { loadWeights } from '../checkpointing.js';
 import type { Boundary, Judge, Judged, JudgeOptions } from '../task.js';
 import { examplesOf } from './example-data.js';
 import type { ExampleModel } from './example-model.js';
-import { factsOf, scored } from './example-scores.js';
+import { factsOf, judgementOf, scored } from './example-scores.js';
+import { forecastOf } from './forecast-scores.js';
 
 export interface JudgedModel {
   readonly folder: string;
@@ -29,10 +30,12 @@ async function judge({ folder, device, encoding, built }: JudgedModel, options: 
   const judged = await judgeExamples(device, built.predict, examples, { batch, signal });
   const result = scored(encoding, built.head, examples, judged);
   const facts = factsOf(result, built.head.loss);
-  const details = { loss: result.loss, ...result.scores };
+  const { details } = judgementOf(result);
   if (result.kind === 'values') {
     const { predicted, actual } = result;
-    return { facts, details, values: { name: encoding.target.name, predicted, actual } };
+    const forecast = forecastOf(encoding, examples, predicted, data === undefined);
+    const values = { name: encoding.target.name, predicted, actual };
+    return { facts, details, values, ...(forecast === undefined ? {} : { forecast }) };
   }
   const boundary = await boundaryOf({ folder, device, encoding, built }, examples);
   return { facts, details, scores: result.scores, ...(boundary === undefined ? {} : { boundary }) };

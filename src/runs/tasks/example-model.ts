@@ -31,6 +31,8 @@ export interface ModelParts {
 export interface ExampleModel {
   readonly model: Layer;
   readonly head: Head;
+  /** Written as config.json. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** For a person. */
   readonly description: string;
   /** What a step learns from, and by which rule. */
@@ -72,6 +74,7 @@ export const gradientDefaults: PartialSettings = {
 
 export interface Differentiable {
   readonly model: Layer;
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly description: string;
   /** [count, outputs of the head] of examples. */
   forward(examples: Examples, mode: Mode): Tensor;
@@ -80,7 +83,7 @@ export interface Differentiable {
 /** A model that learns by the gradients of its head's loss. */
 export function trainedByGradients(
   { device, settings, encoding, vary = (examples) => examples }: ModelParts,
-  { model, description, forward }: Differentiable,
+  { model, config, description, forward }: Differentiable,
 ): ExampleModel {
   const head = headOf(encoding, settings.loss);
   const { batch, accumulate, seed, labelSmoothing } = settings;
@@ -92,6 +95,7 @@ export function trainedByGradients(
   return {
     model,
     head,
+    config,
     description,
     method: `${plural(batch * accumulate, 'example')}, ${head.loss}, ${optimizer.name}`,
     stepsPerEpoch: (examples) => examples / (batch * accumulate),

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { readFormula } from '../../activations/catalogue.js';
 import type { Activation } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
@@ -8,13 +9,15 @@ import { count, counted } from '../../base/units.js';
 import type { Examples } from '../../data/examples.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
+import { writeFileAtomically } from '../../formats/durable.js';
+import { encodeJson } from '../../formats/json-values.js';
 import { judgeExamples } from '../../training/judge-examples.js';
 import type { Learner } from '../../training/learner.js';
 import { saveWeights } from '../checkpointing.js';
 import { completeOptimizer, isUsedBy } from '../optimizer-settings.js';
 import { requireMemory } from '../plan.js';
 import { stated } from '../presets.js';
-import type { RunRecord } from '../run-folder.js';
+import { type RunRecord, runFiles } from '../run-folder.js';
 import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
 import type { Costs, Draft, Facts, Folder, Judgement, MeasureOptions, PrepareEvent, Task, TaskRun } from '../task.js';
 import { type ExampleData, loadEncoding, loadExamples, type ReadData, saveData } from './example-data.js';
@@ -131,11 +134,10 @@ function completeExamples(source: ExampleSource, given: PartialSettings): Settin
   // Of what says how long to train, what is given counts alone.
   const { steps: _, ...usual } = { ...type.defaults, ...source.defaults };
   const steps = source.defaults.steps ?? type.defaults.steps ?? defaults.steps;
-  const plain = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
-  const learnsByGradients = type.settings.includes('optimizer');
-  const settings = learnsByGradients ? completeOptimizer(given, plain) : plain;
+  const settings = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
   const { hidden = 1, minLr = settings.lr / 10 } = settings;
-  return { ...settings, task: source.name, hidden, kvHeads: settings.heads, minLr };
+  const complete = { ...settings, task: source.name, hidden, kvHeads: settings.heads, minLr };
+  return type.settings.includes('optimizer') ? completeOptimizer(given, complete) : complete;
 }
 
 async function openDraft(source: ExampleSource, settings: Settings): Promise<Draft> {
@@ -247,8 +249,11 @@ class ExampleRun implements TaskRun {
     this.#built.conclude?.(this.trainer, this.#parts.data.training, judgement);
   }
 
-  save(): Promise<void> {
-    return saveWeights(this.#parts.folder, this.#built.model);
+  async save(): Promise<void> {
+    const { folder } = this.#parts;
+    const { config } = this.#built;
+    if (config !== undefined) await writeFileAtomically(join(folder, runFiles.config), `${encodeJson(config, 2)}\n`);
+    await saveWeights(folder, this.#built.model);
   }
 
   async close(): Promise<void> {

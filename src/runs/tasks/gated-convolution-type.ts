@@ -17,7 +17,7 @@ import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 const modelType = 'sluice_gated_conv';
 
 export const gatedConvolutionType: CausalModelType = {
-  settings: ['kernel', 'ffn', 'activation'],
+  settings: ['kernel', 'ffn', 'activation', 'param'],
   complete: (given) => {
     const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOr('glu', given) };
     const { minLr = settings.lr / 10 } = given;

@@ -9,23 +9,25 @@ import type { LossName } from '../settings.js';
 /** What stands behind a model's outputs: how many there are, what they are trained by, and what they say. */
 export interface Head {
   readonly loss: string;
-  /** Numbers that the model gives for an example. */
+  /** Numbers that the model gives for an example, or for each of its steps that a class is said at. */
   readonly outputs: number;
   /** What the loss compares outputs with. */
   targets(device: Device, targets: Examples['targets']): Tensor;
-  /** The losses of examples, added up. */
+  /** The losses of examples, added up; where an example has several targets, its loss is their mean. */
   lossOf(outputs: Tensor, targets: Tensor, labelSmoothing?: number): Tensor;
   /** By how much the example's class, or its first output, is ahead: a number for each class. */
   scores(outputs: ArrayLike<number>): Float64Array;
 }
 
 const sum = { reduction: 'sum' } as const;
+const shared = (loss: Tensor, perExample: number): Tensor => (perExample === 1 ? loss : loss.div(perExample));
 
-const ofClasses = (classes: number): Head => ({
+const ofClasses = (classes: number, perExample: number): Head => ({
   loss: 'cross-entropy',
   outputs: classes,
   targets: (device, targets) => tensor(device, targets, [targets.length], { dtype: 'int32' }),
-  lossOf: (outputs, targets, labelSmoothing = 0) => crossEntropy(outputs, targets, { labelSmoothing, ...sum }),
+  lossOf: (outputs, targets, labelSmoothing = 0) =>
+    shared(crossEntropy(outputs, targets, { labelSmoothing, ...sum }), perExample),
   scores: (outputs) => Float64Array.from(outputs),
 });
 
@@ -38,19 +40,24 @@ const ofTwoClasses: Head = {
   scores: ([logit = 0]: ArrayLike<number> & Iterable<number>) => Float64Array.of(0, logit),
 };
 
-const ofValues = (loss: string, lossOf: Head['lossOf']): Head => ({
+const ofValues = (loss: string, outputs: number, lossOf: Head['lossOf']): Head => ({
   loss,
-  outputs: 1,
-  targets: (device, targets) => tensor(device, Float32Array.from(targets), [targets.length, 1]),
-  lossOf,
+  outputs,
+  targets: (device, targets) => tensor(device, Float32Array.from(targets), [targets.length / outputs, outputs]),
+  lossOf: (predictions, targets) => shared(lossOf(predictions, targets), outputs),
   scores: (outputs) => Float64Array.from(outputs),
 });
 
+const targetsOf = ({ sequence }: TableEncoding): number => sequence?.targets ?? 1;
+
 const heads: Readonly<Record<LossName, (encoding: TableEncoding) => Head>> = {
-  'cross-entropy': ({ target }) => ofClasses(target.kind === 'words' ? target.words.length : 1),
+  'cross-entropy': (encoding) =>
+    ofClasses(encoding.target.kind === 'words' ? encoding.target.words.length : 1, targetsOf(encoding)),
   'binary-cross-entropy': () => ofTwoClasses,
-  mse: () => ofValues('squared error', (outputs, targets) => meanSquaredError(outputs, targets, sum)),
-  huber: () => ofValues("Huber's loss", (outputs, targets) => huber(outputs, targets, sum)),
+  mse: (encoding) =>
+    ofValues('squared error', targetsOf(encoding), (outputs, targets) => meanSquaredError(outputs, targets, sum)),
+  huber: (encoding) =>
+    ofValues("Huber's loss", targetsOf(encoding), (outputs, targets) => huber(outputs, targets, sum)),
 };
 
 /** Losses of classes; the others are of values. */

@@ -1,11 +1,12 @@
-import { resolveActivation } from '../../activations/catalogue.js';
 import type { Activation } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
 import { counted } from '../../base/units.js';
 import { encodedWidth, type TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
-import { Lenet, Lenet1989, type LenetOptions } from '../../models/lenet.js';
+import { Lenet, Lenet1989, type LenetOptions, type PoolingName } from '../../models/lenet.js';
 import { tensor } from '../../tensor/index.js';
+import { activationOf } from '../model.js';
+import { encodeLenet } from '../model-config.js';
 import type { SettingName, Settings } from '../settings.js';
 import {
   type ExampleModelType,
@@ -19,7 +20,7 @@ import { headOf } from './heads.js';
 /** Numbers that a step holds of an image: of each unit its sum, its value and both gradients, and windows. */
 const perImage = { lenet: 40_000, lenet1989: 20_000 } as const;
 
-const shapeSettings: readonly SettingName[] = ['initialization', 'activation'];
+const shapeSettings: readonly SettingName[] = ['initialization', 'activation', 'param'];
 
 /** Pixels across a square image. @throws SluiceError `argument` for what is none. */
 function sideOf(encoding: TableEncoding): number {
@@ -42,14 +43,15 @@ const optionsOf = ({ settings, formula, encoding }: ModelParts): LenetOptions =>
 
 const common = {
   defaults: { ...gradientDefaults, batch: 64 },
-  formulaOf: ({ activation }: Settings): Activation => resolveActivation(activation ?? 'tanh'),
+  formulaOf: (settings: Settings): Activation => activationOf(settings, 'tanh'),
 };
 
 /** An example's numbers are the pixels of an image, row by row. */
-function built(parts: ModelParts, model: Lenet | Lenet1989, name: string) {
-  const side = sideOf(parts.encoding);
+function built(parts: ModelParts, model: Lenet | Lenet1989, name: string, pooling?: PoolingName) {
+  const { side = 0, outputs = 0 } = optionsOf(parts);
   return trainedByGradients(parts, {
     model,
+    config: encodeLenet({ side, outputs, activation: parts.formula, pooling }),
     description: `${name}, ${counted(model.parameterCount, 'parameter')}: images of ${side} x ${side}, ${parts.formula.name}`,
     forward: ({ count, inputs }, mode) => model.forward(tensor(parts.device, inputs, [count, 1, side, side]), mode),
   });
@@ -62,7 +64,7 @@ export const lenetType: ExampleModelType = {
   build: (parts) => {
     const { device, settings } = parts;
     const model = new Lenet(new Initializer(device, settings.seed), { ...optionsOf(parts), pooling: settings.pooling });
-    return built(parts, model, `LeNet-5 with ${settings.pooling} pooling`);
+    return built(parts, model, `LeNet-5 with ${settings.pooling} pooling`, settings.pooling);
   },
 };
 

@@ -5,6 +5,8 @@ import { encodedWidth } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { Mlp, type MlpConfig, mlpConfig } from '../../models/mlp.js';
 import { tensor } from '../../tensor/index.js';
+import { activationOf } from '../model.js';
+import { encodeMlp } from '../model-config.js';
 import type { SettingName, Settings } from '../settings.js';
 import {
   type ExampleModelType,
@@ -21,6 +23,7 @@ export const shapeSettings: readonly SettingName[] = [
   'layers',
   'hidden',
   'activation',
+  'param',
   'surrogate',
   'dropout',
 ];
@@ -63,7 +66,7 @@ export const warnOfSteps = (formula: Activation, { surrogate }: Settings): strin
 export const mlpType: ExampleModelType = {
   settings: [...gradientSettings, ...shapeSettings],
   defaults: { ...gradientDefaults, layers: 2, hidden: 32 },
-  formulaOf: ({ activation }) => resolveActivation(activation ?? 'relu'),
+  formulaOf: (settings) => activationOf(settings, 'relu'),
   warn: warnOfSteps,
   memoryBytes: (settings, encoding) =>
     mlpBytes(settings, encodedWidth(encoding), headOf(encoding, settings.loss).outputs),
@@ -73,6 +76,7 @@ export const mlpType: ExampleModelType = {
     const model = new Mlp(new Initializer(device, settings.seed), config);
     return trainedByGradients(parts, {
       model,
+      config: encodeMlp(config),
       description: `MLP, ${counted(model.parameterCount, 'parameter')}: ${describeShape(config)}`,
       forward: ({ count, width, inputs }, mode) => model.forward(tensor(device, inputs, [count, width]), mode),
     });

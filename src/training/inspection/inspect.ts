@@ -2,8 +2,9 @@ import { SluiceError } from '../../base/errors.js';
 import { completeOptions, type OptionTable } from '../../base/options.js';
 import { onForward } from '../../layers/hooks.js';
 import type { Layer } from '../../layers/layer.js';
+import { Recurrent, type RecurrentRun } from '../../layers/recurrent.js';
 import { scope, Tensor, zeros } from '../../tensor/index.js';
-import { LayerRecord, type LayerReport, parametersByLayer } from './layer-record.js';
+import { LayerRecord, type LayerReport, parametersByLayer, type Seen } from './layer-record.js';
 
 export interface InspectOptions {
   /** How often the loss is asked for; 1 by default. */
@@ -28,16 +29,6 @@ export interface Inspection {
 }
 
 const inspectDefaults = { batches: 1, threshold: 0.01, signal: undefined } satisfies OptionTable<InspectOptions>;
-
-/** What one call of a layer left behind: all of it is kept until it is measured. */
-interface Seen {
-  readonly name: string;
-  readonly layer: Layer;
-  readonly inputs: readonly Tensor[];
-  readonly output: Tensor;
-  /** 0 everywhere, and added to the output: its gradient is the output's. */
-  readonly probe: Tensor;
-}
 
 /**
  * Looks into a model: what its layers give, which of their units are dead or saturated, and how large the gradient is that
@@ -67,7 +58,7 @@ export async function inspect(
     for (const one of seen) {
       const record = records.get(one.name) ?? new LayerRecord(one.name, one.layer, threshold);
       records.set(one.name, record);
-      await record.add(one.output, one.inputs, one.probe, lengths);
+      await record.add(one, lengths);
       forgetSeen(one);
     }
     for (const record of records.values()) record.endBatch();
@@ -75,7 +66,11 @@ export async function inspect(
   const parameters = await parametersByLayer(model, batches);
   const squares = [...parameters.values()].reduce((sum, { gradientNorm }) => sum + gradientNorm ** 2, 0);
   forget(model);
-  const layers = [...records.values()].map((record) => record.report(parameters.get(record.layer)));
+  const layers = [...records.values()].map((record) => {
+    const own = parameters.get(record.layer);
+    parameters.delete(record.layer); // a layer that goes through time in several ways has its weights once
+    return record.report(own);
+  });
   return { loss: total / batches, batches, gradientNorm: Math.sqrt(squares), layers };
 }
 
@@ -97,11 +92,14 @@ interface Pass {
 async function run(model: Layer, lossOf: () => BatchLoss | Promise<BatchLoss>): Promise<Pass> {
   const seen: Seen[] = [];
   const given = new WeakSet<Tensor>();
+  const held = (tensor: Tensor): Tensor => tensor.detach().keep();
+  const unwatch = watchRecurrent(model, (name, layer, { output, probe, sizes }) => {
+    seen.push({ name, layer, inputs: [], output: held(output), probe, sizes });
+  });
   const unhook = onForward(model, ({ name, layer, inputs, output }) => {
     // A layer that gives what one within it gave has nothing of its own to show.
     if (given.has(output) || output.dtype !== 'float32') return undefined;
     const probe = zeros(output.device, output.shape, { requiresGrad: true }).keep();
-    const held = (tensor: Tensor): Tensor => tensor.detach().keep();
     seen.push({ name, layer, inputs: inputs.map(held), output: held(output), probe });
     const probed = output.add(probe);
     given.add(probed);
@@ -121,7 +119,21 @@ async function run(model: Layer, lossOf: () => BatchLoss | Promise<BatchLoss>): 
     throw error;
   } finally {
     unhook();
+    unwatch();
   }
+}
+
+/** Watches what goes through time within a layer, where no other layer is called. */
+function watchRecurrent(model: Layer, see: (name: string, layer: Layer, run: RecurrentRun) => void): () => void {
+  const recurrent = [...model.namedLayers()].filter(
+    (named): named is [string, Recurrent] => named[1] instanceof Recurrent,
+  );
+  for (const [name, layer] of recurrent) {
+    layer.watch = (run) => see(name === '' ? run.name : `${name}.${run.name}`, layer, run);
+  }
+  return () => {
+    for (const [, layer] of recurrent) layer.watch = undefined;
+  };
 }
 
 const noParameters = {

@@ -41,6 +41,18 @@ export interface ParameterNorms {
   readonly gradientNorm: number;
 }
 
+/** What one call of a layer left behind: all of it is kept until it is measured. */
+export interface Seen {
+  readonly name: string;
+  readonly layer: Layer;
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  /** 0 everywhere, and added to the output: its gradient is the output's. */
+  readonly probe: Tensor;
+  /** Of rows that went through time one after the other: how many there are of each step. */
+  readonly sizes?: readonly number[];
+}
+
 /** Bars go so many standard deviations to both sides of the mean, if values do. */
 const widest = 4;
 
@@ -63,32 +75,25 @@ export class LayerRecord {
     this.#threshold = threshold;
   }
 
-  /**
-   * One call: what the layer gave, what it took, and the probe that has the gradient.
-   * @param lengths of the sequences of [batch, time, width]: what lies behind them is padding, and left out
-   */
-  async add(
-    output: Tensor,
-    inputs: readonly Tensor[],
-    probe: Tensor,
-    lengths: ArrayLike<number> | undefined,
-  ): Promise<void> {
-    const rowsOf = (tensor: Tensor): Tensor => internal(() => byUnit(withoutPadding(tensor.detach(), lengths)).keep());
-    const rows = rowsOf(this.#asSequence(output));
+  /** @param lengths of the sequences of [batch, time, width]: what lies behind them is padding, and left out */
+  async add({ output, inputs, probe, sizes }: Seen, lengths: ArrayLike<number> | undefined): Promise<void> {
+    const rowsOf = (given: Tensor): Tensor =>
+      internal(() => byUnit(withoutPadding(this.#unitsLast(given.detach()), lengths)).keep());
+    const rows = rowsOf(output);
     const [, count = 0] = rows.shape;
     this.#statistics.addValues(await momentsOf(rows), count);
     await this.#count(rows);
     rows.dispose();
-    await this.#addSlopes(inputs.map(rowsOf));
-    const gradient = probe.grad && this.#asSequence(probe.grad);
-    if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient));
+    await this.#addSlopes(inputs, rowsOf);
+    const gradient = probe.grad;
+    if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient), sizes);
     this.#calls++;
     if (this.#calls > 1) this.#isRecurrent = true;
   }
 
-  /** A convolution along a line gives [batch, channels, time]. */
-  #asSequence(tensor: Tensor): Tensor {
-    return this.layer instanceof Conv1d ? tensor.transpose(1, 2) : tensor;
+  /** A convolution along a line gives [batch, channels, length]. */
+  #unitsLast(given: Tensor): Tensor {
+    return this.layer instanceof Conv1d ? given.transpose(1, 2) : given;
   }
 
   endBatch(): void {
@@ -107,30 +112,46 @@ export class LayerRecord {
     for (const [bar, some] of (await countsOf(rows, low, width)).entries()) counts[bar] = (counts[bar] ?? 0) + some;
   }
 
-  async #addSlopes(inputs: readonly Tensor[]): Promise<void> {
+  async #addSlopes(inputs: readonly Tensor[], rowsOf: (input: Tensor) => Tensor): Promise<void> {
     const slope = slopeOf(this.layer);
-    if (slope !== undefined) {
-      const elements = Object.fromEntries(slope.inputs.flatMap((name, i) => (inputs[i] ? [[name, inputs[i]]] : [])));
-      const units = this.#statistics.units;
-      const learned = Object.fromEntries(
-        Object.entries(slope.learned).map(([name, value]) => [name, internal(() => wide(value, units))]),
-      );
-      this.#statistics.addSlopes(await slopesOf(slope.expression, elements, learned, this.#threshold));
-      for (const tensor of Object.values(learned)) tensor.dispose();
-    }
-    for (const tensor of inputs) tensor.dispose();
+    if (slope === undefined) return;
+    const elements = Object.fromEntries(
+      slope.inputs.flatMap((name, i) => (inputs[i] === undefined ? [] : [[name, rowsOf(inputs[i])]])),
+    );
+    const units = this.#statistics.units;
+    const learned = Object.fromEntries(
+      Object.entries(slope.learned).map(([name, value]) => [name, internal(() => wide(value, units))]),
+    );
+    this.#statistics.addSlopes(await slopesOf(slope.expression, elements, learned, this.#threshold));
+    for (const tensor of [...Object.values(elements), ...Object.values(learned)]) tensor.dispose();
   }
 
-  async #addGradients(gradient: Tensor, rows: Tensor): Promise<void> {
+  async #addGradients(gradient: Tensor, rows: Tensor, sizes: readonly number[] | undefined): Promise<void> {
     const squares = await squaresOf(rows);
     rows.dispose();
     this.#statistics.addGradients(squares);
-    const isSequence = gradient.shape.length === 3;
-    const steps = isSequence ? internal(() => byStep(gradient).keep()) : undefined;
-    const parts = steps === undefined ? [sum(squares)] : await squaresOf(steps);
-    steps?.dispose();
+    if (sizes !== undefined) this.#isRecurrent = true;
+    const parts = (await this.#squaresByStep(gradient, sizes)) ?? [sum(squares)];
     const sofar = this.#steps[this.#calls] ?? [];
-    this.#steps[this.#calls] = Array.from(parts, (part, step) => part + (sofar[step] ?? 0));
+    const length = Math.max(parts.length, sofar.length);
+    this.#steps[this.#calls] = Array.from({ length }, (_, step) => (parts[step] ?? 0) + (sofar[step] ?? 0));
+  }
+
+  /** The sum of squares at each time step, of what has some. */
+  async #squaresByStep(gradient: Tensor, sizes: readonly number[] | undefined): Promise<ArrayLike<number> | undefined> {
+    if (sizes !== undefined) {
+      const rows = await squaresOf(gradient);
+      let end = 0;
+      return sizes.map((size) => {
+        end += size;
+        return sum(rows.subarray(end - size, end));
+      });
+    }
+    if (gradient.shape.length !== 3) return undefined;
+    const steps = internal(() => byStep(this.#unitsLast(gradient)).keep());
+    const squares = await squaresOf(steps);
+    steps.dispose();
+    return squares;
   }
 
   report(parameters: ParameterNorms | undefined): LayerReport {

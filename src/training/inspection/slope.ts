@@ -1,5 +1,6 @@
 import { FormulaLayer } from '../../layers/formula-layer.js';
 import type { Layer } from '../../layers/layer.js';
+import { Recurrent } from '../../layers/recurrent.js';
 import { StraightThrough } from '../../layers/straight-through.js';
 import { derivative } from '../../scalar/differentiate.js';
 import type { Expression } from '../../scalar/expression.js';
@@ -28,8 +29,9 @@ export function slopeOf(layer: Layer): Slope | undefined {
   return { expression: second === undefined ? slope : derivative(slope, second), inputs: formula.inputs, learned };
 }
 
-/** What a layer is called in a table: the activation's name, else its class's. */
+/** What a layer is called in a table: the activation's or the cell's name, else its class's. */
 export function kindOf(layer: Layer): string {
   if (layer instanceof FormulaLayer) return layer.formula.name;
+  if (layer instanceof Recurrent) return layer.cell.name;
   return layer instanceof StraightThrough ? layer.operation : layer.constructor.name;
 }

@@ -3,7 +3,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Baked, bakedFile, featuresOf } from '../../../src/devices/native/baked.js';
-import { processorFeatures } from '../../../src/devices/native/flags.js';
+import { featuresOfSysctl, processorFeatures } from '../../../src/devices/native/flags.js';
 import { NativeRuntime } from '../../../src/devices/native/runtime.js';
 import { hasCompiler } from '../../support/devices.js';
 
@@ -68,6 +68,29 @@ test("the compiler's macros name instruction sets as the system does", () => {
   expect(featuresOf('#define __AVX2__ 1\n#define __FMA__ 1\n#define __linux__ 1\n')).toEqual(['avx2', 'fma']);
 });
 
+test('instruction sets that are not known are refused: nobody could tell which processors have them', () => {
+  expect(featuresOf('#define __AVX512FP16__ 1\n#define __GFNI__ 1\n')).toEqual(['avx512_fp16', 'gfni']);
+  expect(() => featuresOf('#define __AVX2__ 1\n#define __AVX8192F__ 1\n')).toThrow(/received "__AVX8192F__"/);
+});
+
+test('what macOS says of a processor is read as Linux names it', () => {
+  const intel = 'machdep.cpu.features: FPU SSE3 SSE4.1 AVX1.0 FMA\nmachdep.cpu.leaf7_features: BMI1 AVX2 AVX512F\n';
+  expect(featuresOfSysctl(`${intel}machdep.cpu.extfeatures: LZCNT\n`)).toEqual([
+    'abm',
+    'avx',
+    'avx2',
+    'avx512f',
+    'bmi1',
+    'fma',
+    'fpu',
+    'pni',
+    'sse4_1',
+  ]);
+  const arm = 'hw.optional.arm.FEAT_DotProd: 1\nhw.optional.arm.FEAT_BF16: 0\nhw.optional.arm.FEAT_I8MM: 1\n';
+  expect(featuresOfSysctl(arm)).toEqual(['asimd', 'asimddp', 'i8mm']);
+  expect(featuresOfSysctl('')).toEqual([]);
+});
+
 describe.skipIf(!hasCompiler)('kernels made ahead (skipped where there is no compiler to make them)', () => {
   test('are found in the folder that SLUICE_KERNELS names', async () => {
     const folder = join(base, 'anywhere');
@@ -96,11 +119,49 @@ describe.skipIf(!hasCompiler)('kernels made ahead (skipped where there is no com
   test.each<[string, Partial<Baked>, string]>([
     ['another platform', { platform: 'plan9 mips' }, 'it is for plan9 mips'],
     ['another version', { prelude: 'other' }, 'another version'],
+    ['other flags', { flags: 'other' }, 'another version'],
   ])('of %s are refused', async (_, changes, why) => {
     await bake(base);
     change(base, changes);
     vi.stubEnv('SLUICE_KERNELS', base);
     await expect(three()).rejects.toThrow(why);
+  });
+
+  test.each([
+    '',
+    '{"march": "nat',
+    'null',
+    '[]',
+    '{}',
+    '{"march":1,"platform":"x","features":[],"prelude":"","flags":""}',
+  ])('whose description is %o are refused, or passed over', async (text) => {
+    const folder = join(base, 'sluice/native/baked-native');
+    await bake(folder);
+    fs.writeFileSync(join(folder, bakedFile), text);
+    await expect(three()).rejects.toMatchObject({ code: 'device' });
+    vi.stubEnv('SLUICE_KERNELS', folder);
+    await expect(three()).rejects.toMatchObject({ code: 'argument', received: expect.stringContaining(bakedFile) });
+  });
+
+  test('for the most capable kind of processor that this is are taken', async () => {
+    const cache = join(base, 'sluice/native');
+    await bake(join(cache, 'baked-a'));
+    const { features } = JSON.parse(fs.readFileSync(join(cache, 'baked-a', bakedFile), 'utf8')) as Baked;
+    for (const name of ['baked-b', 'baked-z'])
+      fs.cpSync(join(cache, 'baked-a'), join(cache, name), { recursive: true });
+    change(join(cache, 'baked-b'), { features: features.slice(1) });
+    change(join(cache, 'baked-z'), { features: [...features, 'avx8192'] });
+    const runtime = await NativeRuntime.open({ threads: 1 });
+    expect(runtime.description).toContain(`kernels made ahead, ${join(cache, 'baked-a')},`);
+    await runtime.close();
+  });
+
+  test('that SLUICE_KERNELS names wrongly are an error where there is a compiler, too', async () => {
+    vi.stubEnv('SLUICE_KERNELS', join(base, 'nowhere'));
+    await expect(three()).rejects.toMatchObject({
+      code: 'argument',
+      message: expect.stringContaining('SLUICE_KERNELS'),
+    });
   });
 
   test('in a folder that others may write to are refused', async () => {

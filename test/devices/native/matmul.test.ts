@@ -214,7 +214,8 @@ test('with deterministic, the bits do not depend on the number of threads', asyn
     { m: 1000, n: 1, k: 77 },
     { m: 300, n: 1000, k: 300 },
     { m: 33, n: 35, k: 37, batch: 20 },
-  ];
+    { m: 400, n: 70, k: 500, a: 'columns' },
+  ] as const;
   const results: string[][] = [];
   for (const threads of [1, 2, 3]) {
     const device = await openNative({ threads, deterministic: true });

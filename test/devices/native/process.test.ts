@@ -1,12 +1,14 @@
 import { execFile, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import os from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findCompiler } from '../../../src/devices/native/compiler.js';
+import { commandFor } from '../../../src/devices/native/inspect.js';
+import type { MachineReport } from '../../../src/experiments/machine.js';
 
 const root = join(import.meta.dirname, '../../..');
 const bin = join(root, 'bin/sluice.js');
@@ -191,9 +193,34 @@ describe.skipIf(compiler === undefined)('with a compiler (skipped where there is
     expectRight(await run('native'), 'native');
     const { out } = await node([bin, 'doctor', '--json']);
     const { native } = JSON.parse(out) as { native: { part: string; found: boolean }[] };
-    expect(native.map(({ part }) => part)).toEqual(['compiler', 'BLAS', 'instruction sets', 'cache']);
+    expect(native.map(({ part }) => part)).toEqual(['koffi', 'compiler', 'BLAS', 'instruction sets', 'cache']);
     expect(native.find(({ part }) => part === 'compiler')?.found).toBe(true);
+    const ahead = join(cache, 'sluice', 'native', 'baked-x86-64-v3', 'made-ahead.so');
+    fs.mkdirSync(dirname(ahead));
+    fs.writeFileSync(ahead, '');
     await node([bin, 'doctor', '--clear-cache']);
-    expect(fs.existsSync(join(cache, 'sluice', 'native'))).toBe(false);
+    expect(libraries()).toEqual([ahead]);
+  });
+
+  test('doctor says what to do about a cache that cannot be used, once', async () => {
+    const folder = join(cache, 'sluice', 'native');
+    fs.mkdirSync(folder, { recursive: true });
+    fs.chmodSync(folder, 0o777);
+    const { native, devices, advice } = JSON.parse((await node([bin, 'doctor', '--json'])).out) as MachineReport;
+    const parts = Object.fromEntries(native.map((part) => [part.part, part]));
+    expect(parts['cache']).toMatchObject({
+      found: false,
+      description: expect.stringContaining('others may write to it'),
+    });
+    expect(parts['BLAS']).toMatchObject({ found: false, description: expect.stringContaining('not looked for') });
+    expect(devices.find(({ name }) => name === 'native')).toMatchObject({ works: false });
+    expect(advice.filter((line) => line.includes(`chmod go-w ${fs.realpathSync(folder)}`))).toHaveLength(1);
+  });
+
+  test('doctor says what to do about headers that are missing, once', async () => {
+    const cc = wrapped('case "$*" in *-shared*) echo "fatal error: stdint.h: No such file" >&2; exit 1;; esac');
+    const { advice } = JSON.parse((await node([bin, 'doctor', '--json'], { SLUICE_CC: cc })).out) as MachineReport;
+    expect(advice.filter((line) => line.includes(commandFor('compiler')))).toHaveLength(1);
+    expect(advice.join()).not.toContain('sluice doctor');
   });
 });
