@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { View } from '../../src/devices/device.js';
-import { attentionWork, mapWork, matmulWork, movedWork, rowsWork } from '../../src/devices/work.js';
+import { attentionWork, mapWork, matmulWork, movedWork, rowsWork, windowsWork } from '../../src/devices/work.js';
 import { columnKernel, mapKernel, rowKernel } from '../../src/kernels/kernel.js';
 import { variables } from '../../src/scalar/expression.js';
 
@@ -46,5 +46,11 @@ describe('the work of', () => {
     const [rows, indices] = [view([2, 4], [4, 1]), view([2], [1])];
     expect(movedWork(rows, indices, false)).toMatchObject({ bytes: 4 * (2 + 16), flops: 0 });
     expect(movedWork(rows, indices, true)).toMatchObject({ bytes: 4 * (2 + 24), flops: 8 });
+  });
+
+  test('windows are written from images once, and added to them where there is a sum already', () => {
+    const [image, windows] = [view([1, 2, 3, 3], [18, 9, 3, 1]), view([2, 2, 2, 1, 2, 2], [16, 8, 4, 4, 2, 1])];
+    expect(windowsWork(image, windows, false)).toMatchObject({ bytes: 4 * (18 + 32), flops: 0 });
+    expect(windowsWork(image, windows, true, true)).toMatchObject({ bytes: 4 * (36 + 32), flops: 32 });
   });
 });

@@ -50,6 +50,8 @@ export interface ExampleModelType {
   /** The settings that it has a use for beside those of every run. */
   readonly settings: readonly SettingName[];
   readonly defaults: PartialSettings;
+  /** Defaults that hold whatever the examples are. */
+  readonly own?: PartialSettings;
   formulaOf(settings: Settings): Activation;
   /** What a person should know before it trains. */
   warn?(formula: Activation, settings: Settings): string | undefined;

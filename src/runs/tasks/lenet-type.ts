@@ -42,7 +42,8 @@ const optionsOf = ({ settings, formula, encoding }: ModelParts): LenetOptions =>
 });
 
 const common = {
-  defaults: { ...gradientDefaults, batch: 64 },
+  defaults: gradientDefaults,
+  own: { shift: 2, steps: 2500 },
   formulaOf: (settings: Settings): Activation => activationOf(settings, 'tanh'),
 };
 
