@@ -17,9 +17,7 @@ export function lowerToLanes(
   { outputs, weights = [], isRough = false }: Pick<MapKernel, 'outputs'> & Partial<MapKernel>,
   types: readonly StorageType[],
 ): { type: ComputeType; outputs: Expression[] } {
-  const isEnough = isRough
-    ? hasFloat32(outputs)
-    : float32Error(coefficients(outputs, weights)) <= float32Tolerance;
+  const isEnough = isRough ? hasFloat32(outputs) : float32Error(coefficients(outputs, weights)) <= float32Tolerance;
   const isCheap = isEnough && !types.includes('int32');
   return isCheap
     ? { type: 'float32', outputs: outputs.map((output) => expand(output, 'float32')) }

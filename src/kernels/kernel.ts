@@ -48,7 +48,9 @@ export interface MapKernel {
   readonly outputs: readonly Expression[];
 }
 
-export function mapKernel(parts: Omit<MapKernel, 'kind' | 'weights' | 'isRough'> & Partial<Pick<MapKernel, 'weights' | 'isRough'>>): MapKernel {
+export function mapKernel(
+  parts: Omit<MapKernel, 'kind' | 'weights' | 'isRough'> & Partial<Pick<MapKernel, 'weights' | 'isRough'>>,
+): MapKernel {
   checkVariables(parts.outputs, parts.inputs, parts.scalars);
   const { inputs, scalars, weights = [], isRough = false, outputs } = parts;
   return intern({ kind: 'map', inputs, scalars, weights, isRough, outputs });

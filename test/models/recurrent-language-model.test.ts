@@ -55,7 +55,7 @@ describe.each(cellNames)('a language model of %s cells', (cell) => {
     const weights = await Promise.all(straight.model.parameters().map(valuesOf));
     expect([...straight.carried().keys()]).toContain('carried.1.0.h');
     const resumed = new Trainer(wasm, build(), text, options, 5);
-    resumed.model.parameters().forEach((parameter, i) => parameter.write(weights[i] ?? []));
+    for (const [i, parameter] of resumed.model.parameters().entries()) parameter.write(weights[i] ?? []);
     for (const [name, one] of [...resumed.optimizer.state(), ...resumed.carried()]) one.write(saved.get(name) ?? []);
     for (let step = 0; step < 12; step++) {
       expect((await resumed.step(0.01)).loss).toBe((await straight.step(0.01)).loss);
