@@ -252,7 +252,7 @@ test('a matrix that is held gives the products of what it was', async () => {
       device.matmul(x, { ...asBatch, buffer }, got, true);
       const [exact, found] = [await device.read(wanted), await device.read(got)];
       found.forEach((value, i) => {
-        expect(Math.abs(value - (exact[i] ?? 0))).toBeLessThan(1e-5);
+        expect(Math.abs(value - (exact[i] ?? 0))).toBeLessThan(1e-3);
       });
       device.free(buffer);
     }
