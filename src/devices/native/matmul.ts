@@ -97,7 +97,8 @@ export function packRight(launcher: Launcher, k: number, n: number, b: BlasMatri
   const none = { address: 0, batchStride: 0, rowStride: 0, columnStride: 0 };
   const product = { batch: 1, m: 0, n, k, a: none, b, c: { ...none }, accumulate: false };
   const words = wordsOf(product, plan, { a: 0, b: packed });
-  launcher.launch(launcher.kernel('matmul pack', packSource), words, Math.ceil(n / groupColumns), 1);
+  const items = Math.ceil(n / groupColumns) * Math.ceil(k / groupDepth);
+  launcher.launch(launcher.kernel('matmul pack', packSource), words, items, 1);
 }
 
 /** C = A B, or C += A B, where B was packed. The sums are those of `matmul`. */
