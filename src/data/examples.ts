@@ -24,6 +24,13 @@ export function exampleAt({ width, inputs, offsets }: Examples, index: number): 
 export const lengthsOf = ({ count, offsets = Int32Array.of() }: Examples): Int32Array =>
   Int32Array.from({ length: count }, (_, i) => (offsets[i + 1] ?? 0) - (offsets[i] ?? 0));
 
+/** Where sequences of these lengths begin, and at last where the last one ends. */
+export function offsetsOf(lengths: ArrayLike<number>): Int32Array {
+  const offsets = new Int32Array(lengths.length + 1);
+  for (let i = 0; i < lengths.length; i++) offsets[i + 1] = (offsets[i] ?? 0) + (lengths[i] ?? 0);
+  return offsets;
+}
+
 /** The examples of these indices, in their order. */
 export function selectExamples(examples: Examples, indices: Int32Array): Examples {
   const { width, offsets, targets } = examples;

@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { SluiceError } from '../../base/errors.js';
 import { plural } from '../../base/plural.js';
 import { type RandomKey, randomKey } from '../../base/random.js';
-import { type Examples, selectExamples, stratifiedSplit } from '../../data/examples.js';
+import { type Examples, lengthsOf, offsetsOf, selectExamples, stratifiedSplit } from '../../data/examples.js';
 import { loadTokenizer, saveTokenizer } from '../../data/load-tokenizer.js';
 import { mnist, shifted } from '../../data/mnist.js';
 import { piecesOf } from '../../data/pieces.js';
@@ -168,14 +168,16 @@ export async function saveData(
   await mkdir(dirname(join(folder, runFiles.trainingExamples)), { recursive: true });
   await writeFileAtomically(join(folder, runFiles.encoding), `${encodeJson(encoding, 2)}\n`);
   if (tokenizer !== undefined) await saveTokenizer(folder, tokenizer);
-  for (const [file, { count, width, inputs, offsets, targets }] of [
+  for (const [file, examples] of [
     [runFiles.trainingExamples, training],
     [runFiles.validationExamples, validation],
   ] as const) {
+    const { count, width, inputs, offsets, targets } = examples;
     const entries = [
       float32Entry('inputs', [inputs.length / width, width], inputs),
       float32Entry('targets', [count], Float32Array.from(targets)),
-      ...(offsets === undefined ? [] : [float32Entry('offsets', [count + 1], Float32Array.from(offsets))]),
+      // Lengths, not offsets: these may be larger than a float32 can count.
+      ...(offsets === undefined ? [] : [float32Entry('lengths', [count], Float32Array.from(lengthsOf(examples)))]),
     ];
     await writeFileAtomically(join(folder, file), (sink) => writeSafetensors(sink, entries));
   }
@@ -212,13 +214,13 @@ export async function loadExamples(
   const reader = await SafetensorsFile.open(join(folder, runFiles[file]));
   try {
     const [inputs, targets] = [await reader.readFloat32('inputs'), await reader.readFloat32('targets')];
-    const offsets = reader.names().includes('offsets') ? await reader.readFloat32('offsets') : undefined;
+    const lengths = reader.names().includes('lengths') ? await reader.readFloat32('lengths') : undefined;
     return {
       count: targets.length,
       width: reader.info('inputs').shape[1] ?? 1,
       inputs,
       targets: target.kind === 'words' ? Int32Array.from(targets) : targets,
-      ...(offsets === undefined ? {} : { offsets: Int32Array.from(offsets) }),
+      ...(lengths === undefined ? {} : { offsets: offsetsOf(lengths) }),
     };
   } finally {
     await reader.close();
