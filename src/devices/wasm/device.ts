@@ -32,7 +32,7 @@ import { WasmRuntime, type WasmRuntimeOptions } from './runtime.js';
 /** The device that needs nothing but the engine: SIMD modules made at run time over one (shared) memory. */
 class WasmDevice implements Device {
   readonly name = 'wasm';
-  readonly addressableBytes = 2 ** 32;
+  readonly addressableBytes: number;
   readonly #runtime: WasmRuntime;
   readonly #maps: MapLauncher;
   readonly #rows: RowLauncher;
@@ -40,6 +40,7 @@ class WasmDevice implements Device {
 
   constructor(runtime: WasmRuntime) {
     this.#runtime = runtime;
+    this.addressableBytes = runtime.arena.limit;
     this.#maps = new MapLauncher(runtime);
     this.#rows = new RowLauncher(runtime);
     this.#columns = new ColumnLauncher(runtime);
