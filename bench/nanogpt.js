@@ -21,13 +21,14 @@ const sluice =
     const { MemoryTokens } = await import('../dist/data/token-source.js');
     const { evaluate } = await import('../dist/training/evaluate.js');
     const { Trainer } = await import('../dist/training/trainer.js');
+    const { adamw } = await import('../dist/training/update-rules.js');
     const { gelu } = await import('../dist/activations/smooth.js');
     const { llama } = await import('../dist/models/llama.js');
     const text = await characters();
     const { batch, context, ...shape } = size;
     const model = llama(device, { ...shape, context, vocabSize: text.vocabulary, feedForward: gelu, seed });
     const [training, held] = [text.training, text.validation].map((ids) => new MemoryTokens(ids));
-    const optimizer = { beta1: 0.9, beta2: 0.99, weightDecay: 0.1, clip: 1 };
+    const optimizer = adamw({ beta1: 0.9, beta2: 0.99, weightDecay: 0.1, clip: 1 });
     const trainer = new Trainer(device, model, training, { batch, context, accumulate: 1, seed, optimizer });
     const measure = async () => {
       const began = performance.now();

@@ -1,9 +1,11 @@
-"""Makes the polynomial coefficients of src/scalar/coefficients.ts: Chebyshev interpolants at 60 digits.
+"""Makes the polynomial coefficients of src/scalar/coefficients.ts: Chebyshev interpolants at 60 digits, and fits in float32.
 
 Usage: python3 conformance/coefficients.py > src/scalar/coefficients.ts
 """
 
-from mpmath import mp, mpf, cos, erf, erfc, exp, expm1, log, log1p, pi, quad, sqrt, nstr
+import struct
+
+from mpmath import mp, mpf, cos, erf, erfc, exp, expm1, findroot, log, log1p, lu_solve, matrix, ncdf, npdf, pi, quad, sqrt, nstr
 
 mp.dps = 60
 
@@ -48,6 +50,25 @@ def relative_error(f, coefficients, low, high, count=400):
         t = f(x)
         worst = max(worst, abs(y / t - 1))
     return worst
+
+
+def float32(x):
+    return mpf(struct.unpack('f', struct.pack('f', float(x)))[0])
+
+
+def rounded(f, low, high, degree):
+    """As chebyshev, by least squares of the relative error, in float32: the later coefficients make up for the rounding of
+    the first four."""
+    nodes = [(high - low) / 2 * cos(pi * (k + mpf(1) / 2) / 80) + (high + low) / 2 for k in range(80)]
+    values = [f(s) for s in nodes]
+    known = []
+    while True:
+        left = range(len(known), degree + 1)
+        rest = [1 - sum(c * s**i for i, c in enumerate(known)) / y for s, y in zip(nodes, values)]
+        found = lu_solve(matrix([[s**i / y for i in left] for s, y in zip(nodes, values)]), matrix(rest))
+        if len(known) == 4:
+            return known + [float32(c) for c in found]
+        known.append(float32(found[0]))
 
 
 def mills(z):
@@ -101,7 +122,7 @@ tables = [
         limit(lambda r: (expm1(r) - r) / r**2, mpf(1) / 2),
         -half_log2,
         half_log2,
-        5,
+        4,
     ),
     (
         'logTailShort',
@@ -121,9 +142,49 @@ tables = [
     ),
 ]
 
+
+
+def bent(a, centre, f):
+    """f of z = a p / (1 - p) as a function of s = p - centre."""
+    return lambda s: f(a * (s + centre) / (1 - s - centre))
+
+
+def slope(z):
+    return ncdf(-z) - z * npdf(z)
+
+
+root = findroot(slope, 0.75)
+short = [
+    (
+        'bellShort',
+        '(exp(-r / 2) - 1) / r for |r| <= log(2) and float32',
+        limit(lambda r: expm1(-r / 2) / r, -mpf(1) / 2),
+        -2 * half_log2,
+        2 * half_log2,
+        5,
+    ),
+    (
+        'normalTailShort',
+        '(2.5 + z) Phi(-z) / exp(-z^2 / 2) in s = z / (2.5 + z) - 1/4, for 0 <= z <= 14.5 and float32',
+        bent(mpf('2.5'), mpf('0.25'), lambda z: (mpf('2.5') + z) * mills(z) / sqrt(2 * pi)),
+        mpf('-0.25'),
+        mpf('14.5') / 17 - mpf('0.25'),
+        9,
+    ),
+    (
+        'geluSlopeShort',
+        f'(Phi(-z) - z phi(z)) / ((r - z) exp(-z^2 / 2)) in s = z / (3 + z) - 7/16, r = {nstr(root, 20)}, for 0 <= z <= 14.5 and float32',
+        bent(mpf(3), mpf(7) / 16, lambda z: slope(z) / (root - z) * exp(z * z / 2)),
+        mpf(-7) / 16,
+        mpf('14.5') / mpf('17.5') - mpf(7) / 16,
+        8,
+    ),
+]
+
 print('// Made by conformance/coefficients.py: lowest power first. Do not edit.')
-for name, what, f, low, high, degree in tables:
-    coefficients = [mpf(float(c)) for c in chebyshev(f, low, high, degree)]
+for name, what, f, low, high, degree in tables + short:
+    in_float32 = (name, what, f, low, high, degree) in short
+    coefficients = rounded(f, low, high, degree) if in_float32 else [mpf(float(c)) for c in chebyshev(f, low, high, degree)]
     print(f'\n/** {what}; relative error {nstr(relative_error(f, coefficients, low, high), 2)}. */')
     print(f'export const {name}: readonly number[] = [')
     for c in coefficients:

@@ -113,13 +113,14 @@ def close_numbers(old: object, new: object, path: str = "") -> str:
     return "" if old == new else f"{path}: {old!r} became {new!r}"
 
 
-def check_losses(report: Report, folder: Path) -> None:
-    fresh = folder / "losses.json"
-    problem = missing("torch") or regenerate("golden_losses.py", fresh)
-    if not problem:
-        old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (GOLDEN / "losses.json", fresh))
-        problem = close_numbers(old, new)
-    report.check("golden losses.json", problem)
+def check_numbers(report: Report, folder: Path) -> None:
+    for name in ("losses", "optimizers"):
+        fresh = folder / f"{name}.json"
+        problem = missing("torch", "numpy") or regenerate(f"golden_{name}.py", fresh)
+        if not problem:
+            old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (GOLDEN / f"{name}.json", fresh))
+            problem = close_numbers(old, new)
+        report.check(f"golden {name}.json", problem)
 
 
 def run_suite(report: Report, suite: Path, arguments: list[str]) -> None:
@@ -138,7 +139,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         check_activations(report, Path(temporary))
         check_models(report, Path(temporary))
-        check_losses(report, Path(temporary))
+        check_numbers(report, Path(temporary))
     absent = missing("torch", "transformers")
     for suite in sorted(HERE.glob("parity_*.py")):
         if absent:

@@ -1,5 +1,7 @@
 /** `sluice/layers`: what models are made of. */
 export { Attention, type AttentionInputs, type AttentionOptions as AttentionLayerOptions } from './layers/attention.js';
+export { Conv1d, Conv2d, type ConvolutionOptions, type LineConvolutionOptions } from './layers/convolution.js';
+export { ConvolutionCache, type ConvolutionCacheShape } from './layers/convolution-cache.js';
 export { alphaDropout, dropout } from './layers/dropout.js';
 export { Embedding } from './layers/embedding.js';
 export {
@@ -13,9 +15,11 @@ export {
   unpackGate,
 } from './layers/feed-forward.js';
 export { FormulaLayer } from './layers/formula-layer.js';
-export { Initializer } from './layers/initialization.js';
+export { type ForwardCall, type ForwardHook, onForward } from './layers/hooks.js';
+export { type Distribution, Initializer } from './layers/initialization.js';
 export {
   deviationOf,
+  distributionOf,
   type Fan,
   gainOf,
   type SchemeName,
@@ -27,6 +31,29 @@ export { Layer, type NamedParameter, type WeightReader } from './layers/layer.js
 export { Linear, type LinearOptions } from './layers/linear.js';
 export { Mode } from './layers/mode.js';
 export { LayerNorm, RmsNorm } from './layers/normalization.js';
+export {
+  type AveragePoolingOptions,
+  averagePool1d,
+  averagePool2d,
+  type MaxPoolingOptions,
+  maxPool1d,
+  maxPool2d,
+  type PoolingOptions,
+} from './layers/pooling.js';
+export {
+  Gru,
+  Lstm,
+  type OutputUnits,
+  Recurrent,
+  type RecurrentInputs,
+  type RecurrentOptions,
+  type RecurrentOutputs,
+  type RecurrentStates,
+  Rnn,
+} from './layers/recurrent.js';
+
+export { RecurrentCache } from './layers/recurrent-cache.js';
 export { RotaryEmbedding } from './layers/rope.js';
+export type { AlongLine, Sizes } from './layers/sizes.js';
 export { StraightThrough } from './layers/straight-through.js';
 export { type GatedWidthOptions, gatedWidth } from './layers/widths.js';

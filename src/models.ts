@@ -1,6 +1,24 @@
 /** `sluice/models`: whole models, what they cost, and text from them. */
 export { type BagConfig, BagOfTokens } from './models/bag-of-tokens.js';
-export type { CausalModel } from './models/causal-model.js';
+export type { CausalModel, TokenCache } from './models/causal-model.js';
+export {
+  GatedConvolution,
+  type GatedConvolutionConfig,
+  type GatedConvolutionOptions,
+  gatedConvolution,
+  gatedConvolutionConfig,
+  summarizeGatedConvolution,
+} from './models/gated-convolution.js';
+export {
+  Lenet,
+  type Lenet5Options,
+  Lenet1989,
+  type LenetOptions,
+  lenet,
+  lenet1989,
+  type PoolingName,
+  poolings,
+} from './models/lenet.js';
 export { Llama, type LlamaConfig, type LlamaOptions, llama, llamaConfig } from './models/llama.js';
 export { Mlp, type MlpConfig, type MlpOptions, mlp, mlpConfig } from './models/mlp.js';
 export {
@@ -10,6 +28,18 @@ export {
   perceptron,
   perceptronOutputs,
 } from './models/perceptron.js';
+export {
+  RecurrentLanguageModel,
+  type RecurrentLanguageModelOptions,
+  recurrentLanguageModel,
+} from './models/recurrent-language-model.js';
+export {
+  SequenceModel,
+  type SequenceModelConfig,
+  type SequenceModelOptions,
+  sequenceModel,
+  sequenceModelConfig,
+} from './models/sequence-model.js';
 export { type ModelSummary, summarize, trainingBytes } from './models/summary.js';
 export { type GeneratedPiece, type GenerateOptions, generate } from './runs/generate.js';
 export { type GenerationSettings, generationDefaults, greedy, type SamplingOptions, sample } from './runs/sampling.js';

@@ -1,4 +1,5 @@
 export * from './catalogue.js';
+export * from './cells.js';
 export * from './exponential.js';
 export * from './gates.js';
 export * from './kinds.js';

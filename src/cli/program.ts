@@ -4,8 +4,10 @@ import { registerBench } from './bench.js';
 import type { Context, Register } from './command.js';
 import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
+import { registerExplain } from './explain.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
 import { registerGenerate } from './generate.js';
+import { registerInspect } from './inspect.js';
 import { registerKernels } from './kernels.js';
 import { jsonText } from './output.js';
 import type { Terminal } from './terminal.js';
@@ -16,6 +18,8 @@ const commands: readonly Register[] = [
   registerTrain,
   registerGenerate,
   registerEvaluate,
+  registerExplain,
+  registerInspect,
   registerActivations,
   registerBench,
   registerDoctor,

@@ -46,6 +46,54 @@ export async function sampleBatch(source: TokenSource, options: SampleOptions): 
   return { batch, context, inputs, targets };
 }
 
+/** How a text is read in order by rows that each have a stretch of it. */
+export interface StreamShape extends BatchShape {
+  /** Rows that share the text in all; those of the batch are `first` to `first + batch`. */
+  readonly rows: number;
+  readonly first: number;
+}
+
+/** A batch of windows that go on where those of the step before ended, but for the first of a pass over the text. */
+export interface StreamBatch extends Batch {
+  readonly isFirst: boolean;
+}
+
+/**
+ * Windows in order: each row has its own stretch of the text and reads one window of it a step. A pass begins somewhere
+ * in the stretch, so that windows are cut elsewhere; where is decided by the key. Errors ('data'): a text too short to
+ * give each row a window.
+ */
+export async function streamBatch(
+  source: TokenSource,
+  { batch, context, rows, first, key, step }: StreamShape & SampleOptions,
+): Promise<StreamBatch> {
+  requireStreams(source, context, rows);
+  const stretch = Math.floor((source.length - 1) / rows);
+  const windows = Math.floor(stretch / context);
+  const [pass, window] = [Math.floor(step / windows), step % windows];
+  const begin = randomInteger(key, pass, stretch - windows * context + 1) + window * context;
+  const inputs = new Int32Array(batch * context);
+  const targets = new Int32Array(batch * context);
+  await Promise.all(
+    Array.from({ length: batch }, async (_, row) => {
+      const tokens = await source.read((first + row) * stretch + begin, context + 1);
+      inputs.set(tokens.subarray(0, context), row * context);
+      targets.set(tokens.subarray(1), row * context);
+    }),
+  );
+  return { batch, context, inputs, targets, isFirst: window === 0 };
+}
+
+/** Holds that a source has a window for each row that reads its own stretch. Errors ('data'). */
+export function requireStreams(source: TokenSource, context: number, rows: number): void {
+  if (source.length > rows * context) return;
+  throw new SluiceError('data', {
+    rule: `A text that ${rows} rows of ${context} tokens read in order must have at least ${rows * context + 1} tokens`,
+    received: plural(source.length, 'token'),
+    remedy: 'Use a longer text, or a smaller batch or context.',
+  });
+}
+
 /** Holds that a source has a window of context + 1 tokens to train on. Errors ('data'). */
 export function requireWindow(source: TokenSource, context: number): void {
   if (source.length <= context) throw tooShortForContext(context, source.length);
@@ -114,6 +162,35 @@ export async function* sequentialBatches(
     const targets = new Int32Array(batch * context).fill(ignoreIndex);
     inputs.set(stretch.subarray(0, tokens));
     targets.set(stretch.subarray(1));
+    yield { batch, context, inputs, targets, tokens };
+  }
+}
+
+/**
+ * As `sequentialBatches`, with windows in order: each row has its own stretch of the text, and goes on where it was in
+ * the batch before.
+ */
+export async function* streamedBatches(
+  source: TokenSource,
+  { batch, context, maximumTokens }: SequentialOptions,
+): AsyncGenerator<SequentialBatch> {
+  requireShape({ batch, context });
+  requireTargets(source);
+  const all = Math.min(source.length - 1, maximumTokens ?? source.length);
+  const stretch = Math.ceil(all / batch);
+  for (let start = 0; start < stretch; start += context) {
+    const inputs = new Int32Array(batch * context);
+    const targets = new Int32Array(batch * context).fill(ignoreIndex);
+    let tokens = 0;
+    for (let row = 0; row < batch; row++) {
+      const from = row * stretch + start;
+      const count = Math.min(context, stretch - start, all - from);
+      if (count <= 0) continue;
+      const window = await source.read(from, count + 1);
+      inputs.set(window.subarray(0, count), row * context);
+      targets.set(window.subarray(1), row * context);
+      tokens += count;
+    }
     yield { batch, context, inputs, targets, tokens };
   }
 }

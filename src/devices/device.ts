@@ -2,6 +2,7 @@ import { SluiceError } from '../base/errors.js';
 import type { RandomKey } from '../base/random.js';
 import type { AttentionShape } from '../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
+import type { WindowShape } from '../kernels/windows.js';
 
 /** How values are stored; kernels compute in a type of their own. `reference` stores float32 as float64. */
 export const storageTypes = ['float32', 'int32'] as const;
@@ -90,6 +91,8 @@ export interface Device {
   read(from: View): Promise<HostArray>;
   /** Waits until everything queued is done. */
   synchronize(): Promise<void>;
+  /** The same while nothing else happens, so that a profile can time call by call; only where calls return before they are done. */
+  finish?(): void;
 
   /** Elementwise expressions; every view has the outputs' shape. An output may be one of the inputs. */
   map(kernel: MapKernel, inputs: readonly View[], scalars: readonly number[], outputs: readonly View[]): void;
@@ -106,6 +109,13 @@ export interface Device {
   gather(table: View, indices: View, output: View): void;
   /** table[indices[i], :] += source[i, :], in the order of i. */
   scatterAdd(source: View, indices: View, table: View): void;
+  /**
+   * The windows of images [images, channels, height, width], as [channels, kernelHeight, kernelWidth, images, rows,
+   * columns]; any strides.
+   */
+  unfold(shape: WindowShape, image: View, windows: View): void;
+  /** Adds the elements of windows to the pixels that `unfold` took them from; else to 0. */
+  fold(shape: WindowShape, windows: View, image: View, accumulate: boolean): void;
   /** Uniform in [0, 1) or standard normal; element i depends on the key and i alone. Contiguous. */
   random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void;
 

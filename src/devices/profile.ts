@@ -2,6 +2,7 @@ import type { RandomKey } from '../base/random.js';
 import type { AttentionShape } from '../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../kernels/kernel.js';
 import { kernelName } from '../kernels/names.js';
+import type { WindowShape } from '../kernels/windows.js';
 import type {
   AttentionGradients,
   AttentionViews,
@@ -13,7 +14,16 @@ import type {
   StorageType,
   View,
 } from './device.js';
-import { attentionWork, mapWork, matmulWork, movedWork, rowsWork, type Work, writtenWork } from './work.js';
+import {
+  attentionWork,
+  mapWork,
+  matmulWork,
+  movedWork,
+  rowsWork,
+  type Work,
+  windowsWork,
+  writtenWork,
+} from './work.js';
 
 /** One call of a device that did work. */
 export interface Launch<Place> {
@@ -29,8 +39,8 @@ export interface Launch<Place> {
 }
 
 /**
- * A device that times what another one does, call by call. Calls that only queue work are timed as that: the figures
- * hold for devices that are done when a call returns, as all are once their kernels are compiled.
+ * A device that times what another one does, call by call: while it records, each call is waited for. Kernels that are
+ * not yet compiled are not: the figures hold once all are.
  */
 export class ProfiledDevice<Place> implements Device {
   readonly name: string;
@@ -76,8 +86,10 @@ export class ProfiledDevice<Place> implements Device {
       call();
       return;
     }
+    this.#device.finish?.();
     const began = performance.now();
     call();
+    this.#device.finish?.();
     const ended = performance.now();
     this.launches.push({ kind, name, work, place: this.place, began, ended });
   }
@@ -168,6 +180,24 @@ export class ProfiledDevice<Place> implements Device {
       () => 'scatter-add',
       () => movedWork(source, indices, true),
       () => this.#device.scatterAdd(source, indices, table),
+    );
+  }
+
+  unfold(shape: WindowShape, image: View, windows: View): void {
+    this.#time(
+      'index',
+      () => 'unfold',
+      () => windowsWork(image, windows, false),
+      () => this.#device.unfold(shape, image, windows),
+    );
+  }
+
+  fold(shape: WindowShape, windows: View, image: View, accumulate: boolean): void {
+    this.#time(
+      'index',
+      () => 'fold',
+      () => windowsWork(image, windows, true, accumulate),
+      () => this.#device.fold(shape, windows, image, accumulate),
     );
   }
 

@@ -76,4 +76,11 @@ export const movedWork = (rows: View, indices: View, adds: boolean): Work => ({
   flops: adds ? elementsOf(rows) : 0,
 });
 
+/** Of windows that are taken from images, or added up into them. */
+export const windowsWork = (image: View, windows: View, adds: boolean, accumulate = false): Work => ({
+  shape: windows.shape,
+  bytes: bytesOf(windows, image, ...(accumulate ? [image] : [])),
+  flops: adds ? elementsOf(windows) : 0,
+});
+
 export const writtenWork = (view: View): Work => ({ shape: view.shape, bytes: bytesOf(view), flops: 0 });

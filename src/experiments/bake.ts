@@ -11,6 +11,7 @@ import { Mode } from '../layers/mode.js';
 import { Llama } from '../models/llama.js';
 import { complete } from '../runs/complete.js';
 import { configOf } from '../runs/model.js';
+import { ruleOf } from '../runs/optimizer-settings.js';
 import { presetNamed, presetNames } from '../runs/presets.js';
 import type { Settings } from '../runs/settings.js';
 import { full, noGrad, scope, tensor } from '../tensor/index.js';
@@ -52,11 +53,11 @@ export async function bakeKernels(folder: string, march: string): Promise<Baking
 async function goThrough(device: Device, settings: Settings): Promise<void> {
   const spec = parseTokenizerSpec(settings.tokenizer);
   const config = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : byteVocabulary);
-  const { batch, context, accumulate, seed, weightDecay, clip, beta2 } = settings;
+  const { batch, context, accumulate, seed } = settings;
   const length = 2 * batch * context + 1;
   const source: TokenSource = { length, read: async (_, count) => tokenArray(config.vocabSize, count) };
   const model = new Llama(new Initializer(device, seed), config);
-  const options = { batch, context, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };
+  const options = { batch, context, accumulate, seed, optimizer: ruleOf(settings) };
   const trainer = new Trainer(device, model, source, options);
   await scope(device, async () => full(device, [384, 384], 0.5).matmul(full(device, [384, 384], 0.5)));
   for (let step = 0; step < 2; step++) await trainer.step(settings.lr);

@@ -35,5 +35,5 @@ export function svgFile({ width, height, label, title }: SvgFrame, panels: reado
   ].join('\n');
 }
 
-const escapeXml = (text: string): string =>
+export const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');

@@ -146,7 +146,8 @@ function numberOf(json: Json, key: string, fallback: number): number {
   });
 }
 
-function countOf(json: Json, key: string, fallback?: number): number {
+/** @throws SluiceError `format` for what is no size. */
+export function countOf(json: Json, key: string, fallback?: number): number {
   const value = json[key] ?? fallback;
   if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
   throw new SluiceError('format', {

@@ -10,7 +10,7 @@ import { requireWidth } from './shapes.js';
 
 /** An activation or a gate in a model, with its learned parameters as weights: one each, or one per channel. */
 export class FormulaLayer extends Layer {
-  readonly #formula: Formula<'activation'> | Formula<'gate'>;
+  readonly formula: Formula<'activation'> | Formula<'gate'>;
   readonly #noisy: Expression;
   readonly #quiet: Expression;
   /** The learned parameters by their names in the formula. */
@@ -18,7 +18,7 @@ export class FormulaLayer extends Layer {
 
   constructor(init: Initializer, formula: Formula<'activation'> | Formula<'gate'>, channels = 1) {
     super();
-    this.#formula = formula;
+    this.formula = formula;
     this.#noisy = formula.noisy;
     this.#quiet = formula.expression;
     this.learned = Object.fromEntries(
@@ -35,17 +35,17 @@ export class FormulaLayer extends Layer {
    * @throws SluiceError `shape` where gate and value differ: one would be repeated without a word.
    */
   forward(mode: Mode, ...inputs: readonly Tensor[]): Tensor {
-    const { name: operation } = this.#formula;
+    const { name: operation } = this.formula;
     const [first] = inputs;
     if (first !== undefined && inputs.some(({ shape }) => !sameShape(shape, first.shape))) {
       throw new SluiceError('shape', {
-        rule: `${operation} takes ${this.#formula.inputs.join(' and ')} of one shape`,
+        rule: `${operation} takes ${this.formula.inputs.join(' and ')} of one shape`,
         received: inputs.map(({ shape }) => shape),
         remedy: 'Give them the same width, or expand() one of them first.',
       });
     }
     const operands: Record<string, Tensor> = {};
-    this.#formula.inputs.forEach((name, i) => {
+    this.formula.inputs.forEach((name, i) => {
       const input = inputs[i];
       if (input !== undefined) operands[name] = input;
     });
@@ -53,7 +53,7 @@ export class FormulaLayer extends Layer {
     for (const parameter of Object.values(this.learned)) {
       if (first !== undefined && parameter.size > 1) requireWidth(`${operation} per channel`, parameter, first);
     }
-    const draws = mode.training && this.#formula.usesNoise && first !== undefined;
+    const draws = mode.training && this.formula.usesNoise && first !== undefined;
     return internal(() => {
       if (draws) operands['noise'] = noiseLike(first, mode);
       return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];

@@ -1,9 +1,13 @@
 import type { Activation } from '../activations/kinds.js';
 import { type ActivationProperties, propertiesOf } from '../activations/properties.js';
 import { checkChoice } from '../base/options.js';
+import type { Distribution } from './initialization.js';
 
 /** How large the initial weights of a layer are. */
-export const schemeNames = ['xavier', 'he', 'lecun', 'naive'] as const;
+export const schemeNames = [
+  ...(['xavier', 'he', 'lecun', 'naive'] as const),
+  ...(['xavier-uniform', 'he-uniform', 'lecun-uniform'] as const),
+] as const;
 export type SchemeName = (typeof schemeNames)[number];
 
 const known = new WeakMap<Activation, ActivationProperties>();
@@ -50,7 +54,11 @@ export interface Fan {
   readonly behind?: Activation | undefined;
 }
 
-const deviations: Readonly<Record<SchemeName, (fan: Fan, gain: number) => number>> = {
+/** Uniform weights have the deviation of the normal ones: they reach to the square root of 3 times it. */
+const uniform = '-uniform';
+type Base<Name> = Name extends `${infer Scheme}${typeof uniform}` ? Scheme : Name;
+
+const deviations: Readonly<Record<Base<SchemeName>, (fan: Fan, gain: number) => number>> = {
   /** Source: Glorot and Bengio 2010. */
   xavier: ({ inputs, outputs }, gain) => gain * Math.sqrt(2 / (inputs + outputs)),
   /** Source: He 2015, arXiv:1502.01852; the gain in place of ReLU's square root of 2. */
@@ -64,5 +72,11 @@ const deviations: Readonly<Record<SchemeName, (fan: Fan, gain: number) => number
 /** The standard deviation of a layer's initial weights. @throws SluiceError `name` for an unknown scheme. */
 export function deviationOf(scheme: SchemeName, fan: Fan): number {
   checkChoice('an initialization', scheme, schemeNames);
-  return deviations[scheme](fan, fan.behind === undefined ? 1 : gainOf(fan.behind));
+  return deviations[scheme.replace(uniform, '') as Base<SchemeName>](
+    fan,
+    fan.behind === undefined ? 1 : gainOf(fan.behind),
+  );
 }
+
+/** How the initial weights of a scheme are spread. */
+export const distributionOf = (scheme: SchemeName): Distribution => (scheme.endsWith(uniform) ? 'uniform' : 'normal');

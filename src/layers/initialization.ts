@@ -1,6 +1,9 @@
 import { type RandomKey, randomKey } from '../base/random.js';
 import type { Device } from '../devices/device.js';
-import { full, randn, type Tensor } from '../tensor/index.js';
+import { full, rand, randn, type Tensor } from '../tensor/index.js';
+
+/** How random values are spread. */
+export type Distribution = 'normal' | 'uniform';
 
 /**
  * Makes the parameters of a model in the order of the calls, each from a key of its own, so that equal seeds and
@@ -23,6 +26,11 @@ export class Initializer {
   /** Normal values of that standard deviation. */
   normal(shape: readonly number[], deviation: number): Tensor {
     return learned(randn(this.device, shape, this.#key(), { deviation }));
+  }
+
+  /** Uniform values in [-bound, bound). */
+  uniform(shape: readonly number[], bound: number): Tensor {
+    return learned(rand(this.device, shape, this.#key(), { low: -bound, high: bound }));
   }
 
   /** One value everywhere. */

@@ -12,7 +12,7 @@ export interface NamedParameter {
 }
 
 /** A property `qProj` holds what a checkpoint calls `q_proj`. */
-const checkpointName = (property: string): string =>
+export const checkpointName = (property: string): string =>
   property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Tensors by name, read one at a time: a `SafetensorsFile`, or what `parseSafetensors` gives. */

@@ -2,7 +2,7 @@ import { completeOptions, type OptionTable } from '../base/options.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import { matmulStacked } from '../tensor/operations/stacked.js';
 import { settle } from '../tensor/side-by-side.js';
-import type { Initializer } from './initialization.js';
+import type { Distribution, Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { requireWidth } from './shapes.js';
 
@@ -10,9 +10,11 @@ export interface LinearOptions {
   readonly bias?: boolean;
   /** Standard deviation of the initial weights; 0.02 by default, as GPT-2 has it. */
   readonly deviation?: number;
+  /** How they are spread; 'normal' by default. */
+  readonly distribution?: Distribution;
 }
 
-const linearDefaults = { bias: false, deviation: 0.02 } satisfies OptionTable<LinearOptions>;
+const linearDefaults = { bias: false, deviation: 0.02, distribution: 'normal' } satisfies OptionTable<LinearOptions>;
 
 /** y = x W^T + b: [..., inputs] to [..., outputs]; the weight is [outputs, inputs] as in PyTorch. */
 export class Linear extends Layer {
@@ -21,8 +23,11 @@ export class Linear extends Layer {
 
   constructor(init: Initializer, inputs: number, outputs: number, options: LinearOptions = {}) {
     super();
-    const { bias, deviation } = completeOptions('Linear', options, linearDefaults);
-    this.weight = init.normal([outputs, inputs], deviation);
+    const { bias, deviation, distribution } = completeOptions('Linear', options, linearDefaults);
+    const shape = [outputs, inputs];
+    // As far as the square root of 3 times its deviation reaches a uniform distribution.
+    this.weight =
+      distribution === 'normal' ? init.normal(shape, deviation) : init.uniform(shape, Math.sqrt(3) * deviation);
     this.bias = bias ? init.constant([outputs], 0) : undefined;
   }
 

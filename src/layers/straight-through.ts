@@ -12,7 +12,9 @@ const [held, zero] = [variable('held'), variable('zero')];
  * whose own derivative is 0. Source: Bengio 2013, arXiv:1308.3432.
  */
 export class StraightThrough extends Layer {
-  readonly #operation: string;
+  readonly operation: string;
+  /** Whose derivative goes back. */
+  readonly surrogate: Activation;
   readonly #value: Expression;
   readonly #zero: Expression;
 
@@ -27,7 +29,8 @@ export class StraightThrough extends Layer {
         remedy: 'Use for example step going forward and hardTanh going back.',
       });
     }
-    this.#operation = `${forward.name} through ${backward.name}`;
+    this.surrogate = backward;
+    this.operation = `${forward.name} through ${backward.name}`;
     // `held` is x without its gradient: the difference is 0, and has the derivative of `backward`. It is a kernel of its
     // own, since a sum of three would be put into another order, and rounded.
     this.#zero = backward.expression.sub(substitute(backward.expression, { x: held }));
@@ -35,7 +38,7 @@ export class StraightThrough extends Layer {
   }
 
   forward(_mode: Mode, x: Tensor): Tensor {
-    const [operation, held] = [this.#operation, x.detach()];
+    const [operation, held] = [this.operation, x.detach()];
     return internal(() => {
       const [zero] = mapTensors([this.#zero], { x, held }, {}, { operation });
       return mapTensors([this.#value], { held, zero }, {}, { operation })[0];

@@ -15,7 +15,7 @@ import type { Device } from '../devices/device.js';
 import { alphaDropout, dropout } from '../layers/dropout.js';
 import { FormulaLayer } from '../layers/formula-layer.js';
 import { Initializer } from '../layers/initialization.js';
-import { deviationOf, type SchemeName, suitedScheme } from '../layers/initialization-schemes.js';
+import { deviationOf, distributionOf, type SchemeName, suitedScheme } from '../layers/initialization-schemes.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
@@ -79,7 +79,8 @@ export class Mlp extends Layer {
     const { inputs, hidden, outputs, activation, surrogate, initialization } = config;
     this.layers = [...hidden, outputs].map((units, i) => {
       const fan = { inputs: hidden[i - 1] ?? inputs, outputs: units, behind: i === 0 ? undefined : activation };
-      return new Linear(init, fan.inputs, units, { bias: true, deviation: deviationOf(initialization, fan) });
+      const spread = { deviation: deviationOf(initialization, fan), distribution: distributionOf(initialization) };
+      return new Linear(init, fan.inputs, units, { bias: true, ...spread });
     });
     this.activations = hidden.map(() =>
       surrogate === undefined ? new FormulaLayer(init, activation) : new StraightThrough(activation, surrogate),

@@ -2,28 +2,30 @@ import { join } from 'node:path';
 import { readFormula } from '../activations/catalogue.js';
 import type { Formula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
-import { decodeConfig } from '../formats/hugging-face.js';
-import { SafetensorsFile } from '../formats/safetensors-file.js';
-import { Initializer } from '../layers/initialization.js';
-import { Llama, type LlamaConfig } from '../models/llama.js';
+import type { CausalModel } from '../models/causal-model.js';
+import { loadWeights } from './checkpointing.js';
 import { type RunRecord, readJson, readRecord, runFiles } from './run-folder.js';
+import type { CausalDesign } from './tasks/causal-model-type.js';
+import { causalModelNamed } from './tasks/causal-models.js';
 
 /** A trained model with what it needs to be used. */
 export interface OpenRun {
   readonly folder: string;
   readonly record: RunRecord;
-  readonly config: LlamaConfig;
-  readonly model: Llama;
+  readonly design: CausalDesign;
+  readonly model: CausalModel;
   readonly tokenizer: Tokenizer;
 }
 
 /** The model's shape and the block's formula, from a run's files. @throws SluiceError `checkpoint`, `format`, `name`. */
-export async function readConfig(folder: string, record: RunRecord): Promise<LlamaConfig> {
-  const config = decodeConfig(await readJson(folder, runFiles.config), formulaOf(folder, record));
-  return { ...config, dropout: record.settings.dropout };
+export async function readDesign(folder: string, record: RunRecord): Promise<CausalDesign> {
+  const { settings } = record;
+  const config = await readJson(folder, runFiles.config);
+  return causalModelNamed(settings.model).decode(config, formulaOf(folder, record), settings);
 }
 
 function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
@@ -39,8 +41,16 @@ function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
   }
 }
 
+export interface OpenOptions {
+  /** The weights that the run began with, instead of those that it came to; false by default. */
+  readonly atInit?: boolean;
+}
+
+const openDefaults = { atInit: false } satisfies OptionTable<OpenOptions>;
+
 /** @throws SluiceError `checkpoint` for a folder that is no finished run, or whose files do not fit together. */
-export async function openRun(folder: string, device: Device): Promise<OpenRun> {
+export async function openRun(folder: string, device: Device, options: OpenOptions = {}): Promise<OpenRun> {
+  const { atInit } = completeOptions('openRun', options, openDefaults);
   const record = await readRecord(folder);
   if (record.settings.task !== 'causal') {
     throw new SluiceError('checkpoint', {
@@ -49,22 +59,16 @@ export async function openRun(folder: string, device: Device): Promise<OpenRun> 
       remedy: `Judge it with: sluice evaluate ${folder}.`,
     });
   }
-  const config = await readConfig(folder, record);
+  const design = await readDesign(folder, record);
   const tokenizer = await loadTokenizer(folder);
-  if (tokenizer.vocabularySize > config.vocabSize) {
+  if (tokenizer.vocabularySize > design.vocabSize) {
     throw new SluiceError('checkpoint', {
-      rule: `the tokenizer of ${folder} fits the model's vocabulary of ${config.vocabSize}`,
+      rule: `the tokenizer of ${folder} fits the model's vocabulary of ${design.vocabSize}`,
       received: tokenizer.vocabularySize,
       remedy: 'Its files belong to different runs.',
     });
   }
-  const model = new Llama(new Initializer(device, record.settings.seed), config);
-  try {
-    const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
-    await model.load(weights).finally(() => weights.close());
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
-  return { folder, record, config, model, tokenizer };
+  const model = design.build(device, record.settings.seed);
+  if (!atInit) await loadWeights(folder, model);
+  return { folder, record, design, model, tokenizer };
 }

@@ -1,10 +1,10 @@
 import { freemem } from 'node:os';
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
-import type { LlamaConfig } from '../models/llama.js';
-import { type ModelSummary, summarize, trainingBytes } from '../models/summary.js';
+import type { ModelSummary } from '../models/summary.js';
 import { full, scope } from '../tensor/index.js';
 import type { Settings } from './settings.js';
+import type { CausalDesign } from './tasks/causal-model-type.js';
 
 /** What a run will cost, said before it starts. */
 export interface Plan extends ModelSummary {
@@ -18,10 +18,10 @@ export interface Plan extends ModelSummary {
 const stepEfficiency = 0.45;
 
 /** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated; it names what asks most. */
-export function checkMemory(device: Device, config: LlamaConfig, settings: Settings): number {
+export function checkMemory(device: Device, design: CausalDesign, settings: Settings): number {
   const { batch, context } = settings;
-  const memoryBytes = trainingBytes(config, batch, context);
-  return requireMemory(device, memoryBytes, () => memoryRemedy(config, settings));
+  const memoryBytes = design.trainingBytes(design.vocabSize, batch * context);
+  return requireMemory(device, memoryBytes, () => memoryRemedy(design, settings));
 }
 
 /** @throws SluiceError `memory` for what does not fit here. */
@@ -39,9 +39,9 @@ export function requireMemory(device: Device, memoryBytes: number, remedy: () =>
 }
 
 /** What asks for most of the memory, and the flags that lower it, then those for the rest. */
-function memoryRemedy(config: LlamaConfig, { batch, context }: Settings): string {
-  const bytes = (vocabSize: number, tokens: number): number => trainingBytes({ ...config, vocabSize }, tokens, 1);
-  const { vocabSize } = config;
+function memoryRemedy(design: CausalDesign, { batch, context }: Settings): string {
+  const bytes = (size: number, tokens: number): number => design.trainingBytes(size, tokens);
+  const { vocabSize } = design;
   const tokens = batch * context;
   const [all, weights] = [bytes(vocabSize, tokens), bytes(0, 0)];
   // Logits are a product of both; the larger of the two is what is out of proportion.
@@ -66,10 +66,10 @@ function memoryRemedy(config: LlamaConfig, { batch, context }: Settings): string
 }
 
 /** @throws SluiceError `memory` for a run that cannot fit. */
-export async function plan(device: Device, config: LlamaConfig, settings: Settings): Promise<Plan> {
+export async function plan(device: Device, design: CausalDesign, settings: Settings): Promise<Plan> {
   const { batch, context, accumulate } = settings;
-  const summary = summarize(config, context);
-  const memoryBytes = checkMemory(device, config, settings);
+  const { summary } = design;
+  const memoryBytes = checkMemory(device, design, settings);
   const tokensPerStep = batch * context * accumulate;
   const flops = summary.trainingFlopsPerToken * tokensPerStep;
   const estimatedSecondsPerStep = flops / (stepEfficiency * (await productSpeed(device)));

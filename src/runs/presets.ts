@@ -62,9 +62,12 @@ export function layered(...layers: readonly PartialSettings[]): PartialSettings 
   return result;
 }
 
-/** The block: one for an activation that comes alone, else what the model type has. */
-function blockOf({ model, ffn, activation }: PartialSettings): string {
-  const block = ffn ?? (model === 'arcee' ? 'mlp' : activation === undefined ? defaults.ffn : 'gated');
+/**
+ * The block: one for an activation that comes alone, else the usual one.
+ * @throws SluiceError `argument` for an activation beside a block that has its own.
+ */
+export function blockOr(usual: string, { ffn, activation }: PartialSettings): string {
+  const block = ffn ?? (activation === undefined ? usual : 'gated');
   if (activation !== undefined && !isOpenBlock(block)) {
     throw new SluiceError('argument', {
       rule: `--ffn ${block} brings its own activation`,
@@ -72,6 +75,12 @@ function blockOf({ model, ffn, activation }: PartialSettings): string {
       remedy: 'Leave it out, or use --ffn gated or --ffn mlp.',
     });
   }
+  return block;
+}
+
+function blockOf(given: PartialSettings): string {
+  const { model, ffn } = given;
+  const block = blockOr(defaults.ffn, model === 'arcee' ? { ...given, ffn: ffn ?? 'mlp' } : given);
   if (model !== undefined && (model === 'arcee') !== (block === 'mlp')) {
     throw new SluiceError('argument', {
       rule: 'llama has a gated block and arcee a plain one',
@@ -86,17 +95,9 @@ function blockOf({ model, ffn, activation }: PartialSettings): string {
 export const stated = (given: PartialSettings): Partial<Settings> =>
   Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 
-/** The settings of a language model, each that was left open from what it depends on. */
-export function completeCausal(given: PartialSettings): Settings {
-  const { data } = given;
-  if (data === undefined) {
-    throw new SluiceError('argument', {
-      rule: 'training needs a text',
-      received: 'no --data',
-      remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
-    });
-  }
-  const settings = { ...defaults, ...stated(given), data, ffn: blockOf(given) };
+/** The settings of a LLaMA or an Arcee, each that was left open from what it depends on. */
+export function completeLlama(given: PartialSettings & Pick<Settings, 'data'>): Settings {
+  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOf(given) };
   const isPlain = settings.ffn === 'mlp';
   return {
     ...settings,

@@ -4,8 +4,8 @@ import { type Launch, ProfiledDevice } from '../devices/profile.js';
 import { writeFileAtomically } from '../formats/durable.js';
 import type { Layer } from '../layers/layer.js';
 import { observeBackward } from '../tensor/memory.js';
-import type { AdamW } from '../training/adamw.js';
 import type { Learner } from '../training/learner.js';
+import type { Optimizer } from '../training/optimizer.js';
 import { chromeTrace, type Place, type ProfileReport, report, type Span, tell } from './profile-report.js';
 
 /**
@@ -51,7 +51,7 @@ export class Profile {
   }
 
   /** Puts a method of the object's own before the one of its class. */
-  #wrap(owner: Layer | AdamW, method: string, place: Place): void {
+  #wrap(owner: Layer | Optimizer, method: string, place: Place): void {
     const original: unknown = Reflect.get(owner, method);
     if (typeof original !== 'function') return;
     const value = (...args: readonly unknown[]): unknown =>

@@ -140,16 +140,16 @@ export async function writeRecord(
   await writeFileAtomically(join(folder, runFiles.record), `${encodeJson(record, 2)}\n`);
 }
 
-/** Settings without a default that models of examples have no use for: their run.json lacks them. */
-const unusedBy = (task: unknown): Partial<Settings> =>
-  task === undefined || task === defaults.task ? {} : { hidden: 1, kvHeads: 1 };
+/** Settings without a default that a LLaMA alone has a use for: another run.json lacks them. */
+const unusedBy = ({ task = defaults.task, model = defaults.model }: Readonly<Record<string, unknown>>) =>
+  task === defaults.task && (model === 'llama' || model === 'arcee') ? {} : { hidden: 1, kvHeads: 1 };
 
 const recordSchema = v.object({
   formatVersion: v.literal(1),
   // A run of an older version lacks what has been added since.
   settings: v.pipe(
     v.record(v.string(), v.unknown()),
-    v.transform((settings) => ({ ...defaults, ...unusedBy(settings['task']), ...settings })),
+    v.transform((settings) => ({ ...defaults, ...unusedBy(settings), ...settings })),
     settingsSchema,
   ),
   feedForward: v.object({

@@ -16,7 +16,21 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.maxValue(most, `is at most ${most}`),
   );
 /** The model types of all tasks. */
-const modelNames = ['llama', 'arcee', 'mlp', 'perceptron', 'bag'] as const;
+const modelNames = [
+  'llama',
+  'arcee',
+  'gated-conv',
+  'lenet',
+  'lenet1989',
+  'mlp',
+  'perceptron',
+  'bag',
+  'rnn',
+  'lstm',
+  'gru',
+] as const;
+/** The optimizers, and two names for SGD with momentum. */
+const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', 'adamw', 'lion'] as const;
 /** The losses of examples: two of classes, two of values. */
 export const lossNames = ['cross-entropy', 'binary-cross-entropy', 'mse', 'huber'] as const;
 export type LossName = (typeof lossNames)[number];
@@ -44,7 +58,7 @@ export const settingsSchema = v.strictObject({
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block); of examples mlp or perceptron, of texts bag (of tokens)',
+    'model type: llama (gated block), arcee (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens)',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -73,11 +87,27 @@ export const settingsSchema = v.strictObject({
   layers: about(size, 'number of layers; of an MLP the hidden ones'),
   heads: about(size, 'attention heads'),
   kvHeads: about(size, 'heads of keys and values; divides heads'),
-  hidden: about(size, 'final width of the feed-forward block; units of a hidden layer of an MLP'),
+  hidden: about(
+    size,
+    'final width of the feed-forward block; units of a hidden layer of an MLP or of a recurrent layer',
+  ),
+  kernel: about(
+    whole(1, 4096),
+    'tokens that a layer of gated-conv sees, its own the last; pixels across a window of lenet',
+  ),
+  pooling: about(
+    v.picklist(['max', 'average'], 'is max or average'),
+    'what lenet takes of each 2 x 2 pixels: max or average',
+  ),
   ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
   activation: about(
     v.optional(text),
-    'activation of a block mlp (relu2) or gated (silu): a name, or its text in x such as "x*tanh(softplus(x))"',
+    'activation of a block mlp (relu2) or gated (silu), or of a recurrent cell (tanh): a name, or its text in x such as "x*tanh(softplus(x))"',
+  ),
+  gateActivation: about(v.optional(text), 'activation of the gates of an LSTM or a GRU; sigmoid by default'),
+  forgetBias: about(
+    v.optional(v.pipe(v.number(), v.finite('is finite'))),
+    "what the bias of an LSTM's forget gate begins with",
   ),
   dropout: about(share, 'dropout probability'),
   context: about(size, 'tokens in a sequence'),
@@ -96,8 +126,20 @@ export const settingsSchema = v.strictObject({
     v.picklist(scheduleNames, `is one of ${scheduleNames.join(', ')}`),
     `decay of the learning rate: ${scheduleNames.join(', ')}`,
   ),
-  weightDecay: about(atLeastZero, 'decoupled weight decay'),
-  beta2: about(share, "AdamW's second beta"),
+  optimizer: about(
+    v.picklist(optimizerNames, `is one of ${optimizerNames.join(', ')}`),
+    `how weights follow their gradients: ${optimizerNames.join(', ')}; momentum and nesterov are sgd with --momentum 0.9`,
+  ),
+  weightDecay: about(atLeastZero, 'weight decay: decoupled in adamw and lion, else a part of the gradient'),
+  momentum: about(v.optional(atLeastZero), 'share of its speed that a weight keeps, of sgd and rmsprop'),
+  dampening: about(v.optional(atLeastZero), "share of the gradient that sgd's speed does not take up"),
+  nesterov: about(v.optional(v.boolean()), 'sgd looks a step ahead along its speed'),
+  alpha: about(v.optional(share), 'share of the mean square that rmsprop keeps'),
+  centered: about(v.optional(v.boolean()), "rmsprop divides by the gradients' deviation"),
+  beta1: about(v.optional(share), 'share of the mean gradient that adam, adamw and lion keep'),
+  beta2: about(share, 'share of the mean square that adam and adamw keep; of the mean gradient of lion'),
+  amsgrad: about(v.optional(v.boolean()), 'adam and adamw divide by the largest mean square so far'),
+  epsilon: about(v.optional(atLeastZero), 'what is added to what adam, adamw, adagrad and rmsprop divide by'),
   clip: about(atLeastZero, 'largest gradient norm; 0 for no clipping'),
   evalEvery: about(whole(1), 'steps between evaluations'),
   evalTokens: about(whole(1), 'tokens of validation text in an evaluation while training'),
@@ -128,7 +170,17 @@ type Open =
   | 'inputs'
   | 'loss'
   | 'initialization'
-  | 'surrogate';
+  | 'surrogate'
+  | 'gateActivation'
+  | 'forgetBias'
+  | 'momentum'
+  | 'dampening'
+  | 'nesterov'
+  | 'alpha'
+  | 'centered'
+  | 'beta1'
+  | 'amsgrad'
+  | 'epsilon';
 type Defaults = Omit<Settings, 'data' | 'hidden' | 'kvHeads' | 'minLr' | Open>;
 
 /** What a run does when nothing else is said: the smallest preset, as long as a coffee. */
@@ -144,6 +196,8 @@ export const defaults: Defaults = {
   dim: 128,
   layers: 4,
   heads: 4,
+  kernel: 4,
+  pooling: 'max',
   ffn: 'swiglu',
   dropout: 0,
   context: 128,
@@ -153,6 +207,7 @@ export const defaults: Defaults = {
   lr: 1e-3,
   warmup: 100,
   schedule: 'cosine',
+  optimizer: 'adamw',
   weightDecay: 0.1,
   beta2: 0.95,
   clip: 1,
@@ -176,12 +231,22 @@ const examples: Omit<Settings, keyof Defaults> = {
   initialization: 'he',
   surrogate: 'hardTanh',
   activation: 'gelu',
+  gateActivation: 'hardSigmoid',
+  forgetBias: 1,
   epochs: 1,
   time: 600,
   threads: 2,
   hidden: 352,
   kvHeads: 2,
   minLr: 1e-4,
+  momentum: 0.9,
+  dampening: 0.1,
+  nesterov: true,
+  alpha: 0.99,
+  centered: true,
+  beta1: 0.9,
+  amsgrad: true,
+  epsilon: 1e-8,
 };
 
 export const settingNames = Object.keys(settingsSchema.entries) as SettingName[];

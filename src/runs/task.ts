@@ -1,5 +1,7 @@
 import type { Formula } from '../activations/kinds.js';
 import type { Device } from '../devices/device.js';
+import type { Layer } from '../layers/layer.js';
+import type { BatchLoss } from '../training/inspection/inspect.js';
 import type { Learner } from '../training/learner.js';
 import type { ClassScores } from '../training/metrics.js';
 import type { Baselines } from './baselines.js';
@@ -115,6 +117,25 @@ export interface Judge {
   close(): Promise<void>;
 }
 
+export interface SubjectOptions extends Pick<JudgeOptions, 'data' | 'tell'> {
+  /** Examples or sequences at a time. */
+  readonly batch: number;
+  /** How many batches at most. */
+  readonly batches: number;
+  /** The weights that the run began with, instead of those that it came to. */
+  readonly atInit: boolean;
+}
+
+/** A run's model, and what it is looked into by. */
+export interface Subject {
+  readonly model: Layer;
+  /** For a person: the batches. */
+  readonly facts: Facts;
+  readonly batches: number;
+  lossOf(batch: number): BatchLoss | Promise<BatchLoss>;
+  close(): Promise<void>;
+}
+
 /** What was found, for a person, for a script and for a picture. */
 export interface Judged {
   readonly facts: Facts;
@@ -140,7 +161,7 @@ export interface Task {
   readonly name: string;
   readonly description: string;
   /** The settings that it, and its model type, have a use for; others are refused. */
-  settings(settings: Pick<Settings, 'model'>): readonly SettingName[];
+  settings(settings: Pick<Settings, 'model' | 'optimizer'>): readonly SettingName[];
   /** Fills in what was left open. @throws SluiceError `argument` for settings that contradict each other. */
   complete(given: PartialSettings): Settings;
   /** Refuses all that can be before anything is made. */
@@ -150,4 +171,5 @@ export interface Task {
     run: Folder & { readonly device: Device; readonly settings: Settings; readonly done: number },
   ): Promise<TaskRun>;
   judge(run: Folder & { readonly device: Device }): Promise<Judge>;
+  inspect(run: Folder & { readonly device: Device }, options: SubjectOptions): Promise<Subject>;
 }

@@ -21,7 +21,7 @@ const tasks: readonly Task[] = [
   exampleTask({
     ...{ name: 'mnist', description: 'tell handwritten digits', isRead: false, settings: ['shift'], read: digitData },
     vary: shiftedDigits,
-    models: ['mlp'],
+    models: ['mlp', 'lenet', 'lenet1989'],
     defaults: { hidden: 256, dropout: 0.2, batch: 128, lr: 2e-3, steps: 1500 },
   }),
   exampleTask({

@@ -17,7 +17,7 @@ export function polynomial(x: Expression, coefficients: readonly number[]): Expr
     .add(horner(square, even ?? []));
 }
 
-const horner = (x: Expression, coefficients: readonly number[]): Expression =>
+export const horner = (x: Expression, coefficients: readonly number[]): Expression =>
   coefficients.reduceRight<Expression | undefined>(
     (sum, c) => (sum === undefined ? constant(c) : sum.mul(x).add(c)),
     undefined,
@@ -146,6 +146,15 @@ export function normalCdf(x: Expression): Expression {
   const tail = x.normalPdf().mul(polynomial(q, millsRatio)).mul(reciprocal);
   return x.whereLess(0, tail, constant(1).sub(tail));
 }
+
+/** x, where distributions have not reached their limits: the product with an infinity would be none. */
+const bounded = (x: Expression): Expression => clamp(x, -1000, 1000);
+
+export const geluValue = (x: Expression): Expression => x.max(-1000).mul(x.normalCdf());
+
+export const geluSlope = (x: Expression): Expression => x.normalCdf().add(bounded(x).mul(x.normalPdf()));
+
+export const siluSlope = (x: Expression): Expression => x.sigmoid().add(bounded(x).mul(x.logisticPdf()));
 
 export function erf(x: Expression): Expression {
   const near = x.mul(polynomial(x.mul(x), erfRatio));

@@ -2,8 +2,8 @@
  * Special functions in float32 arithmetic, for an argument that is exact: twice the lanes of float64 and shorter
  * polynomials. What they may be used in is decided by `float32Error`; the errors are in their rows, in ULP.
  */
-import { expm1TailShort, logTailShort } from './coefficients.js';
-import { clamp, log1pOfUnit, polynomial } from './expansions.js';
+import { bellShort, expm1TailShort, geluSlopeShort, logTailShort, normalTailShort } from './coefficients.js';
+import { clamp, horner, log1pOfUnit, polynomial } from './expansions.js';
 import { apply, constant, type Expression } from './expression.js';
 
 /** log(2) in two parts; the first has 8 trailing zero bits, so that its product with an exponent is exact. */
@@ -23,8 +23,11 @@ function reduceByLog2(
   const shifted = clamped.mul(Math.fround(Math.LOG2E)).add(shift32);
   const n = shifted.sub(shift32);
   const r = clamped.sub(n.mul(log2High)).sub(n.mul(Math.fround(log2Low)));
-  return { shifted, r, tail: r.mul(r).mul(polynomial(r, expm1TailShort.map(Math.fround))) };
+  return { shifted, r, tail: tailOf(r) };
 }
+
+/** exp(r) - 1 - r for |r| <= log(2) / 2. */
+const tailOf = (r: Expression): Expression => r.mul(r).mul(polynomial(r, expm1TailShort.map(Math.fround)));
 
 /** 2^-150 and 2^128 are none of float32's normal numbers. */
 export function exp(x: Expression): Expression {
@@ -59,5 +62,75 @@ export function tanh(x: Expression): Expression {
 
 export const softplus = (x: Expression): Expression =>
   x.max(0).add(log1pOfUnit(x.abs().neg().exp(), logTailShort.map(Math.fround)));
+
+/**
+ * 2^n (1 + tail) = exp(-z^2 / 2) for 0 <= z < 16, of z^2 = square - 2 n log(2) + ...: the exact square of what has 8 binary
+ * places, and the rest.
+ */
+function bell(z: Expression): { n: Expression; tail: Expression } {
+  const shift = 2 ** 15 + 2 ** 14;
+  const high = z.add(shift).sub(shift);
+  const square = high.mul(high);
+  const n = square
+    .mul(Math.fround(-0.5 * Math.LOG2E))
+    .add(shift32)
+    .sub(shift32);
+  const reduced = square.add(n.mul(2 * log2High)).add(n.mul(2 * Math.fround(log2Low)));
+  const r = reduced.add(z.sub(high).mul(z.add(high)));
+  return { n, tail: r.mul(horner(r, bellShort)) };
+}
+
+/** |x|, where the density of the normal distribution does not vanish yet in float32. */
+const deviation = (x: Expression): Expression => clamp(x.abs(), 0, 15.9);
+
+const grown = (x: Expression, tail: Expression): Expression => x.add(x.mul(tail));
+
+/** Polynomials are in z / (a + z), which keeps what is small exact, about the middle of its values. */
+export function normalCdf(x: Expression): Expression {
+  const z = deviation(x);
+  const { n, tail } = bell(z);
+  const sum = z.add(2.5);
+  const lower = apply('scaleFar32', grown(horner(z.div(sum).sub(1 / 4), normalTailShort), tail).div(sum), n);
+  return x.whereLess(0, lower, constant(1).sub(lower));
+}
+
+/** x Phi(x) = max(x, 0) - |x| Phi(-|x|). */
+export function geluValue(x: Expression): Expression {
+  const z = deviation(x);
+  const { n, tail } = bell(z);
+  const share = z.div(z.add(2.5));
+  const missing = share.mul(horner(share.sub(1 / 4), normalTailShort));
+  return x.max(0).sub(apply('scaleFar32', grown(missing, tail), n));
+}
+
+/** Left of 0 by its root as a factor; to the right what is missing to 1. */
+export function geluSlope(x: Expression): Expression {
+  const z = deviation(x);
+  const { n, tail } = bell(z);
+  const fromRoot = constant(0.7517915368080139).sub(z).add(-1.211444988769017e-8);
+  const lower = apply('scaleFar32', grown(horner(z.div(z.add(3)).sub(7 / 16), geluSlopeShort).mul(fromRoot), tail), n);
+  return x.whereLess(0, lower, constant(1).sub(lower));
+}
+
+/**
+ * Left of 0, with c the float32 next to exp(r), r the root, and u = -log(c) - |x|: e = exp(x) = c exp(u), and
+ * 1 + x + e = u + c expm1(u) + (1 + c + log(c)), whose terms have one sign.
+ */
+export function siluSlope(x: Expression): Expression {
+  const [c, reciprocal, high] = [0.27846458554267883, 3.591120958328247, 1.278464436531067];
+  const z = clamp(x.abs(), 0, 110);
+  const u = constant(high).sub(z);
+  const lost = constant(high).sub(u.add(z));
+  const shifted = u.mul(Math.fround(Math.LOG2E)).add(shift32);
+  const n = shifted.sub(shift32);
+  const r = u.sub(n.mul(log2High)).add(lost.add(-4.74039225650813e-8).sub(n.mul(Math.fround(log2Low))));
+  const tail = r.add(tailOf(r));
+  const power = apply('scale32', 1, shifted.max(shift32 - 126));
+  const [e, expm1] = [grown(power, tail), power.sub(1).add(power.mul(tail))]; // exp(u) and expm1(u)
+  const numerator = u.add(lost.add(1.4901161193847656e-7)).add(expm1.mul(c));
+  const quotient = numerator.div(e.mul(e.mul(c).add(2)).add(reciprocal));
+  const lower = apply('scaleFar32', grown(quotient, tail), n);
+  return x.whereLess(0, lower, constant(1).sub(lower));
+}
 
 export const sign = (x: Expression): Expression => x.whereLess(0, -1, constant(0).whereLess(x, 1, x));

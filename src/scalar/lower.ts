@@ -1,3 +1,4 @@
+import { joinDistributions } from './distributions.js';
 import {
   apply,
   constant,
@@ -10,7 +11,7 @@ import {
   withOperands,
 } from './expression.js';
 import { evaluate } from './interpret.js';
-import { float32Error, float32Tolerance } from './precision.js';
+import { float32Error, float32Tolerance, largest } from './precision.js';
 import { primitives } from './primitives.js';
 import { isSafeDivisor } from './ranges.js';
 import { simplify } from './simplify.js';
@@ -26,9 +27,10 @@ export const beyond = 2 ** 280;
  */
 export function extend(expression: Expression, inputs: readonly string[]): Expression {
   const simple = simplify(expression);
+  const joined = joinDistributions(simple);
   const [only, ...others] = variablesOf([simple]);
-  const isCheap = only !== undefined && others.length === 0 && float32Error([simple]) <= float32Tolerance;
-  const bounded = isMonotonePiece(simple) ? simple : isCheap ? withLimits(simple, only) : clampInputs(simple, inputs);
+  const isCheap = only !== undefined && others.length === 0 && float32Error([joined]) <= float32Tolerance;
+  const bounded = isMonotonePiece(simple) ? simple : isCheap ? withLimits(joined, only) : clampInputs(simple, inputs);
   return inputs.reduce(
     (result, name) => (carriesNan(result).has(name) ? result : apply('carryNan', variable(name), result)),
     bounded,
@@ -38,19 +40,24 @@ export function extend(expression: Expression, inputs: readonly string[]): Expre
 const clampInputs = (expression: Expression, inputs: readonly string[]): Expression =>
   substitute(expression, Object.fromEntries(inputs.map((name) => [name, variable(name).max(-beyond).min(beyond)])));
 
-/** Leaves the expression alone where IEEE arithmetic finds the limits by itself, else selects them as constants. */
+/**
+ * Leaves the expression alone where IEEE arithmetic finds the limits by itself, else takes the largest float32 for an
+ * infinity where that gives the same, else selects them as constants.
+ */
 function withLimits(expression: Expression, name: string): Expression {
-  const [plain, clamped] = [expression, clampInputs(expression, [name])];
-  const infinite = Number.POSITIVE_INFINITY;
-  const limit = (x: number): number => Math.fround(evaluate(clamped, { [name]: x }));
-  const isFound = (x: number): boolean => Object.is(Math.fround(evaluate(plain, { [name]: x })), limit(x));
-  const x = variable(name);
-  const below = isFound(-infinite) ? plain : x.whereLess(-largest, limit(-infinite), plain);
-  return isFound(infinite) ? below : constant(largest).whereLess(x, limit(infinite), below);
+  const [x, infinite] = [variable(name), Number.POSITIVE_INFINITY];
+  const clamped = clampInputs(expression, [name]);
+  const limit = (at: number): number => Math.fround(evaluate(clamped, { [name]: at }));
+  const finds = (candidate: Expression, at: number): boolean =>
+    Object.is(Math.fround(evaluate(candidate, { [name]: at })), limit(at));
+  const below = substitute(expression, { [name]: x.max(-largest) });
+  const left = finds(expression, -infinite)
+    ? expression
+    : finds(below, -infinite)
+      ? below
+      : x.whereLess(-largest, limit(-infinite), expression);
+  return finds(left, infinite) ? left : constant(largest).whereLess(x, limit(infinite), left);
 }
-
-/** The largest float32. */
-const largest = 2 ** 128 - 2 ** 104;
 
 /** Made of steps that take infinities to their limits by themselves: no product, quotient or difference of two. */
 function isMonotonePiece(expression: Expression): boolean {

@@ -5,6 +5,8 @@
 import { type Expression, reachable } from './expression.js';
 import { type Primitive, primitives } from './primitives.js';
 
+/** The largest float32: its negative moves nothing but an infinity. */
+export const largest = 2 ** 128 - 2 ** 104;
 /** What the accuracy contract allows, less a margin. */
 export const float32Tolerance = 3.9;
 /** What one rounding adds: half an ULP of its own result may be a whole one of the last. */
@@ -120,8 +122,11 @@ const rules: Partial<Record<Primitive, Rule>> = {
     allPositive(facts) === 'positive'
       ? { ...chooses(facts, operands), reach: Math.min(...facts.map(({ reach }) => reach)) }
       : chooses(facts, operands),
-  max: (facts) => ({
-    ...chooses(facts, []),
+  max: (facts, operands) => ({
+    ...chooses(
+      facts.filter((_, i) => operands[i]?.value !== -largest),
+      [],
+    ),
     sign: facts.some(({ sign }) => sign === 'positive') ? 'positive' : 'any',
   }),
   select: ([a = unknown, b = unknown, ...branches]) => (isExact([a, b]) ? chooses(branches, []) : unknown),

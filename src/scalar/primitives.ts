@@ -150,7 +150,7 @@ const functions = {
     derivative: unary((_, self) => self),
     notation: call('exp', '\\exp'),
     written: 'function',
-    lanes: { expand: expansions.exp, short: { expand: short.exp, ulp: 0.8, range: 'positive' } },
+    lanes: { expand: expansions.exp, short: { expand: short.exp, ulp: 0.9, range: 'positive' } },
     cost: 'special',
   },
   expm1: {
@@ -239,7 +239,7 @@ const functions = {
     derivative: unary((x) => x.normalPdf()),
     notation: call('normalCdf', '\\Phi'),
     written: 'function',
-    lanes: { expand: expansions.normalCdf },
+    lanes: { expand: expansions.normalCdf, short: { expand: short.normalCdf, ulp: 3.6, range: 'unit' } },
     cost: 'special',
   },
   normalPdf: {
@@ -248,6 +248,37 @@ const functions = {
     notation: call('normalPdf', '\\varphi'),
     written: 'function',
     lanes: { expand: expansions.normalPdf },
+    cost: 'special',
+  },
+  /** x normalCdf(x). */
+  geluValue: {
+    evaluate: special.geluValue,
+    derivative: unary((x) => x.normalCdf().add(x.mul(x.normalPdf()))),
+    notation: call('geluValue', '\\operatorname{gelu}'),
+    written: 'derived',
+    lanes: { expand: expansions.geluValue, short: { expand: short.geluValue, ulp: 3.8, range: 'any' } },
+    cost: 'special',
+  },
+  /** The derivative of x normalCdf(x), whose two terms cancel beside its root. */
+  geluSlope: {
+    evaluate: special.geluSlope,
+    derivative: unary((x) => constant(2).sub(x.mul(x)).mul(x.normalPdf())),
+    notation: call('geluSlope', "\\operatorname{gelu}'"),
+    written: 'derived',
+    lanes: { expand: expansions.geluSlope, short: { expand: short.geluSlope, ulp: 3.5, range: 'any' } },
+    cost: 'special',
+  },
+  /** The derivative of x sigmoid(x), whose two terms cancel beside its root. */
+  siluSlope: {
+    evaluate: special.siluSlope,
+    derivative: unary((x) =>
+      constant(2)
+        .sub(x.mul(x.div(2).tanh()))
+        .mul(x.logisticPdf()),
+    ),
+    notation: call('siluSlope', "\\operatorname{silu}'"),
+    written: 'derived',
+    lanes: { expand: expansions.siluSlope, short: { expand: short.siluSlope, ulp: 3.9, range: 'any' } },
     cost: 'special',
   },
   /** x - tanh(x). */

@@ -72,3 +72,18 @@ export function logisticPdf(x = 0): number {
   const e = Math.exp(-Math.abs(x));
   return e / ((1 + e) * (1 + e));
 }
+
+/** Beyond, the distributions have long reached their limits, and infinities would give NaN. */
+const bounded = (x: number): number => Math.min(Math.max(x, -800), 800);
+
+export const geluValue = (x = 0): number => Math.max(x, -800) * normalCdf(x);
+
+export function geluSlope(x = 0): number {
+  const u = bounded(x);
+  return normalCdf(u) + u * normalPdf(u);
+}
+
+export function siluSlope(x = 0): number {
+  const u = bounded(x);
+  return sigmoid(u) + u * logisticPdf(u);
+}

@@ -9,7 +9,7 @@
 import { type Expression, reachable, transform, withOperands } from './expression.js';
 import { inside, operandsOf, summand } from './match.js';
 import { leaveSum } from './row-factors.js';
-import { fromProduct, fromSum, multiple, type Product, toProduct, toSum } from './sums.js';
+import { fromProduct, fromSum, multiple, type Product, sameFactors, toProduct, toSum } from './sums.js';
 
 /** The weights w = exp(c (x - maximum(x))), c > 0, of a row whose sum is `total`. */
 interface Weights {
@@ -184,6 +184,3 @@ function times(factors: ReadonlyMap<Expression, number>, factor: Expression, cou
   else result.set(factor, power);
   return result;
 }
-
-const sameFactors = (a: ReadonlyMap<Expression, number>, b: ReadonlyMap<Expression, number>): boolean =>
-  a.size === b.size && [...a].every(([factor, power]) => b.get(factor) === power);

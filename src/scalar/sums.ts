@@ -104,6 +104,9 @@ function wholePower(base: Expression, exponent: number): Expression {
   return exponent % 2 === 0 ? square : square.mul(base);
 }
 
+export const sameFactors = (a: ReadonlyMap<Expression, number>, b: ReadonlyMap<Expression, number>): boolean =>
+  a.size === b.size && [...a].every(([factor, power]) => b.get(factor) === power);
+
 export function fromProduct({ coefficient, divisor, factors }: Product): Expression {
   if (coefficient === 0) return constant(0);
   const repeated = (sign: 1 | -1): Expression | undefined => {

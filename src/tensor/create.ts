@@ -143,15 +143,25 @@ function draw(
   return made;
 }
 
-/** Uniform float32 numbers in [0, 1): element i depends on the key and i alone. */
-export function rand(device: Device, shape: Shape, key: RandomKey, options: CreateOptions = {}): Tensor {
-  const { dtype, requiresGrad } = completeOptions('rand', options, createDefaults);
+const scaled = [variable('x').mul(variable('deviation')).add(variable('mean'))] as const;
+
+export interface RandOptions extends CreateOptions {
+  /** 0 by default. */
+  readonly low?: number;
+  /** 1 by default. */
+  readonly high?: number;
+}
+
+const randDefaults = { ...createDefaults, low: 0, high: 1 } satisfies OptionTable<RandOptions>;
+
+/** Uniform float32 numbers in [low, high): element i depends on the key and i alone. */
+export function rand(device: Device, shape: Shape, key: RandomKey, options: RandOptions = {}): Tensor {
+  const { low, high, dtype, requiresGrad } = completeOptions('rand', options, randDefaults);
   const made = draw('rand', device, shape, key, dtype);
+  if (low !== 0 || high !== 1) mapInto(scaled, [made], { x: made }, { deviation: high - low, mean: low });
   made.requiresGrad = requiresGrad;
   return made;
 }
-
-const scaled = [variable('x').mul(variable('deviation')).add(variable('mean'))] as const;
 
 export interface RandnOptions extends CreateOptions {
   /** 0 by default. */

@@ -6,6 +6,7 @@ export {
   type Nested,
   ones,
   type RandnOptions,
+  type RandOptions,
   rand,
   randn,
   tensor,

@@ -6,9 +6,10 @@ import type { Device } from '../devices/device.js';
 import type { Layer } from '../layers/layer.js';
 import { Mode } from '../layers/mode.js';
 import { endStep, type Tensor } from '../tensor/index.js';
-import { AdamW, type AdamWOptions } from './adamw.js';
 import { Divergence } from './divergence.js';
 import type { Learner, LearnerRecord } from './learner.js';
+import { Optimizer } from './optimizer.js';
+import type { UpdateRule } from './update-rule.js';
 
 /** What is learned from examples: a model, and how wrong it is on some of them. */
 export interface Objective {
@@ -28,20 +29,21 @@ export interface ExampleTrainerOptions {
   readonly accumulate?: number;
   /** 0 by default. */
   readonly seed?: number;
-  readonly optimizer?: Partial<AdamWOptions>;
+  /** How weights follow their gradients; `adamw()` by default. */
+  readonly optimizer?: UpdateRule | undefined;
 }
 
 const trainerDefaults = {
   batch: undefined,
   accumulate: 1,
   seed: 0,
-  optimizer: {},
+  optimizer: undefined,
 } satisfies OptionTable<ExampleTrainerOptions>;
 
-/** Trains a model on examples, each once an epoch, shuffled: by gradients and AdamW. */
+/** Trains a model on examples, each once an epoch, shuffled: by gradients. */
 export class ExampleTrainer implements Learner {
   readonly model: Layer;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly #device: Device;
   readonly #objective: Objective;
   readonly #options: Required<ExampleTrainerOptions>;
@@ -60,7 +62,7 @@ export class ExampleTrainer implements Learner {
       throw new SluiceError('argument', { rule: `${name} is a whole number from 1 on`, received: value, remedy });
     }
     this.model = objective.model;
-    this.optimizer = new AdamW(device, this.model.namedParameters(), this.#options.optimizer);
+    this.optimizer = new Optimizer(device, this.model.namedParameters(), this.#options.optimizer);
     this.#done = done;
   }
 

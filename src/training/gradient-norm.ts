@@ -1,32 +1,37 @@
 import type { Device, View } from '../devices/device.js';
-import { rowKernel } from '../kernels/kernel.js';
+import { type RowKernel, rowKernel } from '../kernels/kernel.js';
 import { named } from '../kernels/names.js';
-import { constant, type Expression, variable, variables } from '../scalar/expression.js';
+import { constant, type Expression, substitute, variable, variables, variablesOf } from '../scalar/expression.js';
 import { type Tensor, zeros } from '../tensor/index.js';
 import type { SideBySide } from '../tensor/side-by-side.js';
+import type { UpdateRule } from './update-rule.js';
 
 const x = variable('x');
 const squares = named(rowKernel({ elements: ['x'], outputs: [x.mul(x).sum()] }), 'sum of squares');
 
-const [loss, applied, clip, beta1, beta2] = variables('loss', 'applied', 'clip', 'beta1', 'beta2');
+const [loss, applied, clip] = variables('loss', 'applied', 'clip');
 
 const one = constant(1);
 const norm = x.sum().sqrt();
 const whenFinite = (then: Expression, otherwise: Expression | number): Expression =>
   norm.whereLess(3e38, loss.abs().whereLess(3e38, then, otherwise), otherwise);
-/** 1 - beta^t without cancellation. */
-const correction = (beta: Expression, steps: Expression): Expression => beta.log().mul(steps).expm1().neg();
 const share = clip.whereLess(norm, clip.div(norm.add(1e-6)), 1);
 const nextApplied = applied.add(whenFinite(one, 0));
-const summary = named(
-  rowKernel({
-    elements: ['x'],
-    rows: ['loss', 'applied'],
-    scalars: ['clip', 'beta1', 'beta2'],
-    outputs: [norm, whenFinite(share, -1), nextApplied, correction(beta1, nextApplied), correction(beta2, nextApplied)],
-  }),
-  'norm and clip',
-);
+
+/** The norm, what gradients are multiplied with, the steps applied, and a rule's values that a step has but once. */
+const summaryOf = ({ shared }: UpdateRule, scalars: readonly string[]): RowKernel =>
+  named(
+    rowKernel({
+      elements: ['x'],
+      rows: ['loss', 'applied'],
+      scalars: ['clip', ...scalars],
+      outputs: [
+        ...[norm, whenFinite(share, -1), nextApplied],
+        ...Object.values(shared).map((value) => substitute(value, { step: nextApplied })),
+      ],
+    }),
+    'norm and clip',
+  );
 
 /** The most numbers that are summed in one row: rounding grows slowly, and threads share the rows, however many they are. */
 const longestRow = 4096;
@@ -46,31 +51,30 @@ export class GradientNorm {
   readonly coefficient: Tensor;
   /** Steps applied so far. */
   readonly applied: Tensor;
-  readonly correction1: Tensor;
-  readonly correction2: Tensor;
+  /** The rule's values that a step has but once, in its order. */
+  readonly shared: readonly Tensor[];
+  readonly #summary: RowKernel;
   readonly #device: Device;
   readonly #parts: readonly Part[];
   readonly #sums: Tensor;
   readonly #scalars: readonly number[];
 
-  constructor(
-    device: Device,
-    blocks: readonly SideBySide[],
-    { clip, beta1, beta2 }: { readonly clip: number; readonly beta1: number; readonly beta2: number },
-  ) {
+  constructor(device: Device, blocks: readonly SideBySide[], rule: UpdateRule) {
     this.#device = device;
     this.#parts = blocks.flatMap(partsOf);
     const scalar = (): Tensor => zeros(device, [1]).keep();
     [this.norm, this.coefficient, this.applied] = [scalar(), scalar(), scalar()];
-    [this.correction1, this.correction2] = [scalar(), scalar()];
+    this.shared = Object.keys(rule.shared).map(scalar);
     this.#sums = zeros(device, [this.#parts.reduce((sum, { rows }) => sum + rows, 0)]).keep();
-    this.#scalars = [clip > 0 ? clip : Number.MAX_VALUE, beta1, beta2];
+    const used = variablesOf(Object.values(rule.shared));
+    const scalars = rule.scalars.filter((name) => used.includes(name));
+    this.#summary = summaryOf(rule, scalars);
+    const { clip } = rule.options;
+    this.#scalars = [clip > 0 ? clip : Number.MAX_VALUE, ...scalars.map((name) => rule.valueOf(name))];
   }
 
   dispose(): void {
-    for (const tensor of [this.norm, this.coefficient, this.applied, this.correction1, this.correction2, this.#sums]) {
-      tensor.dispose();
-    }
+    for (const tensor of [this.norm, this.coefficient, this.applied, ...this.shared, this.#sums]) tensor.dispose();
   }
 
   /** Measures the gradients of the parameters; `loss` is [1] or a scalar. */
@@ -84,16 +88,14 @@ export class GradientNorm {
       this.#device.row(squares, { ...common, rows, length, elements, outputs });
       at += rows;
     }
-    this.#device.row(summary, {
+    this.#device.row(this.#summary, {
       rows: 1,
       length: at,
       elements: [{ ...this.#sums.strided(), shape: [1, at], strides: [at, 1] }],
       columns: [],
       perRow: [vector(loss.strided(), 0, 1), this.applied.strided()],
       scalars: this.#scalars,
-      outputs: [this.norm, this.coefficient, this.applied, this.correction1, this.correction2].map((tensor) =>
-        tensor.strided(),
-      ),
+      outputs: [this.norm, this.coefficient, this.applied, ...this.shared].map((tensor) => tensor.strided()),
     });
   }
 }

@@ -1,5 +1,6 @@
 import type { Layer } from '../layers/layer.js';
-import type { AdamW } from './adamw.js';
+import type { Tensor } from '../tensor/index.js';
+import type { Optimizer } from './optimizer.js';
 
 /** What one step of training did; a line of metrics.jsonl. */
 export interface LearnerRecord {
@@ -26,7 +27,9 @@ export interface LearnerRecord {
 export interface Learner {
   readonly model: Layer;
   /** None where learning needs no state beside the weights. */
-  readonly optimizer?: AdamW;
+  readonly optimizer?: Optimizer;
+  /** What else goes on from step to step, by name: a state that is carried. */
+  carried?(): Map<string, Tensor>;
   /** Steps done. */
   readonly done: number;
   /** Nothing is left to learn: further steps would change nothing. */

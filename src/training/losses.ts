@@ -19,6 +19,8 @@ export interface LossOptions {
 export interface CrossEntropyOptions extends LossOptions {
   /** The share of the target that is spread evenly over all classes; 0 by default. Source: Szegedy 2015, arXiv:1512.00567. */
   readonly labelSmoothing?: number;
+  /** How much each class counts, [classes]: a loss is multiplied with it, and a mean is weighted by it. Each 1 by default. */
+  readonly classWeights?: Tensor;
 }
 
 export interface ElementwiseLossOptions extends LossOptions {
@@ -31,22 +33,37 @@ export interface HuberOptions extends ElementwiseLossOptions {
   readonly delta?: number;
 }
 
-const [logits, targets, position, length, smoothing] = variables(
-  ...(['logits', 'targets', 'position', 'length', 'smoothing'] as const),
+const [logits, targets, position, length, smoothing, classWeight] = variables(
+  ...(['logits', 'targets', 'position', 'length', 'smoothing', 'classWeight'] as const),
 );
 const logProbabilities = substitute(logSoftmax.expression, { x: logits });
 
 /** The logit of the target: position and target are whole numbers, so they are equal or at least 1 apart. */
-const picked = position.sub(targets).abs().whereLess(0.5, logits, 0).sum();
+const atTarget = (value: Expression): Expression => position.sub(targets).abs().whereLess(0.5, value, 0).sum();
+const picked = atTarget(logits);
 const negativeLogLikelihood = atPosition(logProbabilities, { logits: picked }).neg();
 const spread = logProbabilities.sum().div(length).neg();
-const smoothed = constant(1).sub(smoothing).mul(negativeLogLikelihood).add(smoothing.mul(spread));
+const mixed = (sharp: Expression, even: Expression): Expression =>
+  constant(1).sub(smoothing).mul(sharp).add(smoothing.mul(even));
+const own = atTarget(classWeight);
+const weightedSpread = classWeight.mul(logProbabilities).sum().div(length).neg();
 
 /** A target below 0, such as -100, is ignored: no padding enters a loss. */
 const unlessIgnored = (value: Expression | number): Expression => targets.whereLess(0, 0, value);
-const [hard, soft, counted] = [unlessIgnored(negativeLogLikelihood), unlessIgnored(smoothed), unlessIgnored(1)];
+const hard = unlessIgnored(negativeLogLikelihood);
+/** The losses, sharp and smoothed, and what each counts in a mean; with a weight for each class or without. */
+const formulasOf = {
+  plain: { hard, soft: unlessIgnored(mixed(negativeLogLikelihood, spread)), counted: unlessIgnored(1) },
+  weighted: {
+    hard: unlessIgnored(own.mul(negativeLogLikelihood)),
+    soft: unlessIgnored(mixed(own.mul(negativeLogLikelihood), weightedSpread)),
+    counted: unlessIgnored(own),
+  },
+} as const;
 
-const crossEntropyDefaults = { labelSmoothing: 0, reduction: 'none' } satisfies OptionTable<CrossEntropyOptions>;
+const crossEntropyDefaults = {
+  ...{ labelSmoothing: 0, classWeights: undefined, reduction: 'none' },
+} as const satisfies OptionTable<CrossEntropyOptions>;
 
 /**
  * -log softmax(logits)[target] of each row, in nats; 0 where the target is ignored (below 0), which no mean counts.
@@ -56,7 +73,7 @@ const crossEntropyDefaults = { labelSmoothing: 0, reduction: 'none' } satisfies 
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
   checkWhole('crossEntropy', 'targets', targets);
-  const { labelSmoothing, reduction } = completeOptions('crossEntropy', options, crossEntropyDefaults);
+  const { labelSmoothing, classWeights, reduction } = completeOptions('crossEntropy', options, crossEntropyDefaults);
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
     const remedy = 'Try 0.1, or 0 for none.';
     throw new SluiceError('argument', {
@@ -65,7 +82,9 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
       remedy,
     });
   }
-  const operands = { elements: { logits }, rows: { targets } };
+  const columns = classWeights === undefined ? {} : { classWeight: classWeights };
+  const operands = { elements: { logits }, rows: { targets }, columns };
+  const { hard, soft, counted } = formulasOf[classWeights === undefined ? 'plain' : 'weighted'];
   const [formula, scalars] = labelSmoothing === 0 ? [hard, {}] : [soft, { smoothing: labelSmoothing }];
   return internal(() => {
     const [losses] = rowTensors([formula], operands, scalars, 'crossEntropy');
@@ -92,8 +111,8 @@ const [prediction, target, mask, delta] = variables('prediction', 'target', 'mas
 const error = prediction.sub(target);
 const size = error.abs();
 
-/** Losses of one prediction and its target. */
-const formulas = {
+/** Losses of one `prediction` and its `target`. */
+export const lossFormulas = {
   meanSquaredError: error.mul(error),
   // Each half is free of cancellation: softplus(z) - z t loses all digits of a nearly certain prediction.
   binaryCrossEntropy: target.mul(prediction.neg().softplus()).add(constant(1).sub(target).mul(prediction.softplus())),
@@ -101,8 +120,8 @@ const formulas = {
 } as const;
 
 const masked = Object.fromEntries(
-  Object.entries(formulas).map(([name, formula]) => [name, mask.whereLess(0.5, 0, formula)]),
-) as Record<keyof typeof formulas, Expression>;
+  Object.entries(lossFormulas).map(([name, formula]) => [name, mask.whereLess(0.5, 0, formula)]),
+) as Record<keyof typeof lossFormulas, Expression>;
 const counts = mask.whereLess(0.5, 0, 1);
 
 const elementwiseDefaults = { mask: undefined, reduction: 'none' } satisfies OptionTable<ElementwiseLossOptions>;
@@ -128,7 +147,7 @@ export function huber(predictions: Tensor, targets: Tensor, options: HuberOption
 }
 
 function elementwise(
-  operation: keyof typeof formulas,
+  operation: keyof typeof lossFormulas,
   prediction: Tensor,
   target: Tensor,
   options: ElementwiseLossOptions,
@@ -144,7 +163,7 @@ function elementwise(
   }
   return internal(() => {
     if (mask === undefined) {
-      const [losses] = mapTensors([formulas[operation]], { prediction, target }, scalars, { operation });
+      const [losses] = mapTensors([lossFormulas[operation]], { prediction, target }, scalars, { operation });
       return reduced(losses, reduction, () => undefined);
     }
     const [losses] = mapTensors([masked[operation]], { prediction, target, mask }, scalars, { operation });

@@ -20,7 +20,7 @@ const trainDefaults = {
   context: undefined,
   accumulate: 1,
   seed: 0,
-  optimizer: {},
+  optimizer: undefined,
   schedule: 'cosine',
   lr: 1e-3,
   minLr: undefined,

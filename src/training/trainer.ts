@@ -1,15 +1,23 @@
 import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
 import { randomKey } from '../base/random.js';
-import { type Batch, ignoreIndex, sampleBatch } from '../data/batches.js';
+import {
+  type Batch,
+  ignoreIndex,
+  requireStreams,
+  type StreamBatch,
+  sampleBatch,
+  streamBatch,
+} from '../data/batches.js';
 import type { TokenSource } from '../data/token-source.js';
 import type { Device } from '../devices/device.js';
 import { Mode } from '../layers/mode.js';
-import type { CausalModel } from '../models/causal-model.js';
+import type { CausalModel, TokenCache } from '../models/causal-model.js';
 import { endStep, internal, type Tensor, tensor } from '../tensor/index.js';
-import { AdamW, type AdamWOptions } from './adamw.js';
 import { Divergence } from './divergence.js';
 import { crossEntropy, scaledCrossEntropy } from './losses.js';
+import { Optimizer } from './optimizer.js';
+import type { UpdateRule } from './update-rule.js';
 
 export interface TrainerOptions {
   /** Sequences in a micro-batch. */
@@ -19,7 +27,8 @@ export interface TrainerOptions {
   /** Micro-batches in a step. */
   readonly accumulate: number;
   readonly seed: number;
-  readonly optimizer?: Partial<AdamWOptions>;
+  /** How weights follow their gradients; `adamw()` by default. */
+  readonly optimizer?: UpdateRule | undefined;
 }
 
 const trainerDefaults = {
@@ -27,7 +36,7 @@ const trainerDefaults = {
   context: undefined,
   accumulate: undefined,
   seed: undefined,
-  optimizer: {},
+  optimizer: undefined,
 } satisfies OptionTable<TrainerOptions>;
 
 /** What one optimizer step did; a line of metrics.jsonl. */
@@ -48,15 +57,20 @@ export interface StepRecord {
   readonly skipped?: true;
 }
 
-/** Trains a model to predict the next token. Its whole state is the model, the optimizer and the number of steps done. */
+/**
+ * Trains a model to predict the next token. Its whole state is the model, the optimizer, the number of steps done, and
+ * for a model that reads the text in order what it carries on.
+ */
 export class Trainer {
   readonly model: CausalModel;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly options: TrainerOptions;
   readonly #device: Device;
   readonly #source: TokenSource;
   #done: number;
   readonly #divergence = new Divergence();
+  /** What a model that reads in order carries on, for each micro-batch. */
+  readonly #carried: readonly (readonly TokenCache[])[];
 
   /** @param done steps that a resumed run has behind it. */
   constructor(device: Device, model: CausalModel, source: TokenSource, options: TrainerOptions, done = 0) {
@@ -71,9 +85,23 @@ export class Trainer {
         remedy: 'Leave it out for 1.',
       });
     }
-    this.optimizer = new AdamW(device, model.namedParameters(), this.options.optimizer);
+    this.optimizer = new Optimizer(device, model.namedParameters(), this.options.optimizer);
     this.#source = source;
     this.#done = done;
+    const { batch, context } = this.options;
+    if (model.carries === true) requireStreams(source, context, batch * accumulate);
+    this.#carried = model.carries === true ? Array.from({ length: accumulate }, () => model.makeCaches(batch)) : [];
+  }
+
+  /** What is carried on to the next step, by name. */
+  carried(): Map<string, Tensor> {
+    return new Map(
+      this.#carried.flatMap((caches, micro) =>
+        caches.flatMap(({ states = {} }, layer) =>
+          Object.entries(states).map(([name, state]) => [`carried.${micro}.${layer}.${name}`, state] as const),
+        ),
+      ),
+    );
   }
 
   /** Optimizer steps done. */
@@ -105,24 +133,32 @@ export class Trainer {
     };
   }
 
-  /** Seconds that a step takes, the update left out: nothing is changed. */
+  /** Seconds that a step takes before the first, the update left out: nothing is changed. */
   async rehearse(): Promise<number> {
     const began = performance.now();
     const { loss } = await this.#accumulate();
     await loss.item();
     this.optimizer.zeroGrad();
     endStep(this.#device);
+    for (const cache of this.#carried.flat()) cache.clear();
     return (performance.now() - began) / 1000;
+  }
+
+  #batch(micro: number): Promise<Batch | StreamBatch> {
+    const { batch, accumulate, seed } = this.options;
+    const key = randomKey(seed, 'shuffle');
+    if (this.model.carries !== true) {
+      return sampleBatch(this.#source, { ...this.options, key, step: this.#done * accumulate + micro });
+    }
+    const [rows, first] = [batch * accumulate, batch * micro];
+    return streamBatch(this.#source, { ...this.options, key, rows, first, step: this.#done });
   }
 
   /** The gradients of one step, and its mean loss per token. */
   async #accumulate(): Promise<{ loss: Tensor; counted: number }> {
     const { accumulate, seed } = this.options;
-    const key = randomKey(seed, 'shuffle');
-    const batches: Batch[] = [];
-    for (let micro = 0; micro < accumulate; micro++) {
-      batches.push(await sampleBatch(this.#source, { ...this.options, key, step: this.#done * accumulate + micro }));
-    }
+    const batches: (Batch | StreamBatch)[] = [];
+    for (let micro = 0; micro < accumulate; micro++) batches.push(await this.#batch(micro));
     const counted = batches.reduce(
       (sum, { targets }) => sum + targets.filter((target) => target !== ignoreIndex).length,
       0,
@@ -131,9 +167,11 @@ export class Trainer {
     let total: Tensor | undefined;
     batches.forEach((batch, micro) => {
       const mode = Mode.training(seed, this.#done, micro);
-      const loss = lossOf(this.#device, this.model, batch, mode, (logits, targets) =>
-        scaledCrossEntropy(logits, targets, 1 / Math.max(1, counted)),
-      );
+      const caches = this.#carried[micro];
+      if ('isFirst' in batch && batch.isFirst) for (const cache of caches ?? []) cache.clear();
+      const scaled = (logits: Tensor, targets: Tensor): Tensor =>
+        scaledCrossEntropy(logits, targets, 1 / Math.max(1, counted));
+      const loss = lossOf(this.#device, this.model, batch, mode, scaled, caches);
       loss.backward();
       total = total === undefined ? loss.detach() : total.add(loss.detach());
     });
@@ -143,8 +181,14 @@ export class Trainer {
 }
 
 /** The summed loss of a batch, in nats: a scalar. */
-export function batchLoss(device: Device, model: CausalModel, batch: Batch, mode: Mode): Tensor {
-  return lossOf(device, model, batch, mode, (logits, targets) => crossEntropy(logits, targets).sum());
+export function batchLoss(
+  device: Device,
+  model: CausalModel,
+  batch: Batch,
+  mode: Mode,
+  caches?: readonly TokenCache[],
+): Tensor {
+  return lossOf(device, model, batch, mode, (logits, targets) => crossEntropy(logits, targets).sum(), caches);
 }
 
 function lossOf(
@@ -153,6 +197,7 @@ function lossOf(
   batch: Batch,
   mode: Mode,
   loss: (logits: Tensor, targets: Tensor) => Tensor,
+  caches?: readonly TokenCache[],
 ): Tensor {
   const shape = [batch.batch, batch.context];
   requireIds(batch.inputs, model.vocabSize, 0);
@@ -160,7 +205,7 @@ function lossOf(
   return internal(() => {
     const inputs = tensor(device, batch.inputs, shape, { dtype: 'int32' });
     const targets = tensor(device, batch.targets, shape, { dtype: 'int32' });
-    return loss(model.forward(inputs, mode), targets);
+    return loss(model.forward(inputs, mode, caches), targets);
   });
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { randomKey } from '../../src/base/random.js';
 import type { Device, View } from '../../src/devices/device.js';
 import { columnKernel, mapKernel, rowKernel } from '../../src/kernels/kernel.js';
+import type { WindowShape } from '../../src/kernels/windows.js';
 import { variable } from '../../src/scalar/expression.js';
 import { openDevices, place, randomValues } from '../support/devices.js';
 
@@ -29,6 +30,35 @@ const [x, y, weight, target, position, length] = ['x', 'y', 'weight', 'target', 
 type V = [X, X, X, X, X, X];
 type X = ReturnType<typeof variable>;
 const zeros = (count: number): number[] => Array.from({ length: count }, () => 0);
+
+interface WindowCase extends WindowShape {
+  readonly image: readonly [images: number, channels: number, height: number, width: number];
+  readonly kernel: readonly [height: number, width: number];
+  readonly rows: readonly [rows: number, columns: number];
+}
+const windowCases: readonly WindowCase[] = [
+  { image: [1, 1, 3, 3], kernel: [1, 1], rows: [3, 3], stride: [1, 1], padding: [0, 0], dilation: [1, 1] },
+  { image: [3, 2, 9, 11], kernel: [3, 5], rows: [7, 7], stride: [1, 1], padding: [0, 0], dilation: [1, 1] },
+  { image: [2, 7, 8, 6], kernel: [3, 2], rows: [4, 4], stride: [2, 3], padding: [1, 2], dilation: [1, 2] },
+  { image: [5, 6, 1, 40], kernel: [1, 4], rows: [1, 40], stride: [1, 1], padding: [0, 9], dilation: [1, 3] },
+  { image: [2, 33, 20, 1], kernel: [3, 1], rows: [20, 1], stride: [1, 1], padding: [2, 0], dilation: [1, 1] },
+  { image: [2, 3, 4, 2], kernel: [5, 9], rows: [4, 3], stride: [3, 4], padding: [6, 8], dilation: [2, 1] },
+];
+/** The axes in memory: channels outermost, innermost, and outermost in windows alone; and the way back. */
+const windowLayouts = [
+  { image: [0, 1, 2, 3], windows: [0, 1, 2, 3, 4, 5] },
+  { image: [0, 2, 3, 1], windows: [3, 4, 5, 1, 2, 0] },
+  { image: [0, 2, 3, 1], windows: [0, 1, 2, 3, 4, 5] },
+].map((order) => {
+  const back = (axes: readonly number[]): number[] => axes.map((_, axis) => axes.indexOf(axis));
+  return [order, { image: back(order.image), windows: back(order.windows) }] as const;
+});
+const permuted = (sizes: readonly number[], axes: readonly number[]): number[] => axes.map((axis) => sizes[axis] ?? 1);
+const ordered = (view: View, axes: readonly number[]): View => ({
+  ...view,
+  shape: permuted(view.shape, axes),
+  strides: permuted(view.strides, axes),
+});
 
 const lengths = [1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 33, 64, 100];
 
@@ -171,5 +201,30 @@ describe.each(others.map((device) => [device.description, device] as const))('%s
       on.scatterAdd(output, indices, table);
       return [output, table];
     });
+  });
+
+  test.each(windowCases)('unfold takes windows and fold adds them up: %j', async ({
+    image,
+    kernel,
+    rows,
+    ...shape
+  }) => {
+    const [images, channels, height, width] = image;
+    const pixels = images * channels * height * width;
+    const sizes = [channels, ...kernel, images, ...rows];
+    const count = sizes.reduce((a, b) => a * b, 1);
+    for (const [order, back] of windowLayouts) {
+      await agrees(device, (on) => {
+        const from = ordered(place(on, permuted(image, order.image), randomValues(pixels, 21)), back.image);
+        const windows = ordered(place(on, permuted(sizes, order.windows), zeros(count)), back.windows);
+        on.unfold(shape, from, windows);
+        const sums = [zeros(pixels), randomValues(pixels, 22)].map((values, i) => {
+          const to = ordered(place(on, permuted(image, order.image), values), back.image);
+          on.fold(shape, windows, to, i === 1);
+          return to;
+        });
+        return [windows, ...sums];
+      });
+    }
   });
 });

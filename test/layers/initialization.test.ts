@@ -14,7 +14,10 @@ import {
   step,
   tanh,
 } from '../../src/activations/index.js';
-import { deviationOf, gainOf, suitedScheme } from '../../src/layers/initialization-schemes.js';
+import { openReference } from '../../src/devices/reference/index.js';
+import { Initializer } from '../../src/layers/initialization.js';
+import { deviationOf, distributionOf, gainOf, suitedScheme } from '../../src/layers/initialization-schemes.js';
+import { Linear } from '../../src/layers/linear.js';
 import { interpreter } from '../../src/scalar/interpret.js';
 
 describe('the gain of an activation', () => {
@@ -89,6 +92,26 @@ test.each([relu, selu, gelu])('a signal through many layers of the suited scheme
   }
   expect(q).toBeGreaterThan(0.9);
   expect(q).toBeLessThan(1.1);
+});
+
+describe.each([
+  ['he', 3],
+  ['he-uniform', 1.8],
+  ['xavier-uniform', 1.8],
+] as const)('%s weights', (scheme, kurtosis) => {
+  test('have the mean, the deviation, the bound and the kurtosis of their distribution', async () => {
+    const fan = { inputs: 300, outputs: 200, behind: relu };
+    const deviation = deviationOf(scheme, fan);
+    const device = await openReference();
+    const distribution = distributionOf(scheme);
+    const { weight } = new Linear(new Initializer(device, 1), fan.inputs, fan.outputs, { deviation, distribution });
+    const values = Array.from(await weight.toArray());
+    const moment = (power: number): number => values.reduce((sum, x) => sum + x ** power, 0) / values.length;
+    expect(Math.abs(moment(1)) / deviation).toBeLessThan(0.015);
+    expect(Math.sqrt(moment(2)) / deviation).toBeCloseTo(1, 1.7);
+    expect(moment(4) / moment(2) ** 2 / kurtosis).toBeCloseTo(1, 1.3);
+    if (kurtosis === 1.8) expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(Math.sqrt(3) * deviation);
+  });
 });
 
 test('an unknown scheme is refused with the nearest', () => {

@@ -14,7 +14,7 @@ import { RmsNorm } from '../../src/layers/normalization.js';
 import { RotaryEmbedding } from '../../src/layers/rope.js';
 import { llama } from '../../src/models/llama.js';
 import { endStep, gradcheck, internal, memory, type Tensor, tensor } from '../../src/tensor/index.js';
-import { AdamW } from '../../src/training/adamw.js';
+import { Optimizer } from '../../src/training/optimizer.js';
 import { initializer, normal, readerOf, shake, valuesOf } from './support.js';
 
 const device = await openReference();
@@ -123,7 +123,7 @@ describe('a layer that is disposed of', () => {
       'an optimizer',
       () => {
         using linear = new Linear(initializer(device), 2, 2);
-        return new AdamW(device, linear.namedParameters());
+        return new Optimizer(device, linear.namedParameters());
       },
     ],
   ])('by `using` leaves nothing behind: %s', (_, make) => {

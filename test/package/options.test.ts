@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
-  AdamW,
   Attention,
+  adamw,
   attention,
   evaluate,
   FeedForward,
@@ -27,6 +27,7 @@ import {
   relu,
   rowTensors,
   SluiceError,
+  sgd,
   swiglu,
   Trainer,
   tensor,
@@ -80,9 +81,9 @@ const takers: readonly (readonly [string, string, string, (wrong: Wrong) => unkn
   ['llama', 'sead', 'seed', (wrong) => llama(device, { ...sizes, ...wrong })],
   ['llama', 'feedforward', 'feedForward', (wrong) => llamaConfig({ ...sizes, ...wrong })],
   ['Llama', 'tieWordEmbedding', 'tieWordEmbeddings', (wrong) => new Llama(init, { ...model.config, ...wrong })],
-  ['AdamW', 'wieghtDecay', 'weightDecay', (wrong) => new AdamW(device, [], wrong)],
+  ['AdamW', 'wieghtDecay', 'weightDecay', (wrong) => adamw(wrong)],
+  ['SGD', 'nestrov', 'nesterov', (wrong) => sgd(wrong)],
   ['Trainer', 'accumulation', 'accumulate', (wrong) => new Trainer(device, model, source, { ...trainer, ...wrong })],
-  ['AdamW', 'beta_2', 'beta2', (wrong) => new Trainer(device, model, source, { ...trainer, optimizer: wrong })],
   ['learningRate', 'warmUp', 'warmup', (wrong) => learningRate(0, { ...schedule, ...wrong })],
   ['train', 'warm_up', 'warmup', (wrong) => train(device, model, source, { steps: 1, ...wrong }).next()],
   [

@@ -22,6 +22,12 @@ describe('a resumed run gives the same bits as an unbroken one', () => {
   test.each<[string, PartialSettings]>([
     ['of an MLP with dropout', { task: 'moons', dropout: 0.2, batch: 48, accumulate: 2 }],
     ['of a custom activation', { task: 'moons', activation: 'x*tanh(softplus(x))' }],
+    ['by Nesterov', { task: 'moons', optimizer: 'nesterov', dampening: 0 }],
+    ['by damped SGD', { task: 'moons', optimizer: 'sgd', momentum: 0.9, dampening: 0.5, weightDecay: 0.1 }],
+    ['by Adagrad', { task: 'moons', optimizer: 'adagrad' }],
+    ['by RMSProp', { task: 'moons', optimizer: 'rmsprop', centered: true, momentum: 0.5 }],
+    ['by AMSGrad', { task: 'moons', optimizer: 'adam', amsgrad: true }],
+    ['by Lion', { task: 'moons', optimizer: 'lion', weightDecay: 0.1 }],
     ['of a perceptron', { task: 'moons', model: 'perceptron', examples: 64 }],
     ['of texts of different lengths', { task: 'text', data: texts, tokenizer: 'byte' }],
   ])('%s', async (name, given) => {

@@ -9,6 +9,7 @@ import { complete } from '../../src/runs/complete.js';
 import { configOf, feedForwardOf } from '../../src/runs/model.js';
 import { checkMemory, plan } from '../../src/runs/plan.js';
 import type { PartialSettings } from '../../src/runs/settings.js';
+import { causalModelNamed } from '../../src/runs/tasks/causal-models.js';
 import { Trainer } from '../../src/training/trainer.js';
 
 const device = await openReference();
@@ -18,8 +19,8 @@ describe('a plan', () => {
   test('says tokens, memory and time, more for more', async () => {
     const [small, large] = [settings(), settings({ dim: 64, batch: 32, accumulate: 2 })];
     const [less, more] = [
-      await plan(device, configOf(small, 100), small),
-      await plan(device, configOf(large, 100), large),
+      await plan(device, causalModelNamed().design(small, 100), small),
+      await plan(device, causalModelNamed().design(large, 100), large),
     ];
     expect([less.tokensPerStep, more.tokensPerStep]).toEqual([2048, 8192]);
     expect(more.memoryBytes).toBeGreaterThan(less.memoryBytes);
@@ -50,7 +51,7 @@ describe('a plan', () => {
   ])('of more than the device can address is refused there, and names what asks most: %s', (_, given, size, message) => {
     const narrow = { ...device, addressableBytes: 2 ** 32 };
     const large = settings(given);
-    const check = () => checkMemory(narrow, configOf(large, size), large);
+    const check = () => checkMemory(narrow, causalModelNamed().design(large, size), large);
     expect(check).toThrow(
       /a run fits in [\d.]+ GiB of memory here, received "about [\d.]+ GiB"\. Most of it, [\d.]+ GiB/,
     );

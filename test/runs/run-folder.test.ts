@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { swiglu } from '../../src/activations/gates.js';
 import { complete } from '../../src/runs/complete.js';
-import { readConfig } from '../../src/runs/open-run.js';
+import { readDesign } from '../../src/runs/open-run.js';
 import { type RunRecord, readRecord, writeRecord } from '../../src/runs/run-folder.js';
 import { errorOf } from '../formats/make-safetensors.js';
 
@@ -86,7 +86,7 @@ describe('the record of a run', () => {
   test('with a formula that cannot be read names the file and the place', async () => {
     writeFileSync(join(folder, 'config.json'), '{}');
     const broken = { ...record, feedForward: { ...feedForward, expression: 'gate*vlaue' } };
-    const error = await errorOf(() => readConfig(folder, broken));
+    const error = await errorOf(() => readDesign(folder, broken));
     expect(error.code).toBe('checkpoint');
     expect(error.message).toContain(`in ${path} feedForward.expression is a formula, received "gate*vlaue"`);
     expect(error.message).toContain('Did you mean "value"?');

@@ -73,6 +73,10 @@ describe('nonsense is refused with the rule, the value and what to write instead
     ...{ evalEvery: count, evalTokens: count, sampleEvery: countFromZero, saveEvery: count, keep: count },
     ...{ target: text, inputs: text, missing: ['guess', ''], loss: ['l2', 1], labelSmoothing: share },
     ...{ initialization: ['glorot'], surrogate: text, outputs: ['0/2'], examples: [0, 2.5, 1e9], shift: [-1, 0.5, 9] },
+    ...{ optimizer: ['sdg', 1], momentum: atLeastZero, dampening: atLeastZero, nesterov: ['yes'], alpha: share },
+    ...{ kernel: [0, 1.5, none, '3'], pooling: ['mean', 1] },
+    ...{ centered: [1], beta1: share, amsgrad: ['no'], epsilon: atLeastZero },
+    ...{ gateActivation: text, forgetBias: [none, infinity, '1'] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };
 

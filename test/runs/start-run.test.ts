@@ -261,9 +261,9 @@ describe('a run that is opened', () => {
     const run = out();
     await collect(startRun(settings({ ffn: 'mlp', activation: 'x*sigmoid(1.3*x)' }), { out: run }));
     const device = await openReference();
-    const { model, tokenizer, config, record } = await openRun(run, device);
-    expect(config).toMatchObject({ hiddenSize: 8, maxPositionEmbeddings: 8, vocabSize: tokenizer.vocabularySize });
-    expect(config.feedForward.toJSON().expression).toBe('x*sigmoid(1.3*x)');
+    const { model, tokenizer, design, record } = await openRun(run, device);
+    expect(design).toMatchObject({ context: 8, vocabSize: tokenizer.vocabularySize });
+    expect(design.formula.toJSON().expression).toBe('x*sigmoid(1.3*x)');
     expect(record.settings).toMatchObject({ ffn: 'mlp', steps: 6 });
     expect(model.parameterCount).toBeGreaterThan(0);
     await device.close();

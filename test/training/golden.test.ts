@@ -1,19 +1,22 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { find } from '../../src/activations/catalogue.js';
-import { openReference } from '../../src/devices/reference/index.js';
-import { openWasm } from '../../src/devices/wasm/device.js';
+import { pad } from '../../src/data/examples.js';
+import { deviationOf, type SchemeName } from '../../src/layers/initialization-schemes.js';
 import { Mode } from '../../src/layers/mode.js';
-import { mlp } from '../../src/models/mlp.js';
+import { BagOfTokens } from '../../src/models/bag-of-tokens.js';
+import { mlp, mlpConfig } from '../../src/models/mlp.js';
+import { perceptron } from '../../src/models/perceptron.js';
 import { type Tensor, tensor } from '../../src/tensor/index.js';
 import { binaryCrossEntropy, crossEntropy, huber, meanSquaredError } from '../../src/training/losses.js';
-import { readerOf } from '../layers/support.js';
+import { initializer, readerOf, valuesOf } from '../layers/support.js';
+import { openDevices } from '../support/devices.js';
 
 const losses = { binaryCrossEntropy, crossEntropy, huber, meanSquaredError };
 
 interface LossCase {
   readonly loss: keyof typeof losses;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: Readonly<Record<string, unknown>> & { readonly classWeights?: readonly number[] };
   readonly shape: number[];
   readonly prediction: number[];
   readonly target: number[];
@@ -27,15 +30,39 @@ interface MlpCase {
   readonly x: number[];
   readonly targets: number[];
   readonly outputs: number[];
-  readonly parameters: Readonly<Record<string, { shape: number[]; data: number[]; gradient: number[] }>>;
+  readonly parameters: Parameters;
 }
 
-const golden = JSON.parse(readFileSync(new URL('../golden/losses.json', import.meta.url), 'utf8')) as {
+type Parameters = Readonly<Record<string, { shape: number[]; data: number[]; gradient: number[] }>>;
+
+interface Golden {
   readonly losses: readonly LossCase[];
   readonly mlp: readonly MlpCase[];
-};
-const [reference, wasm] = [await openReference(), await openWasm({ threads: 1 })];
-afterAll(() => wasm.close());
+  readonly bag: {
+    readonly bags: readonly number[][];
+    readonly targets: number[];
+    readonly outputs: number[];
+    readonly parameters: Parameters;
+  };
+  readonly perceptrons: readonly {
+    readonly x: number[];
+    readonly low: number;
+    readonly rate: number;
+    readonly targets: number[];
+    readonly passes: readonly { readonly weight: number[]; readonly bias: number[]; readonly outputs: number[] }[];
+  }[];
+  readonly initializations: readonly {
+    readonly scheme: SchemeName;
+    readonly behind: string;
+    readonly inputs: number;
+    readonly outputs: number;
+    readonly deviation: number;
+  }[];
+}
+
+const golden = JSON.parse(readFileSync(new URL('../golden/losses.json', import.meta.url), 'utf8')) as Golden;
+const { reference, others } = await openDevices();
+const devices = [reference, ...others].map((device) => [device.description, device] as const);
 
 /** The largest error, as a share of the largest element. */
 async function errorOf(found: Tensor | undefined, wanted: readonly number[]): Promise<number> {
@@ -44,15 +71,16 @@ async function errorOf(found: Tensor | undefined, wanted: readonly number[]): Pr
   return Math.max(...wanted.map((value, i) => Math.abs((values[i] ?? 0) - value))) / Math.max(...wanted.map(Math.abs));
 }
 
-describe.each([
-  [reference, 1e-7],
-  [wasm, 1e-5],
-] as const)('as PyTorch gives it, on $name', (device, tolerance) => {
+describe.each(devices)('as PyTorch gives it, on %s', (_, device) => {
+  const tolerance = device === reference ? 1e-7 : 1e-5;
+
   test.each(golden.losses)('$loss with $options and its gradient', async (one) => {
     const prediction = tensor(device, one.prediction, one.shape, { requiresGrad: true });
     const target =
       one.loss === 'crossEntropy' ? tensor(device, Int32Array.from(one.target)) : tensor(device, one.target, one.shape);
-    const loss = losses[one.loss](prediction, target, one.options);
+    const { classWeights, ...rest } = one.options;
+    const options = classWeights === undefined ? rest : { ...rest, classWeights: tensor(device, classWeights) };
+    const loss = losses[one.loss](prediction, target, options);
     expect(await errorOf(loss, one.value)).toBeLessThan(tolerance);
     loss.sum().backward();
     expect(await errorOf(prediction.grad, one.gradient)).toBeLessThan(tolerance);
@@ -70,4 +98,35 @@ describe.each([
       expect(await errorOf(parameter.grad, one.parameters[name]?.gradient ?? [])).toBeLessThan(tolerance);
     }
   });
+
+  test('a bag of tokens as nn.EmbeddingBag and layers behind it, and every gradient', async () => {
+    const { bags, targets, outputs, parameters } = golden.bag;
+    const shape = mlpConfig({ inputs: 6, hidden: [5], outputs: 3, activation: find('tanh', 'activation') });
+    const model = new BagOfTokens(initializer(device), { vocabSize: 11, mlp: shape });
+    await model.load(readerOf(new Map(Object.entries(parameters))));
+    const { ids, mask, count, length } = pad(bags);
+    const masked = tensor(device, mask, [count, length]);
+    const logits = model.forward(tensor(device, ids, [count, length]), masked, Mode.evaluation());
+    expect(await errorOf(logits, outputs)).toBeLessThan(tolerance);
+    crossEntropy(logits, tensor(device, Int32Array.from(targets)), { reduction: 'mean' }).backward();
+    for (const { name, tensor: parameter } of model.namedParameters()) {
+      expect(await errorOf(parameter.grad, parameters[name]?.gradient ?? [])).toBeLessThan(tolerance);
+    }
+  });
+
+  test.each(golden.perceptrons)('a perceptron of $low and 1, pass for pass', async ({ low, rate, ...one }) => {
+    const unit = perceptron(device, { inputs: 3, outputs: low === 0 ? '0/1' : '-1/1' });
+    const x = tensor(device, one.x, [one.x.length / 3, 3]);
+    for (const { weight, bias, outputs } of one.passes) {
+      unit.learn(x, tensor(device, one.targets), rate);
+      expect(await errorOf(unit.weight, weight)).toBeLessThan(tolerance);
+      expect((await unit.bias.item()) - (bias[0] ?? Number.NaN)).toBeCloseTo(0, 12);
+      expect(await valuesOf(unit.forward(x))).toEqual(outputs);
+    }
+  });
+});
+
+test.each(golden.initializations)('$scheme weights behind $behind have the deviation of torch.nn.init', (one) => {
+  const behind = find(one.behind, 'activation');
+  expect(deviationOf(one.scheme, { ...one, behind }) / one.deviation).toBeCloseTo(1, 9);
 });

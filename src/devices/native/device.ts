@@ -2,6 +2,7 @@ import { plural } from '../../base/plural.js';
 import type { RandomKey } from '../../base/random.js';
 import type { AttentionShape } from '../../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../../kernels/kernel.js';
+import type { WindowShape } from '../../kernels/windows.js';
 import { collapse } from '../collapse.js';
 import type {
   AttentionGradients,
@@ -17,13 +18,14 @@ import type {
 import { attentionBackward, attentionForward } from './attention.js';
 import { type BlasMatrix, blasMatmul } from './blas.js';
 import { ColumnLauncher } from './columns.js';
-import { gather, scatterAdd } from './index-kernels.js';
+import { gather, indicesChange, scatterAdd } from './index-kernels.js';
 import { MapLauncher } from './maps.js';
 import { matmul, prefersOwn } from './matmul.js';
 import { addressOf, NativeBuffer } from './memory.js';
 import { fillRandom } from './random.js';
 import { RowLauncher } from './rows.js';
 import { type BakeOptions, type NativeOptions, NativeRuntime } from './runtime.js';
+import { fold, unfold } from './windows.js';
 
 /** The machine's own instructions: expressions printed as C and compiled, products by the system's BLAS. */
 class NativeDevice implements Device {
@@ -65,6 +67,7 @@ class NativeDevice implements Device {
 
   write(values: ArrayLike<number>, to: View): void {
     const runtime = this.#runtime;
+    indicesChange(to);
     const address = addressOf(to);
     const Target = to.buffer.type === 'int32' ? Int32Array : Float32Array;
     // What waits needs a copy: the caller may change its values at once.
@@ -93,9 +96,14 @@ class NativeDevice implements Device {
     return this.#runtime.settled();
   }
 
+  finish(): void {
+    this.#runtime.finish();
+  }
+
   map(kernel: MapKernel, inputs: readonly View[], scalars: readonly number[], outputs: readonly View[]): void {
     const views = collapse([...inputs, ...outputs]);
     if (views[0]?.shape.includes(0) === true) return;
+    for (const output of outputs) indicesChange(output);
     this.#maps.run(kernel, views.slice(0, inputs.length), scalars, views.slice(inputs.length));
   }
 
@@ -130,6 +138,14 @@ class NativeDevice implements Device {
 
   scatterAdd(source: View, indices: View, table: View): void {
     scatterAdd(this.#runtime, source, indices, table);
+  }
+
+  unfold(shape: WindowShape, image: View, windows: View): void {
+    unfold(this.#runtime, shape, image, windows);
+  }
+
+  fold(shape: WindowShape, windows: View, image: View, accumulate: boolean): void {
+    fold(this.#runtime, shape, windows, image, accumulate);
   }
 
   random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void {

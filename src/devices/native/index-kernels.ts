@@ -1,4 +1,4 @@
-import type { View } from '../device.js';
+import type { DeviceBuffer, View } from '../device.js';
 import { requireIndices } from '../indices.js';
 import { resource } from './resource.js';
 import { ArgumentWriter, addressOf, type NativeRuntime } from './runtime.js';
@@ -12,15 +12,33 @@ const gatherSource = () => ({ name: 'sluice_gather', code: resource('gather.c') 
 const scatterAddSource = () => ({ name: 'sluice_scatter_add', code: resource('scatter-add.c') });
 const writer = /* @__PURE__ */ new ArgumentWriter();
 
+interface Checked {
+  readonly offset: number;
+  readonly count: number;
+  readonly rows: number;
+}
+
+/** What was looked at, until something is written there: to look is to wait for all that is queued. */
+const checked = /* @__PURE__ */ new WeakMap<DeviceBuffer, Checked>();
+
+/** To be told of each int32 view that is written. */
+export function indicesChange({ buffer }: View): void {
+  if (buffer.type === 'int32') checked.delete(buffer);
+}
+
 /** Looks at the indices when what is queued before has written them. */
-function checkIndices(runtime: NativeRuntime, indices: View, table: View): void {
+function checkIndices(runtime: NativeRuntime, { buffer, offset, shape }: View, table: View): void {
   const [rows = 0] = table.shape;
-  const [count = 0] = indices.shape;
-  if (count === 0) return;
+  const [count = 0] = shape;
+  const known = checked.get(buffer);
+  if (count === 0 || (known?.offset === offset && known.count === count && known.rows <= rows)) return;
+  const address = addressOf({ buffer, offset, shape, strides: [1] });
+  const isNow = runtime.isIdle;
   runtime.inTurn(() => {
     const values = new Int32Array(count);
-    runtime.library.copyOut(values, addressOf(indices), 4 * count);
+    runtime.library.copyOut(values, address, 4 * count);
     requireIndices(values, rows);
+    if (isNow) checked.set(buffer, { offset, count, rows });
   });
 }
 

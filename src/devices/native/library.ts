@@ -17,7 +17,18 @@ export interface RuntimeLibrary {
   poolOpen(threads: number): number;
   poolThreads(pool: number): number;
   poolClose(pool: number): void;
-  launch(pool: number, kernel: number, args: Float64Array, count: number, grain: number, scratchBytes: number): number;
+  /** Queues work items; `words` are copied. */
+  launch(
+    pool: number,
+    kernel: number,
+    words: Float64Array,
+    length: number,
+    count: number,
+    grain: number,
+    scratchBytes: number,
+  ): number;
+  /** Waits for all that is queued. */
+  finish(pool: number): void;
 }
 
 /** C's side of it: the result's type, then the parameters'. */
@@ -37,7 +48,8 @@ const signatures = {
   poolOpen: ['double', 'int'],
   poolThreads: ['int', 'double'],
   poolClose: ['void', 'double'],
-  launch: ['int', 'double', 'double', 'const double *', 'double', 'double', 'double'],
+  launch: ['int', 'double', 'double', 'const double *', 'int', 'double', 'double', 'double'],
+  finish: ['void', 'double'],
 } as const satisfies Readonly<Record<keyof RuntimeLibrary, readonly [string, ...string[]]>>;
 
 /** Handles that must outlive everything: unloading code that threads are in ends the process. */

@@ -15,6 +15,7 @@ export interface MatmulPlan {
 
 export const groupColumns = 256;
 export const groupRows = 84;
+export const groupDepth = 64;
 /** The most rows that a tile has, and twice the lanes of the widest vector, on any processor. */
 export const mostTileRows = 14;
 export const mostPanel = 32;
@@ -35,7 +36,7 @@ export function planMatmul(product: BlasProduct, threads: number): MatmulPlan {
   const bytes = 4 * k * n;
   const workers = Math.ceil(threads / Math.max(1, batch));
   const isDirectA = readsDirectly(product);
-  const isDirectB = b.columnStride === 1 && bytes <= smallBytes;
+  const isDirectB = b.columnStride === 1 && bytes <= smallBytes && n % mostPanel === 0;
   const fewTiles = m <= 4 * workers * mostTileRows;
   const balances = fewTiles && balance(n, mostPanel, workers) > balance(m, mostTileRows, workers);
   if (balances || (m <= fewestBlockRows && bytes > smallBytes) || (m <= fewRows && n >= 2 * m && bytes >= largeBytes)) {

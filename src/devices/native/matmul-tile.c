@@ -21,56 +21,66 @@ struct NAME(tile) {
       floats_store(c, t->add ? floats_load(c) + sums[r][v] : sums[r][v]);                                                      \
     }                                                                                                            \
   }
+#define TILES(rows) TILE(rows, 1) TILE(rows, 2)
 #if TILE_ROWS == 14
-TILE(14, 2) TILE(14, 1)
+TILES(14)
 #elif TILE_ROWS == 12
-TILE(12, 2) TILE(12, 1)
+TILES(12)
 #else
-TILE(6, 2) TILE(6, 1)
+TILES(6)
 #endif
 #if TILE_ROWS > 8
-TILE(8, 2)
+TILES(8)
 #endif
-TILE(4, 2) TILE(4, 1) TILE(1, 2) TILE(1, 1)
+TILES(4) TILES(1)
 
 typedef void NAME(tile_function)(const struct NAME(tile) *);
+#define HEIGHT(rows) {rows, {NAME(tile_##rows##_1), NAME(tile_##rows##_2)}}
+/* Tiles of one and of two vectors, the highest first. */
 static const struct {
   int rows;
-  NAME(tile_function) *tile;
-} NAME(heights)[2][4] = {
+  NAME(tile_function) *tiles[2];
+} NAME(heights)[] = {
 #if TILE_ROWS == 14
-  {{14, NAME(tile_14_1)}, {4, NAME(tile_4_1)}, {1, NAME(tile_1_1)}},
-  {{14, NAME(tile_14_2)}, {8, NAME(tile_8_2)}, {4, NAME(tile_4_2)}, {1, NAME(tile_1_2)}},
+  HEIGHT(14), HEIGHT(8),
 #elif TILE_ROWS == 12
-  {{12, NAME(tile_12_1)}, {4, NAME(tile_4_1)}, {1, NAME(tile_1_1)}},
-  {{12, NAME(tile_12_2)}, {8, NAME(tile_8_2)}, {4, NAME(tile_4_2)}, {1, NAME(tile_1_2)}},
+  HEIGHT(12), HEIGHT(8),
 #else
-  {{6, NAME(tile_6_1)}, {4, NAME(tile_4_1)}, {1, NAME(tile_1_1)}},
-  {{6, NAME(tile_6_2)}, {4, NAME(tile_4_2)}, {1, NAME(tile_1_2)}},
+  HEIGHT(6),
 #endif
+  HEIGHT(4), HEIGHT(1),
 };
 
-/* One panel of C: tiles of the greatest height that fits, one below the other. Columns past `width` go nowhere. */
-static void NAME(panel)(struct NAME(tile) t, int64_t a_panel, int64_t rows, int64_t width) {
-  const int vectors = width > LANES ? 2 : 1;
-  const float *a = t.a;
+/* A tile of which only the first columns are wanted. */
+static void NAME(edge)(NAME(tile_function) *tile, const struct NAME(tile) *t, int rows, int64_t columns) {
+  _Alignas(64) float edge[TILE_ROWS * PANEL];
+  struct NAME(tile) e = *t;
+  e.c = edge, e.c_row = PANEL, e.add = 0;
+  tile(&e);
+  for (int r = 0; r < rows; r++)
+    for (int64_t j = 0; j < columns; j++) {
+      float *c = t->c + r * t->c_row + j;
+      *c = t->add ? *c + edge[r * PANEL + j] : edge[r * PANEL + j];
+    }
+}
+
+/* Strips of C, one below the other, of the greatest height that fits: each from left to right, as memory has it. */
+static void NAME(strips)(struct NAME(tile) t, int64_t a_panel, int64_t b_panel, int64_t rows, int64_t columns) {
+  const float *a = t.a, *b = t.b;
+  float *c = t.c;
   for (int64_t row = 0, kind = 0; row < rows;) {
-    const int height = NAME(heights)[vectors - 1][kind].rows;
+    const int height = NAME(heights)[kind].rows;
     if (row + height > rows) { kind++; continue; }
     t.a = a + row / TILE_ROWS * a_panel + row % TILE_ROWS * t.line; /* a panel that is not full has tiles below tiles */
-    if (width == vectors * LANES) NAME(heights)[vectors - 1][kind].tile(&t);
-    else {
-      _Alignas(64) float edge[TILE_ROWS * PANEL];
-      struct NAME(tile) e = t;
-      e.c = edge, e.c_row = PANEL, e.add = 0;
-      NAME(heights)[vectors - 1][kind].tile(&e);
-      for (int r = 0; r < height; r++)
-        for (int64_t j = 0; j < width; j++) {
-          float *c = t.c + r * t.c_row + j;
-          *c = t.add ? *c + edge[r * PANEL + j] : edge[r * PANEL + j];
-        }
+    for (int64_t column = 0; column < columns; column += PANEL) {
+      const int64_t width = least(PANEL, columns - column);
+      const int vectors = width > LANES ? 2 : 1;
+      NAME(tile_function) *const tile = NAME(heights)[kind].tiles[vectors - 1];
+      t.b = b + column / PANEL * b_panel;
+      t.c = c + row * t.c_row + column;
+      if (width == vectors * LANES) tile(&t);
+      else NAME(edge)(tile, &t, height, width);
     }
-    t.c += height * t.c_row;
     row += height;
   }
 }
@@ -98,31 +108,34 @@ static int64_t NAME(place_a)(const struct matmul *w, const struct NAME(part) *p,
   return TILE_ROWS * t->depth;
 }
 
-/* A panel of B as the tiles read it: OWN packs a group of them when its first is asked for. */
-static void NAME(place_b)(const struct matmul *w, const struct NAME(part) *p, int64_t k, int64_t column, float *packed,
-                          struct NAME(tile) *t) {
+/* Columns of B as the tiles read them; returns the step from one panel to the next. */
+static int64_t NAME(place_b)(const struct matmul *w, const struct NAME(part) *p, int64_t k, int64_t column,
+                             int64_t columns, float *packed, struct NAME(tile) *t) {
   const float *b = w->b + p->batch * w->b_batch + k * w->b_row + column * w->b_column;
-  const int64_t place = (column - p->from) % GROUP_COLUMNS, columns = least(GROUP_COLUMNS - place, p->to - column);
-  t->b_step = PANEL;
-  if (w->read_b == SHARED) t->b = w->packed_b + (p->batch * round_up(w->n, PANEL) + column) * w->k + k * PANEL;
-  else if (w->read_b == OWN) {
-    if (place == 0) pack_panels(b, w->b_column, w->b_row, columns, PANEL, t->depth, packed, t->depth);
-    t->b = packed + place * t->depth;
-  } else if (columns >= PANEL) t->b = b, t->b_step = w->b_row;
-  else { /* a tile reads whole vectors, which would reach past the end */
-    pack_lines(b, w->b_column, w->b_row, columns, PANEL, t->depth, packed);
-    t->b = packed;
+  if (w->read_b == DIRECT) {
+    t->b = b, t->b_step = w->b_row;
+    return PANEL;
   }
+  t->b_step = PANEL;
+  if (w->read_b == SHARED) {
+    t->b = w->packed_b + (p->batch * round_up(w->n, PANEL) + column) * w->k + k * PANEL;
+    return PANEL * w->k;
+  }
+  pack_panels(b, w->b_column, w->b_row, columns, PANEL, t->depth, packed, t->depth);
+  t->b = packed;
+  return PANEL * t->depth;
 }
 
-/* The part's sums over k to k + depth. */
+/* The part's sums over k to k + depth, by groups of columns whose B stays in the second-level cache. */
 static void NAME(block)(const struct matmul *w, const struct NAME(part) *p, int64_t k, int64_t depth, float *scratch) {
   struct NAME(tile) t = {.c_row = w->c_row, .depth = depth, .add = w->accumulate || k > 0};
   const int64_t a_panel = NAME(place_a)(w, p, k, scratch + GROUP_COLUMNS * w->depth, &t);
-  for (int64_t column = p->from; column < p->to; column += PANEL) {
-    NAME(place_b)(w, p, k, column, scratch, &t);
+  const int64_t most = w->read_b == OWN ? GROUP_COLUMNS : round_up(GROUP_NUMBERS / (depth + 1), PANEL);
+  for (int64_t column = p->from; column < p->to; column += most) {
+    const int64_t columns = least(most, p->to - column);
+    const int64_t b_panel = NAME(place_b)(w, p, k, column, columns, scratch, &t);
     t.c = w->c + p->batch * w->c_batch + p->first * w->c_row + column;
-    NAME(panel)(t, a_panel, p->last - p->first, least(PANEL, p->to - column));
+    NAME(strips)(t, a_panel, b_panel, p->last - p->first, columns);
   }
 }
 

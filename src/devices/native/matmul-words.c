@@ -3,7 +3,8 @@
 #define SLUICE_MATMUL
 #define PANEL (2 * LANES)    /* columns of a tile */
 enum { AHEAD = 16 }; /* steps of k */
-enum { GROUP_COLUMNS = 256, GROUP_ROWS = 84 }; /* packed together: whole panels, however wide the processor's are */
+enum { GROUP_COLUMNS = 256, GROUP_ROWS = 84, GROUP_DEPTH = 64 }; /* packed together: whole panels, however wide the processor's are */
+enum { GROUP_NUMBERS = 65536 }; /* of B, read again and again */
 
 /* How an operand is read: where it lies, packed beforehand, or packed by each work item for itself. */
 enum { DIRECT, SHARED, OWN };

@@ -3,6 +3,7 @@ import { processorFeatures } from './flags.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import {
   groupColumns,
+  groupDepth,
   groupRows,
   type MatmulPlan,
   mostPanel,
@@ -76,14 +77,15 @@ function multiplyTiles(launcher: Launcher, product: BlasProduct): void {
   const { depth, readA, readB, rowBlocks, columnBlocks } = plan;
   const items = batch * rowBlocks * columnBlocks;
   const rows = Math.ceil(m / rowBlocks) + 2 * mostTileRows;
-  const scratch = 4 * depth * (groupColumns + mostPanel + (readA === reading.own ? rows : 0));
+  const scratch = 4 * depth * (groupColumns + (readA === reading.own ? rows : 0));
   const aNumbers = readA === reading.shared ? batch * roundUp(m, mostTileRows * 12) * k : 0;
   const bNumbers = readB === reading.shared ? batch * roundUp(n, mostPanel) * k : 0;
   const a = aNumbers + bNumbers > 0 ? launcher.workspace(4 * (aNumbers + bNumbers) + 64) : 0;
   const words = wordsOf(product, plan, { a, b: a + 4 * aNumbers });
   if (a !== 0) {
     const groups = aNumbers > 0 ? Math.ceil(m / groupRows) : Math.ceil(n / groupColumns);
-    launcher.launch(launcher.kernel('matmul pack', packSource), words, batch * groups, 1);
+    const parts = Math.ceil(k / groupDepth);
+    launcher.launch(launcher.kernel('matmul pack', packSource), words, batch * groups * parts, 1);
   }
   const grain = Math.ceil((grainFlops * items) / (2 * batch * m * n * Math.max(1, k)));
   launcher.launch(launcher.kernel('matmul tile', tileSource), words, items, grain, scratch);

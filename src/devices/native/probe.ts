@@ -45,7 +45,7 @@ function multiply(sgemm: number, m: number, n: number, k: number): number {
   };
   const { words = new Float64Array(), items = 0 } = blasWords(sgemm, product, 1) ?? {};
   const began = performance.now();
-  library.launch(pool, multiplyKernel, words, items, 1, 0);
+  library.launch(pool, multiplyKernel, words, words.length, items, 1, 0);
   const seconds = (performance.now() - began) / 1000;
   const result = new Float32Array(m * n);
   library.copyOut(result, c, result.byteLength);

@@ -128,30 +128,46 @@ void sluice_copy_view(void *to, double from, const double *shape, const double *
   copy_axes(to, pointer(from), shape, strides, rank);
 }
 
-/* ---- Threads. ---- */
-
-/* `state` packs all that must change at once: the job's number, whether it may be joined, and how many workers are in it. */
-#define JOB ((uint64_t)1 << 32)
-#define OPEN ((uint64_t)1 << 31)
-#define INSIDE (OPEN - 1)
-#define jobOf(state) ((state) >> 32)
+/* ---- Threads: launches wait in a queue, so that the host computes the next ones while these run. ---- */
 
 /* Long enough to meet the next launch of a busy host, short enough to leave the core to others. */
 enum { SPIN_NANOSECONDS = 60000, PAUSES_PER_LOOK = 64 };
+enum { JOBS = 512, MOST_WORDS = 256 };
+
+struct job {
+  kernel_function kernel;
+  int64_t count, grain;
+  _Atomic uint32_t chunks;
+  _Alignas(128) _Atomic uint32_t done;
+  double args[MOST_WORDS];
+};
+
+/*
+ * Jobs run one after the other, each by all threads that are free: half of them take chunks from its front, the others
+ * from its back, so that on two cores each finds in its cache what it wrote before. `ticket` packs what must change at
+ * once: the number of the job that runs (mod 2^32), and how many chunks were taken at its front and its back. Who ends
+ * a job's last chunk turns to the next job.
+ */
+#define JOB ((uint64_t)1 << 32)
+#define BACK ((uint64_t)1 << 16)
+#define FRONT ((uint64_t)1)
+enum { MOST_CHUNKS = 0xffff };
+#define job_of(ticket) ((uint32_t)((ticket) >> 32))
+#define back_of(ticket) ((uint32_t)(ticket) >> 16)
+#define front_of(ticket) ((uint32_t)(ticket) & 0xffff)
+#define taken_of(ticket) (back_of(ticket) + front_of(ticket))
 
 struct pool {
-  _Alignas(128) _Atomic uint64_t state;
-  _Alignas(128) _Atomic int64_t next;
-  _Alignas(128) kernel_function kernel;
-  const double *args;
-  int64_t count, grain;
-  char *scratch;
-  size_t stride;
+  _Alignas(128) _Atomic uint64_t ticket;
+  _Alignas(128) _Atomic uint32_t queued; /* jobs, by the host alone */
   _Atomic int sleepers;
   _Atomic bool stopping;
-  _Atomic bool waiting; /* the caller sleeps until the last worker has left */
   pthread_mutex_t mutex;
-  pthread_cond_t work, done;
+  pthread_cond_t news;
+  char *scratch;
+  size_t stride;
+  struct pool *next;
+  struct job jobs[JOBS];
   int threads;
   struct worker {
     struct pool *pool;
@@ -166,78 +182,115 @@ static int64_t now(void) {
   return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static void run_chunks(struct pool *pool, int thread) {
-  const int64_t count = pool->count, grain = pool->grain;
-  char *scratch = pool->scratch == NULL ? NULL : pool->scratch + (size_t)thread * pool->stride;
-  for (;;) {
-    int64_t begin = atomic_fetch_add(&pool->next, grain);
-    if (begin >= count) return;
-    int64_t end = count - begin < grain ? count : begin + grain;
-    pool->kernel(pool->args, begin, end, scratch);
-  }
+static bool is_done(struct pool *pool) { return job_of(atomic_load(&pool->ticket)) == atomic_load(&pool->queued); }
+
+static bool leaves_chunk(struct pool *pool, uint64_t ticket) {
+  return job_of(ticket) != atomic_load(&pool->queued) &&
+         taken_of(ticket) < atomic_load(&pool->jobs[job_of(ticket) % JOBS].chunks);
 }
 
-/* Enters the open job unless it is the one done last; a closed job can no longer be entered, so that nobody waits for a sleeper. */
-static bool join_job(struct pool *pool, uint64_t *last) {
-  uint64_t state = atomic_load(&pool->state);
-  while ((state & OPEN) != 0 && jobOf(state) != *last) {
-    if (!atomic_compare_exchange_weak(&pool->state, &state, state + 1)) continue;
-    *last = jobOf(state);
-    return true;
-  }
-  return false;
-}
+static bool has_chunk(struct pool *pool) { return leaves_chunk(pool, atomic_load(&pool->ticket)); }
 
-static void leave_job(struct pool *pool) {
-  uint64_t state = atomic_fetch_sub(&pool->state, 1) - 1;
-  if ((state & (OPEN | INSIDE)) != 0 || !atomic_load(&pool->waiting)) return;
+static void wake(struct pool *pool) {
+  if (atomic_load(&pool->sleepers) == 0) return;
   pthread_mutex_lock(&pool->mutex);
-  pthread_cond_signal(&pool->done);
+  pthread_cond_broadcast(&pool->news);
   pthread_mutex_unlock(&pool->mutex);
 }
 
-static bool spin_for_job(struct pool *pool, uint64_t *last) {
-  int64_t until = now() + SPIN_NANOSECONDS;
+/* Runs a chunk of the job at hand, if it has one left; gives whether it did. */
+static bool run_chunk(struct pool *pool, int thread) {
+  const bool at_back = thread % 2 != 0;
+  uint64_t ticket = atomic_load(&pool->ticket);
+  do {
+    if (!leaves_chunk(pool, ticket)) return false;
+  } while (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket + (at_back ? BACK : FRONT)));
+  struct job *job = &pool->jobs[job_of(ticket) % JOBS];
+  const uint32_t chunks = atomic_load(&job->chunks);
+  const int64_t chunk = at_back ? chunks - 1 - back_of(ticket) : front_of(ticket), begin = chunk * job->grain;
+  char *scratch = pool->scratch == NULL ? NULL : pool->scratch + (size_t)thread * pool->stride;
+  job->kernel(job->args, begin, least(begin + job->grain, job->count), scratch);
+  if (atomic_fetch_add(&job->done, 1) + 1 == chunks) {
+    atomic_store(&pool->ticket, (uint64_t)(job_of(ticket) + 1) * JOB);
+    wake(pool);
+  }
+  return true;
+}
+
+typedef bool condition(struct pool *pool);
+
+static bool has_room(struct pool *pool) {
+  return atomic_load(&pool->queued) - job_of(atomic_load(&pool->ticket)) < JOBS;
+}
+static bool is_done_or_has_chunk(struct pool *pool) { return is_done(pool) || has_chunk(pool); }
+static bool has_room_or_chunk(struct pool *pool) { return has_room(pool) || has_chunk(pool); }
+static bool stops_or_has_chunk(struct pool *pool) { return atomic_load(&pool->stopping) || has_chunk(pool); }
+
+/* Looks out for a while, then sleeps. */
+static void wait_until(struct pool *pool, condition *holds) {
+  const int64_t until = now() + SPIN_NANOSECONDS;
   do {
     for (int i = 0; i < PAUSES_PER_LOOK; i++) {
-      if (join_job(pool, last)) return true;
+      if (holds(pool)) return;
       relax();
     }
-  } while (now() < until && !atomic_load(&pool->stopping));
-  return false;
-}
-
-static bool sleep_for_job(struct pool *pool, uint64_t *last) {
-  bool joined = false;
+  } while (now() < until);
   pthread_mutex_lock(&pool->mutex);
   atomic_fetch_add(&pool->sleepers, 1);
-  while (!atomic_load(&pool->stopping) && !(joined = join_job(pool, last)))
-    pthread_cond_wait(&pool->work, &pool->mutex);
+  while (!holds(pool)) pthread_cond_wait(&pool->news, &pool->mutex);
   atomic_fetch_sub(&pool->sleepers, 1);
   pthread_mutex_unlock(&pool->mutex);
-  return joined;
 }
 
 static void *work(void *argument) {
   struct worker *self = argument;
-  struct pool *pool = self->pool;
-  uint64_t last = 0;
-  while (spin_for_job(pool, &last) || sleep_for_job(pool, &last)) {
-    run_chunks(pool, self->thread);
-    leave_job(pool);
-  }
+  while (!atomic_load(&self->pool->stopping))
+    if (!run_chunk(self->pool, self->thread)) wait_until(self->pool, stops_or_has_chunk);
   return NULL;
 }
 
+/* The host takes part until it holds. */
+static void help_until(struct pool *pool, condition *holds, condition *holds_or_has_chunk) {
+  while (!holds(pool))
+    if (!run_chunk(pool, 0)) wait_until(pool, holds_or_has_chunk);
+}
+
+static void finish(struct pool *pool) { help_until(pool, is_done, is_done_or_has_chunk); }
+
+/* Returns when all jobs are done. */
+void sluice_finish(double handle) { finish(pointer(handle)); }
+
+/* Pools that are open: at exit their threads must have left libraries, which clean up after themselves then. */
+static struct pool *open_pools;
+static pthread_mutex_t open_pools_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* Workers end what they are at; what is queued is left. */
+static void stop(struct pool *pool) {
+  pthread_mutex_lock(&pool->mutex);
+  atomic_store(&pool->stopping, true);
+  pthread_cond_broadcast(&pool->news);
+  pthread_mutex_unlock(&pool->mutex);
+  for (int i = 0; i < pool->threads - 1; i++) pthread_join(pool->workers[i].id, NULL);
+}
+
+static void stop_all(void) {
+  pthread_mutex_lock(&open_pools_mutex);
+  for (struct pool *pool = open_pools; pool != NULL; pool = pool->next) stop(pool);
+  open_pools = NULL;
+  pthread_mutex_unlock(&open_pools_mutex);
+}
+
+static void stop_all_at_exit(void) { atexit(stop_all); }
+
 /* Fewer threads than asked for where the system gives no more; 0 if there is no memory. */
 double sluice_pool_open(int threads) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct pool *pool;
   size_t size = sizeof(struct pool) + (size_t)(threads - 1) * sizeof(struct worker);
   if (posix_memalign((void **)&pool, 128, size) != 0) return 0;
   memset(pool, 0, size);
   pthread_mutex_init(&pool->mutex, NULL);
-  pthread_cond_init(&pool->work, NULL);
-  pthread_cond_init(&pool->done, NULL);
+  pthread_cond_init(&pool->news, NULL);
   sigset_t all, before; /* signals are the host's: none may interrupt a worker */
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -248,6 +301,11 @@ double sluice_pool_open(int threads) {
     pool->threads++;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_once(&once, stop_all_at_exit);
+  pthread_mutex_lock(&open_pools_mutex);
+  pool->next = open_pools;
+  open_pools = pool;
+  pthread_mutex_unlock(&open_pools_mutex);
   return address(pool);
 }
 
@@ -255,31 +313,21 @@ int sluice_pool_threads(double handle) { return ((struct pool *)pointer(handle))
 
 void sluice_pool_close(double handle) {
   struct pool *pool = pointer(handle);
-  pthread_mutex_lock(&pool->mutex);
-  atomic_store(&pool->stopping, true);
-  pthread_cond_broadcast(&pool->work);
-  pthread_mutex_unlock(&pool->mutex);
-  for (int i = 0; i < pool->threads - 1; i++) pthread_join(pool->workers[i].id, NULL);
+  pthread_mutex_lock(&open_pools_mutex);
+  for (struct pool **at = &open_pools; *at != NULL; at = &(*at)->next)
+    if (*at == pool) {
+      *at = pool->next;
+      break;
+    }
+  pthread_mutex_unlock(&open_pools_mutex);
+  stop(pool);
   free(pool->scratch);
   free(pool);
 }
 
-static void wait_for_workers(struct pool *pool) {
-  int64_t until = 0;
-  while ((atomic_load(&pool->state) & INSIDE) != 0) {
-    for (int i = 0; i < PAUSES_PER_LOOK; i++) relax();
-    if (until == 0) until = now() + SPIN_NANOSECONDS;
-    if (now() < until) continue;
-    pthread_mutex_lock(&pool->mutex);
-    atomic_store(&pool->waiting, true);
-    while ((atomic_load(&pool->state) & INSIDE) != 0) pthread_cond_wait(&pool->done, &pool->mutex);
-    atomic_store(&pool->waiting, false);
-    pthread_mutex_unlock(&pool->mutex);
-  }
-}
-
 static bool ensure_scratch(struct pool *pool, size_t bytes) {
   if (bytes <= pool->stride) return true;
+  finish(pool);
   size_t stride = (bytes + 127) / 128 * 128;
   char *scratch;
   if (posix_memalign((void **)&scratch, 128, stride * (size_t)pool->threads) != 0) return false;
@@ -289,28 +337,29 @@ static bool ensure_scratch(struct pool *pool, size_t bytes) {
   return true;
 }
 
-/* Runs items 0 to count, handed out in chunks of grain, and returns when all are done; 0 without memory for the scratch. */
-int sluice_launch(double handle, double kernel, const double *args, double count, double grain, double scratch_bytes) {
+/*
+ * Queues items 0 to count, handed out in chunks of grain, behind all that was queued before; 0 without memory for the
+ * scratch. A lone thread runs them at once.
+ */
+int sluice_launch(double handle, double kernel, const double *args, int words, double count, double grain,
+                  double scratch_bytes) {
   struct pool *pool = pointer(handle);
   if (!ensure_scratch(pool, (size_t)scratch_bytes)) return 0;
   kernel_function function = (kernel_function)(intptr_t)kernel;
-  if (pool->threads == 1 || count <= grain) {
+  if (pool->threads == 1) {
     function(args, 0, (int64_t)count, pool->scratch);
     return 1;
   }
-  pool->kernel = function;
-  pool->args = args;
-  pool->count = (int64_t)count;
-  pool->grain = (int64_t)grain;
-  atomic_store(&pool->next, 0);
-  atomic_store(&pool->state, ((jobOf(atomic_load(&pool->state)) + 1) * JOB) | OPEN);
-  if (atomic_load(&pool->sleepers) > 0) {
-    pthread_mutex_lock(&pool->mutex);
-    pthread_cond_broadcast(&pool->work);
-    pthread_mutex_unlock(&pool->mutex);
-  }
-  run_chunks(pool, 0);
-  atomic_fetch_and(&pool->state, ~OPEN);
-  wait_for_workers(pool);
+  help_until(pool, has_room, has_room_or_chunk);
+  const uint32_t number = atomic_load(&pool->queued);
+  struct job *job = &pool->jobs[number % JOBS];
+  job->kernel = function;
+  job->count = (int64_t)count;
+  job->grain = (int64_t)grain * ((int64_t)count / (int64_t)grain / MOST_CHUNKS + 1);
+  memcpy(job->args, args, sizeof(double) * (size_t)words);
+  atomic_store(&job->done, 0);
+  atomic_store(&job->chunks, (uint32_t)((job->count + job->grain - 1) / job->grain));
+  atomic_store(&pool->queued, number + 1);
+  wake(pool);
   return 1;
 }

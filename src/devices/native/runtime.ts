@@ -42,7 +42,7 @@ export interface Launcher {
   /** The kernel of this key, whose text is asked for the first time and compiled when first needed. */
   kernel(key: string, source: () => KernelSource): NativeKernel;
   /**
-   * Runs work items 0 to `count` of a kernel, handed out to all threads in chunks of `grain`, in the order of the
+   * Queues work items 0 to `count` of a kernel, handed out to all threads in chunks of `grain`, in the order of the
    * calls. The words are used only during the call; `scratchBytes` belong to each thread.
    */
   launch(kernel: NativeKernel, words: Float64Array, count: number, grain: number, scratchBytes?: number): void;
@@ -143,7 +143,7 @@ export class NativeRuntime implements Launcher {
   }
 
   #launch({ entry }: LoadedKernel, words: Float64Array, count: number, grain: number, scratchBytes: number): void {
-    if (this.library.launch(this.#pool, entry, words, count, grain, scratchBytes) !== 0) return;
+    if (this.library.launch(this.#pool, entry, words, words.length, count, grain, scratchBytes) !== 0) return;
     throw new SluiceError('memory', {
       rule: 'each thread of the native device has its scratch memory',
       received: `${scratchBytes} bytes for each of ${this.threads}`,
@@ -151,12 +151,16 @@ export class NativeRuntime implements Launcher {
     });
   }
 
-  /** Does something of the host's in its turn: now, or after what waits for a compiler. */
+  /** Does something of the host's in its turn: now, when all work before is done, or after what waits for a compiler. */
   inTurn(run: () => void): void {
     this.requireOpen();
     this.#queue.requireWorking();
-    if (this.#queue.isEmpty) run();
-    else this.#queue.push({ isReady: true, run });
+    const finishAndRun = (): void => {
+      this.finish();
+      run();
+    };
+    if (this.#queue.isEmpty) finishAndRun();
+    else this.#queue.push({ isReady: true, run: finishAndRun });
   }
 
   /** The same with a result; where it throws, nothing after it is the worse for it. */
@@ -165,6 +169,7 @@ export class NativeRuntime implements Launcher {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         try {
+          this.finish();
           resolve(run());
         } catch (error) {
           reject(error);
@@ -174,14 +179,20 @@ export class NativeRuntime implements Launcher {
     });
   }
 
-  /** Whether nothing waits: what is done in its turn is done at once. */
+  /** Whether nothing waits for a compiler: what is done in its turn is done at once. */
   get isIdle(): boolean {
     return this.#queue.isEmpty;
   }
 
+  /** Waits for all that threads are at; what waits for a compiler goes on waiting. */
+  finish(): void {
+    this.library.finish(this.#pool);
+  }
+
   /** Resolves when all that was asked for is done. */
-  settled(): Promise<void> {
-    return this.#queue.settled();
+  async settled(): Promise<void> {
+    await this.#queue.settled();
+    this.finish();
   }
 
   /** Resolves when all kernels that were asked for are made; how many they are. */

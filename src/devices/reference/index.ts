@@ -15,6 +15,7 @@ import { map } from './map.js';
 import { matmul } from './matmul.js';
 import { column, row } from './row.js';
 import { positions } from './walk.js';
+import { fold, unfold } from './windows.js';
 
 function write(values: ArrayLike<number>, to: View): void {
   const target = valuesOf(to);
@@ -52,6 +53,8 @@ class ReferenceDevice implements Device {
   readonly attentionGradient = this.#whileOpen(attentionGradient);
   readonly gather = this.#whileOpen(gather);
   readonly scatterAdd = this.#whileOpen(scatterAdd);
+  readonly unfold = this.#whileOpen(unfold);
+  readonly fold = this.#whileOpen(fold);
   readonly write = this.#whileOpen(write);
   readonly random = this.#whileOpen(random);
   readonly allocate = this.#whileOpen(

@@ -2,6 +2,7 @@ import { plural } from '../../base/plural.js';
 import { type RandomKey, randomNormal, randomUniform } from '../../base/random.js';
 import type { AttentionShape } from '../../kernels/attention.js';
 import type { ColumnKernel, MapKernel, RowKernel } from '../../kernels/kernel.js';
+import type { WindowShape } from '../../kernels/windows.js';
 import { collapse } from '../collapse.js';
 import type {
   AttentionGradients,
@@ -28,6 +29,7 @@ import { addressOf, WasmBuffer } from './memory.js';
 import { fillUniform, uniformsPerItem } from './random.js';
 import { RowLauncher } from './row.js';
 import { WasmRuntime, type WasmRuntimeOptions } from './runtime.js';
+import { fold, unfold } from './windows.js';
 
 /** The device that needs nothing but the engine: SIMD modules made at run time over one (shared) memory. */
 class WasmDevice implements Device {
@@ -145,6 +147,14 @@ class WasmDevice implements Device {
 
   scatterAdd(source: View, indices: View, table: View): void {
     scatterAdd(this.#runtime, source, indices, table);
+  }
+
+  unfold(shape: WindowShape, image: View, windows: View): void {
+    unfold(this.#runtime, shape, image, windows);
+  }
+
+  fold(shape: WindowShape, windows: View, image: View, accumulate: boolean): void {
+    fold(this.#runtime, shape, windows, image, accumulate);
   }
 
   random(distribution: 'uniform' | 'normal', key: RandomKey, output: View): void {

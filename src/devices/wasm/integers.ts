@@ -10,7 +10,7 @@ export function integers(f: FunctionBuilder): Integers {
   return new Integers(f);
 }
 
-class Integers {
+export class Integers {
   readonly #f: FunctionBuilder;
 
   constructor(f: FunctionBuilder) {

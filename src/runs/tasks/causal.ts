@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { plural } from '../../base/plural.js';
+import type { Formula } from '../../activations/kinds.js';
+import { SluiceError } from '../../base/errors.js';
 import { count, counted } from '../../base/units.js';
 import { requireTargets, requireWindow } from '../../data/batches.js';
 import { loadTokenizer, saveTokenizer } from '../../data/load-tokenizer.js';
@@ -7,16 +8,14 @@ import { type Tokenizer, tokenByteLengths } from '../../data/tokenizer.js';
 import { parseTokenizerSpec } from '../../data/tokenizer-spec.js';
 import type { Device } from '../../devices/device.js';
 import { writeFileAtomically } from '../../formats/durable.js';
-import { encodeConfig, encodeGenerationConfig } from '../../formats/hugging-face.js';
-import { Initializer } from '../../layers/initialization.js';
-import { Llama, type LlamaConfig } from '../../models/llama.js';
+import { encodeGenerationConfig } from '../../formats/hugging-face.js';
 import { type Evaluation, evaluate } from '../../training/evaluate.js';
 import { Trainer } from '../../training/trainer.js';
 import { type Baselines, measureBaselines } from '../baselines.js';
 import { saveWeights } from '../checkpointing.js';
 import { generate } from '../generate.js';
-import { configOf } from '../model.js';
-import { openRun, readConfig } from '../open-run.js';
+import { type OpenRun, openRun, readDesign } from '../open-run.js';
+import { completeOptimizer, isUsedBy, optimizerSettings, ruleOf } from '../optimizer-settings.js';
 import { checkMemory, type Plan, plan } from '../plan.js';
 import {
   closeText,
@@ -30,10 +29,10 @@ import {
   type TokenFiles,
   tokenize,
 } from '../prepare.js';
-import { completeCausal } from '../presets.js';
+import { stated } from '../presets.js';
 import { during } from '../progress.js';
 import { runFiles } from '../run-folder.js';
-import { type SettingName, type Settings, settingNames } from '../settings.js';
+import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
 import type {
   Draft,
   Facts,
@@ -47,47 +46,61 @@ import type {
   Task,
   TaskRun,
 } from '../task.js';
+import type { CausalDesign } from './causal-model-type.js';
+import { causalModelNamed } from './causal-models.js';
+import { openCausalSubject } from './causal-subject.js';
 
-/** Settings of tasks that learn from examples. */
-const foreign: readonly SettingName[] = [
-  'target',
-  'inputs',
-  'missing',
-  'loss',
-  'labelSmoothing',
-  'initialization',
-  'outputs',
-  'examples',
-  'shift',
-  'surrogate',
+/** The settings that every model of text has a use for. */
+const everyText: readonly SettingName[] = [
+  ...(['data', 'task', 'model', 'tokenizer', 'dim', 'layers', 'dropout', 'context', 'batch', 'accumulate'] as const),
+  ...(['steps', 'epochs', 'time', 'lr', 'minLr', 'warmup', 'schedule'] as const),
+  ...(['evalEvery', 'evalTokens', 'sampleEvery', 'saveEvery', 'keep', 'validation', 'seed'] as const),
+  ...(['device', 'threads', 'deterministic'] as const),
 ];
 
 /** To predict the next token of a text. */
 export const causal: Task = {
   name: 'causal',
   description: 'predict the next token of a text',
-  settings: () => settingNames.filter((name) => !foreign.includes(name)),
+  settings: ({ model, optimizer }) =>
+    [...everyText, ...optimizerSettings, ...causalModelNamed(model).settings].filter((name) =>
+      isUsedBy(name, optimizer),
+    ),
   complete: completeCausal,
   open: openDraft,
   async resume({ folder, record, device, settings, done }) {
-    const config = await readConfig(folder, record);
+    const design = await readDesign(folder, record);
     const tokenizer = await loadTokenizer(folder);
-    const costs = await plan(device, config, settings);
+    const costs = await plan(device, design, settings);
     const files = await openTokens(folder);
-    return new CausalRun({ folder, device, settings, config, tokenizer, files, costs }, done);
+    return new CausalRun({ folder, device, settings, design, tokenizer, files, costs }, done);
   },
   judge: async ({ folder, device }: Folder & { readonly device: Device }): Promise<Judge> => {
-    const { config, model, tokenizer } = await openRun(folder, device);
-    return {
-      judge: (options) => judgeOn(device, { folder, config, model, tokenizer }, options),
-      close: async () => model.dispose(),
-    };
+    const run = await openRun(folder, device);
+    return { judge: (options) => judgeOn(device, run, options), close: async () => run.model.dispose() };
   },
+  inspect: openCausalSubject,
 };
+
+function completeCausal(given: PartialSettings): Settings {
+  const { data, model } = given;
+  const type = causalModelNamed(model);
+  if (data === undefined) {
+    throw new SluiceError('argument', {
+      rule: 'training needs a text',
+      received: 'no --data',
+      remedy: 'Give --data my.txt, or --preset demo for Moby Dick.',
+    });
+  }
+  const { optimizer, lr, clip, weightDecay, beta2 } = { ...defaults, ...stated(given) };
+  const update = completeOptimizer(given, { optimizer, lr, clip, weightDecay, beta2 });
+  return type.complete({ ...given, ...update, data, minLr: given.minLr ?? update.lr / 10 });
+}
 
 async function openDraft(settings: Settings): Promise<Draft> {
   const spec = parseTokenizerSpec(settings.tokenizer);
-  const smallest = configOf(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
+  const type = causalModelNamed(settings.model);
+  const smallest = type.design(settings, spec.kind === 'bpe' ? spec.vocabularySize : 2);
   const texts = await openTexts(settings);
   requireLength(texts.training, settings.context);
   return {
@@ -117,13 +130,13 @@ async function* tokenizeInto(
   { device, settings, texts, tokenizer }: Materials,
   signal?: AbortSignal,
 ): AsyncGenerator<PrepareEvent, TaskRun> {
-  const config = configOf(settings, tokenizer.vocabularySize);
-  const costs = await plan(device, config, settings);
+  const design = causalModelNamed(settings.model).design(settings, tokenizer.vocabularySize);
+  const costs = await plan(device, design, settings);
   const files = yield* during((tell, until) => tokenize(folder, texts, tokenizer, tell, until), signal, closeTokens);
   try {
     requireWindow(files.training, settings.context);
     requireTargets(files.validation);
-    return new CausalRun({ folder, device, settings, config, tokenizer, files, costs }, 0);
+    return new CausalRun({ folder, device, settings, design, tokenizer, files, costs }, 0);
   } catch (error) {
     await closeTokens(files);
     throw error;
@@ -134,7 +147,7 @@ interface CausalParts {
   readonly folder: string;
   readonly device: Device;
   readonly settings: Settings;
-  readonly config: LlamaConfig;
+  readonly design: CausalDesign;
   readonly tokenizer: Tokenizer;
   readonly files: TokenFiles;
   readonly costs: Plan;
@@ -148,10 +161,10 @@ class CausalRun implements TaskRun {
   constructor(parts: CausalParts, done: number) {
     this.#parts = parts;
     this.#byteLengths = tokenByteLengths(parts.tokenizer);
-    const { device, settings, config, files } = parts;
-    const model = new Llama(new Initializer(device, settings.seed), config);
-    const { batch, context, accumulate, seed, weightDecay, clip, beta2 } = settings;
-    const options = { batch, context, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };
+    const { device, settings, design, files } = parts;
+    const model = design.build(device, settings.seed);
+    const { batch, context, accumulate, seed } = settings;
+    const options = { batch, context, accumulate, seed, optimizer: ruleOf(settings) };
     this.trainer = new Trainer(device, model, files.training, options, done);
   }
 
@@ -159,8 +172,8 @@ class CausalRun implements TaskRun {
     return this.#parts.costs;
   }
 
-  get formula(): LlamaConfig['feedForward'] {
-    return this.#parts.config.feedForward;
+  get formula(): Formula {
+    return this.#parts.design.formula;
   }
 
   get stepsPerEpoch(): number {
@@ -168,17 +181,12 @@ class CausalRun implements TaskRun {
   }
 
   get method(): string {
-    return `${counted(this.costs.tokensPerStep, 'token')}, AdamW`;
+    return `${counted(this.costs.tokensPerStep, 'token')}, ${this.trainer.optimizer.rule.name}`;
   }
 
   get facts(): Facts {
-    const { settings, config, tokenizer, files } = this.#parts;
-    const { numHiddenLayers, hiddenSize, numAttentionHeads, numKeyValueHeads, intermediateSize, feedForward } = config;
-    const grouped = numKeyValueHeads === numAttentionHeads ? '' : `, ${numKeyValueHeads} for keys and values`;
-    // A type that nobody asked for by name is explained.
-    const type = settings.model === 'arcee' ? 'Arcee (a LLaMA with a plain block)' : 'LLaMA';
-    const block = `${feedForward.name} block of ${intermediateSize}`;
-    const shape = `${plural(numHiddenLayers, 'layer')} of ${hiddenSize}, ${plural(numAttentionHeads, 'head')}${grouped}, ${block}`;
+    const { settings, design, tokenizer, files } = this.#parts;
+    const [type, shape] = design.description;
     const text = settings.data === 'demo' ? 'Moby Dick' : settings.data;
     return [
       ['model', `${type}, ${counted(this.costs.parameters, 'parameter')}: ${shape}`],
@@ -223,9 +231,9 @@ class CausalRun implements TaskRun {
 
   /** Writes what makes the folder a model that Hugging Face's libraries load. */
   async save(): Promise<void> {
-    const { folder, config, tokenizer } = this.#parts;
+    const { folder, design, tokenizer } = this.#parts;
     const files = {
-      [runFiles.config]: encodeConfig(config, tokenizer.endOfText),
+      [runFiles.config]: design.encode(tokenizer.endOfText),
       [runFiles.generation]: encodeGenerationConfig(tokenizer.endOfText),
     };
     for (const [name, content] of Object.entries(files)) {
@@ -250,20 +258,13 @@ function judgementOf(evaluation: Evaluation): Judgement {
   };
 }
 
-interface TrainedModel {
-  readonly folder: string;
-  readonly config: LlamaConfig;
-  readonly model: Llama;
-  readonly tokenizer: Tokenizer;
-}
-
 async function judgeOn(
   device: Device,
-  { folder, config, model, tokenizer }: TrainedModel,
+  { folder, design, model, tokenizer }: OpenRun,
   { data, batch, signal, tell }: JudgeOptions,
 ): Promise<Judged> {
   const source = await openRunText(folder, tokenizer, data, tell);
-  const options = { batch, context: config.maxPositionEmbeddings, ...(signal === undefined ? {} : { signal }) };
+  const options = { batch, context: design.context, ...(signal === undefined ? {} : { signal }) };
   const result = await evaluate(device, model, source, tokenByteLengths(tokenizer), options).finally(() =>
     closeText(source),
   );

@@ -154,11 +154,15 @@ function noteOf(whole: Table, { table, target, inputs, isClasses }: ChosenTable)
 }
 
 /** The examples of a file as a run's model sees them. */
-export async function readExamples(path: string, encoding: TableEncoding, folder: string): Promise<Examples> {
+async function readExamples(path: string, encoding: TableEncoding, folder: string): Promise<Examples> {
   const [first] = encoding.inputs;
   if (first?.kind !== 'text') return encodeTable(await readTable(path), encoding);
   return encodeTexts(await readTexts(path, first.name, encoding.target.name), encoding, await loadTokenizer(folder));
 }
+
+/** The examples of a file, or those that the run held out. */
+export const examplesOf = (folder: string, encoding: TableEncoding, data: string | undefined): Promise<Examples> =>
+  data === undefined ? loadExamples(folder, 'validationExamples', encoding) : readExamples(data, encoding, folder);
 
 /** Keeps examples in a run's folder, so that it can be resumed and judged without what they were made of. */
 export async function saveData(

@@ -1,13 +1,11 @@
-import { join } from 'node:path';
 import { extent } from '../../base/extent.js';
 import type { Examples } from '../../data/examples.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
-import { SafetensorsFile } from '../../formats/safetensors-file.js';
 import { judgeExamples } from '../../training/judge-examples.js';
-import { runFiles } from '../run-folder.js';
+import { loadWeights } from '../checkpointing.js';
 import type { Boundary, Judge, Judged, JudgeOptions } from '../task.js';
-import { loadExamples, readExamples } from './example-data.js';
+import { examplesOf } from './example-data.js';
 import type { ExampleModel } from './example-model.js';
 import { factsOf, scored } from './example-scores.js';
 
@@ -21,22 +19,13 @@ export interface JudgedModel {
 /** A trained model of examples, with its weights. */
 export async function openJudge(parts: JudgedModel): Promise<Judge> {
   const { folder, built } = parts;
-  try {
-    const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
-    await built.model.load(weights).finally(() => weights.close());
-  } catch (error) {
-    built.model.dispose();
-    throw error;
-  }
+  await loadWeights(folder, built.model);
   return { judge: (options) => judge(parts, options), close: async () => built.model.dispose() };
 }
 
 async function judge({ folder, device, encoding, built }: JudgedModel, options: JudgeOptions): Promise<Judged> {
   const { data, batch, signal } = options;
-  const examples =
-    data === undefined
-      ? await loadExamples(folder, 'validationExamples', encoding)
-      : await readExamples(data, encoding, folder);
+  const examples = await examplesOf(folder, encoding, data);
   const judged = await judgeExamples(device, built.predict, examples, { batch, signal });
   const result = scored(encoding, built.head, examples, judged);
   const facts = factsOf(result, built.head.loss);

@@ -12,6 +12,7 @@ import type { Tensor } from '../../tensor/index.js';
 import { ExampleTrainer, type Objective } from '../../training/example-trainer.js';
 import type { Prediction } from '../../training/judge-examples.js';
 import type { Learner } from '../../training/learner.js';
+import { optimizerSettings, ruleOf } from '../optimizer-settings.js';
 import type { PartialSettings, SettingName, Settings } from '../settings.js';
 import type { Judgement } from '../task.js';
 import { type Head, headOf } from './heads.js';
@@ -61,7 +62,8 @@ export const stopsGradients = (formula: Activation): boolean =>
 
 /** Settings of every model that learns by gradients. */
 export const gradientSettings: readonly SettingName[] = [
-  ...(['loss', 'labelSmoothing', 'batch', 'accumulate', 'warmup', 'weightDecay', 'beta2', 'clip'] as const),
+  ...(['loss', 'labelSmoothing', 'batch', 'accumulate', 'warmup'] as const),
+  ...optimizerSettings,
 ];
 
 export const gradientDefaults: PartialSettings = {
@@ -75,13 +77,14 @@ export interface Differentiable {
   forward(examples: Examples, mode: Mode): Tensor;
 }
 
-/** A model that learns by the gradients of its head's loss and AdamW. */
+/** A model that learns by the gradients of its head's loss. */
 export function trainedByGradients(
   { device, settings, encoding, vary = (examples) => examples }: ModelParts,
   { model, description, forward }: Differentiable,
 ): ExampleModel {
   const head = headOf(encoding, settings.loss);
-  const { batch, accumulate, seed, labelSmoothing, weightDecay, clip, beta2 } = settings;
+  const { batch, accumulate, seed, labelSmoothing } = settings;
+  const optimizer = ruleOf(settings);
   const ask = (examples: Examples, mode: Mode, smoothing = 0): Prediction => {
     const outputs = forward(examples, mode);
     return { outputs, loss: head.lossOf(outputs, head.targets(device, examples.targets), smoothing) };
@@ -90,7 +93,7 @@ export function trainedByGradients(
     model,
     head,
     description,
-    method: `${plural(batch * accumulate, 'example')}, ${head.loss}, AdamW`,
+    method: `${plural(batch * accumulate, 'example')}, ${head.loss}, ${optimizer.name}`,
     stepsPerEpoch: (examples) => examples / (batch * accumulate),
     predict: (examples) => ask(examples, Mode.evaluation()),
     learner: (training, done) => {
@@ -101,7 +104,7 @@ export function trainedByGradients(
           ask(vary(selectExamples(training, indices), mode.nextKey()), mode, labelSmoothing).loss,
         ...(training.offsets === undefined ? {} : { lengths: lengthsOf(training) }),
       };
-      const options = { batch, accumulate, seed, optimizer: { weightDecay, clip, beta2 } };
+      const options = { batch, accumulate, seed, optimizer };
       return new ExampleTrainer(device, objective, options, done);
     },
   };

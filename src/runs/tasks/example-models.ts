@@ -1,11 +1,15 @@
 import { bagType } from './bag-type.js';
 import type { ExampleModelType } from './example-model.js';
+import { lenet1989Type, lenetType } from './lenet-type.js';
 import { mlpType } from './mlp-type.js';
 import { perceptronType } from './perceptron-type.js';
 
 /** The model types of examples, by what --model says. */
-export const exampleModels = { mlp: mlpType, perceptron: perceptronType, bag: bagType } as const satisfies Record<
-  string,
-  ExampleModelType
->;
+export const exampleModels = {
+  mlp: mlpType,
+  perceptron: perceptronType,
+  bag: bagType,
+  lenet: lenetType,
+  lenet1989: lenet1989Type,
+} as const satisfies Record<string, ExampleModelType>;
 export type ExampleModelName = keyof typeof exampleModels;

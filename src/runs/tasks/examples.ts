@@ -11,16 +11,18 @@ import type { Device } from '../../devices/device.js';
 import { judgeExamples } from '../../training/judge-examples.js';
 import type { Learner } from '../../training/learner.js';
 import { saveWeights } from '../checkpointing.js';
+import { completeOptimizer, isUsedBy } from '../optimizer-settings.js';
 import { requireMemory } from '../plan.js';
 import { stated } from '../presets.js';
 import type { RunRecord } from '../run-folder.js';
 import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
-import type { Costs, Draft, Facts, Judgement, MeasureOptions, PrepareEvent, Task, TaskRun } from '../task.js';
+import type { Costs, Draft, Facts, Folder, Judgement, MeasureOptions, PrepareEvent, Task, TaskRun } from '../task.js';
 import { type ExampleData, loadEncoding, loadExamples, type ReadData, saveData } from './example-data.js';
-import { openJudge } from './example-judge.js';
+import { type JudgedModel, openJudge } from './example-judge.js';
 import type { ExampleModel, ExampleModelType } from './example-model.js';
 import { type ExampleModelName, exampleModels } from './example-models.js';
 import { judgementOf, scored } from './example-scores.js';
+import { openSubject } from './example-subject.js';
 
 /** Where the examples of a task come from. */
 export interface ExampleSource {
@@ -63,7 +65,10 @@ const everyRun: readonly SettingName[] = [
 export const exampleTask = (source: ExampleSource): Task => ({
   name: source.name,
   description: source.description,
-  settings: ({ model }) => [...everyRun, ...source.settings, ...typeNamed(source, model).settings],
+  settings: ({ model, optimizer }) => {
+    const all = [...everyRun, ...source.settings, ...typeNamed(source, model).settings];
+    return all.filter((name) => isUsedBy(name, optimizer));
+  },
   complete: (given) => completeExamples(source, given),
   open: (settings) => openDraft(source, settings),
   async resume({ folder, record, device, settings, done }) {
@@ -77,14 +82,20 @@ export const exampleTask = (source: ExampleSource): Task => ({
       done,
     );
   },
-  async judge({ folder, record, device }) {
-    const encoding = await loadEncoding(folder);
-    const built = typeNamed(source, record.settings.model).build({
-      ...{ device, settings: record.settings, formula: formulaOf(record), encoding },
-    });
-    return openJudge({ folder, device, encoding, built });
-  },
+  judge: async (run) => openJudge(await rebuilt(source, run)),
+  inspect: async (run, options) => openSubject(await rebuilt(source, run), options),
 });
+
+/** The model of a run, with the weights that it began with. */
+async function rebuilt(
+  source: ExampleSource,
+  { folder, record, device }: Folder & { readonly device: Device },
+): Promise<JudgedModel> {
+  const encoding = await loadEncoding(folder);
+  const { settings } = record;
+  const built = typeNamed(source, settings.model).build({ device, settings, formula: formulaOf(record), encoding });
+  return { folder, device, encoding, built };
+}
 
 function typeNamed({ name, models }: ExampleSource, model: string): ExampleModelType {
   const found = models.find((known) => known === model);
@@ -120,7 +131,9 @@ function completeExamples(source: ExampleSource, given: PartialSettings): Settin
   // Of what says how long to train, what is given counts alone.
   const { steps: _, ...usual } = { ...type.defaults, ...source.defaults };
   const steps = source.defaults.steps ?? type.defaults.steps ?? defaults.steps;
-  const settings = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
+  const plain = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
+  const learnsByGradients = type.settings.includes('optimizer');
+  const settings = learnsByGradients ? completeOptimizer(given, plain) : plain;
   const { hidden = 1, minLr = settings.lr / 10 } = settings;
   return { ...settings, task: source.name, hidden, kvHeads: settings.heads, minLr };
 }

@@ -61,7 +61,7 @@ export function mapOver(
 }
 
 /** The cotangent, or a copy where somebody else reads it; held once more. */
-function writable({ storage, view }: Cotangent): Cotangent {
+export function writable({ storage, view }: Cotangent): Cotangent {
   const isOwn = storage.isExclusive;
   const own = isOwn ? storage : new Storage(storage.tracker, 'float32', view.shape);
   own.hold();

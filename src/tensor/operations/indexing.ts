@@ -62,3 +62,31 @@ function gatherRows(table: Tensor, indices: Tensor): Tensor {
   });
   return result;
 }
+
+/**
+ * The transpose of `gather`: rows [rows, width] put to places of a table [count, width] that is 0 elsewhere. Places are
+ * int32 [rows], all different.
+ */
+export function scatter(rows: Tensor, places: Tensor, count: number): Tensor {
+  checkDevice('scatter', rows, [places]);
+  checkFloat('scatter', [rows]);
+  checkWhole('scatter', 'places', places);
+  return withSuited(rows, isPacked(rows), (suited) => {
+    const shape = [count, suited.shape[1] ?? 1];
+    const node = startNode('scatter', [suited]);
+    const result = suited.make('float32', shape, node?.output(shape));
+    const { device, source, storage } = suited;
+    const which = places.strided();
+    fill(device, result.strided(), 0);
+    device.scatterAdd(suited.strided(), which, result.strided());
+    if (node === undefined || source === undefined) return result;
+    const input = { source, layout: layoutOf(suited) };
+    node.finish([places.storage], ([cotangent]) => {
+      if (cotangent === undefined) return;
+      const targets = new Targets(storage.tracker, [input], { mode: 'overwrites', fits: isPacked });
+      for (const { output } of targets.all) device.gather(cotangent.view, which, output);
+      targets.close();
+    });
+    return result;
+  });
+}

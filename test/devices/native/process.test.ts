@@ -169,8 +169,9 @@ describe.skipIf(compiler === undefined)('with a compiler (skipped where there is
     if (!values.every(Number.isFinite)) throw new Error('not numbers');
     ${more}`;
 
-  test('a process ends by itself and well, whether the device is closed or not', async () => {
-    for (const more of ['', 'await device.close();', 'process.exit(0);']) {
+  test('a process ends by itself and well, whether the device is closed or not, and whatever is queued', async () => {
+    const busy = "for (let i = 0; i < 40; i++) device.random('normal', { k0: 1, k1: i }, view);";
+    for (const more of ['', 'await device.close();', 'process.exit(0);', `${busy} process.exit(0);`]) {
       expect(await node(['--input-type=module', '-e', inNative(more)])).toEqual({ code: 0, out: '', error: '' });
     }
   });

@@ -3,8 +3,8 @@ import { randomKey, randomNormal, randomUniform } from '../../../src/base/random
 import type { Device, View } from '../../../src/devices/device.js';
 import { openNative } from '../../../src/devices/native/device.js';
 import { openReference } from '../../../src/devices/reference/index.js';
-import { columnKernel, rowKernel } from '../../../src/kernels/kernel.js';
-import { variables } from '../../../src/scalar/expression.js';
+import { columnKernel, mapKernel, rowKernel } from '../../../src/kernels/kernel.js';
+import { variable, variables } from '../../../src/scalar/expression.js';
 import { hasCompiler, place, randomValues } from '../../support/devices.js';
 import { error32 } from '../../support/ulp.js';
 import { type RowCase, rowCases } from './row-cases.js';
@@ -169,6 +169,25 @@ describe.skipIf(!hasCompiler)('rows on the native device', async () => {
       expect(() => one.gather(table, indices, output)).toThrow(/index into a table of 4 rows/);
       expect(() => one.scatterAdd(output, indices, table)).toThrow(/index into a table of 4 rows/);
     }
+  });
+
+  test('indices that were looked at are looked at again when they change', async () => {
+    const table = place(one, [4, 3], new Float32Array(12));
+    const output = place(one, [2, 3], new Float32Array(6));
+    const indices = place(one, [2], [0, 3], 'int32');
+    const other = place(one, [2], [0, 4], 'int32');
+    const copy = mapKernel({ inputs: ['x'], scalars: [], outputs: [variable('x')] });
+    for (const change of [() => one.write([4, 0], indices), () => one.map(copy, [other], [], [indices])]) {
+      one.write([0, 3], indices);
+      one.gather(table, indices, output);
+      change();
+      await one.synchronize(); // compiled, so that the refusal comes at once
+      expect(() => one.scatterAdd(output, indices, table)).toThrow(/received 4/);
+    }
+    const small = place(one, [3, 3], new Float32Array(9));
+    one.write([0, 3], indices);
+    one.gather(table, indices, output);
+    expect(() => one.gather(small, indices, output)).toThrow(/received 3/);
   });
 
   test('uniform numbers have the bits of the reference, normal ones its float32', async () => {

@@ -53,3 +53,30 @@ describe.skipIf(!hasCompiler)('the native runtime (skipped where there is no com
     expect([device.threads, device.description]).toEqual([threads, description]);
   });
 });
+
+const step = {
+  name: 'test_step',
+  code: `void test_step(const double *args, int64_t begin, int64_t end, char *scratch) {
+  float *x = ADDRESS(float, args[0]);
+  (void)scratch;
+  for (int64_t i = begin; i < end; i++) x[i] = (float)(((int64_t)x[i] * 3 + (int64_t)args[1]) % 1009);
+}`,
+};
+
+test('what is queued runs in the order of the calls, however much waits', async () => {
+  const [count, launches] = [1000, 500];
+  let expected = Array.from({ length: count }, () => 0);
+  for (let i = 0; i < launches; i++) expected = expected.map((value) => (value * 3 + i) % 1009);
+  for (const threads of [1, 2, 3]) {
+    const runtime = await NativeRuntime.open({ threads });
+    const x = runtime.arena.allocate(4 * count);
+    const kernel = runtime.kernel('step', () => step);
+    await runtime.made();
+    const result = new Float32Array(count);
+    runtime.inTurn(() => runtime.library.copyIn(x, result, 4 * count));
+    for (let i = 0; i < launches; i++) runtime.launch(kernel, Float64Array.of(x, i), count, i % 2 === 0 ? 64 : count);
+    runtime.inTurn(() => runtime.library.copyOut(result, x, 4 * count));
+    expect([...result]).toEqual(expected);
+    await runtime.close();
+  }
+});

@@ -4,7 +4,8 @@ import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
 import type { NamedParameter } from '../../src/layers/layer.js';
 import { type Tensor, tensor, zeros } from '../../src/tensor/index.js';
-import { AdamW } from '../../src/training/adamw.js';
+import { Optimizer } from '../../src/training/optimizer.js';
+import { adam, adamw, rmsprop, sgd } from '../../src/training/update-rules.js';
 import { normal, valuesOf } from '../layers/support.js';
 
 const devices: readonly (readonly [string, Device, number])[] = [
@@ -44,7 +45,7 @@ describe.each(devices)('on %s', (_, device, tolerance) => {
   test('ten steps are those of a plain AdamW in float64: clipping, correction, decay where it belongs', async () => {
     const options = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
     const parameters = parametersOn(device);
-    const optimizer = new AdamW(device, parameters, options);
+    const optimizer = new Optimizer(device, parameters, adamw(options));
     const plain = await Promise.all(parameters.map(async ({ tensor: parameter }) => valuesOf(parameter)));
     const [first, second] = [plain.map((values) => values.map(() => 0)), plain.map((values) => values.map(() => 0))];
     let clipped = 0;
@@ -87,7 +88,7 @@ describe.each(devices)('on %s', (_, device, tolerance) => {
 
   test('a parameter that a step does not reach is left as it is, and its old gradient does not count', async () => {
     const parameters = parametersOn(device);
-    const optimizer = new AdamW(device, parameters);
+    const optimizer = new Optimizer(device, parameters);
     const [large, small] = [
       tensor(
         device,
@@ -116,7 +117,7 @@ describe.each(devices)('on %s', (_, device, tolerance) => {
     ['a loss that is infinite', (values: number[]) => values, Number.POSITIVE_INFINITY],
   ])('%s leaves every bit as it was, the count too', async (__, change, loss) => {
     const parameters = parametersOn(device);
-    const optimizer = new AdamW(device, parameters);
+    const optimizer = new Optimizer(device, parameters);
     const gradients = shapes.map(([, shape], i) => gradientAt(device, 1, shape, i).keep());
     optimizer.step(0.1, backward(parameters, gradients));
     const everything = async (): Promise<unknown> => [
@@ -138,14 +139,14 @@ describe.each(devices)('on %s', (_, device, tolerance) => {
 
   test('without clipping a large gradient passes whole', async () => {
     const parameters = parametersOn(device);
-    const optimizer = new AdamW(device, parameters, { clip: 0, beta1: 0, beta2: 0, weightDecay: 0 });
+    const optimizer = new Optimizer(device, parameters, adamw({ clip: 0, beta1: 0, beta2: 0, weightDecay: 0 }));
     const gradient = tensor(
       device,
       Array.from({ length: 15 }, (_x, i) => 1e4 * (i + 1)),
       [5, 3],
     );
     optimizer.step(0.1, backward(parameters, [gradient, undefined, undefined]));
-    const second = await valuesOf(optimizer.state().get('second.matrix') as Tensor);
+    const second = await valuesOf(optimizer.state().get('exp_avg_sq.matrix') as Tensor);
     expect((second[14] ?? 0) / 2.25e10).toBeCloseTo(1, 5);
   });
 });
@@ -160,18 +161,31 @@ describe('the optimizer', () => {
     { clip: Number.NaN },
     { epsilon: Number.POSITIVE_INFINITY },
   ])('refuses %o', (options) => {
-    expect(() => new AdamW(device, parametersOn(device), options)).toThrow(/is a number of at least 0/);
+    expect(() => adamw(options)).toThrow(/is a number of at least 0/);
+  });
+
+  test.each<[string, () => unknown, RegExp]>([
+    ['a share of 1', () => rmsprop({ alpha: 1 }), /RMSProp's alpha is below 1, received 1\. Leave it out for 0\.99/],
+    ['a number for a flag', () => adam({ amsgrad: 1 as never }), /Adam's amsgrad is true or false, received 1/],
+    ['nesterov alone', () => sgd({ nesterov: true }), /nesterov goes with a momentum.*sgd\(\{ momentum: 0\.9/],
+    [
+      'options in place of a rule',
+      () => new Optimizer(device, parametersOn(device), { weightDecay: 0 } as never),
+      /an optimizer has an update rule, received.*adamw\(\{ weightDecay: 0\.1 \}\)/,
+    ],
+  ])('refuses %s', (_, make, message) => {
+    expect(make).toThrow(message);
   });
 
   test('refuses a learning rate below 0', () => {
-    const optimizer = new AdamW(device, parametersOn(device));
+    const optimizer = new Optimizer(device, parametersOn(device));
     expect(() => optimizer.step(-1, tensor(device, [1]))).toThrow(/learning rate is at least 0, received -1/);
   });
 
   test('names its state after the parameters', () => {
-    expect([...new AdamW(device, parametersOn(device)).state().keys()]).toEqual([
-      'applied',
-      ...['matrix', 'norm', 'unused'].flatMap((name) => [`first.${name}`, `second.${name}`]),
+    expect([...new Optimizer(device, parametersOn(device)).state().keys()]).toEqual([
+      'step',
+      ...['matrix', 'norm', 'unused'].flatMap((name) => [`exp_avg.${name}`, `exp_avg_sq.${name}`]),
     ]);
   });
 });

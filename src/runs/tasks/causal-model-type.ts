@@ -1,0 +1,37 @@
+import type { Activation, Formula, Gate } from '../../activations/kinds.js';
+import type { Device } from '../../devices/device.js';
+import type { CausalModel } from '../../models/causal-model.js';
+import type { ModelSummary } from '../../models/summary.js';
+import type { PartialSettings, SettingName, Settings } from '../settings.js';
+
+/** A model of text before it is built: its shape, what it costs, and how a run's folder keeps it. */
+export interface CausalDesign {
+  readonly vocabSize: number;
+  /** Tokens of a sequence that it is trained and judged on. */
+  readonly context: number;
+  /** The formula of its blocks. */
+  readonly formula: Gate | Activation;
+  /** For a person: its type, and its shape. */
+  readonly description: readonly [type: string, shape: string];
+  readonly summary: ModelSummary;
+  /** Bytes that a training step over so many tokens holds, with a vocabulary of that size. */
+  trainingBytes(vocabSize: number, tokens: number): number;
+  build(device: Device, seed: number): CausalModel;
+  /** What is written as config.json. */
+  encode(endOfText: number | undefined): Readonly<Record<string, unknown>>;
+}
+
+/** A type of model for text. */
+export interface CausalModelType {
+  /** The settings that it has a use for beside those of every model of text. */
+  readonly settings: readonly SettingName[];
+  /** Fills in what was left open. @throws SluiceError `argument` for settings that contradict each other. */
+  complete(given: PartialSettings & Pick<Settings, 'data'>): Settings;
+  /** @throws SluiceError `argument` for sizes that do not fit each other. */
+  design(settings: Settings, vocabSize: number): CausalDesign;
+  /**
+   * What `encode` wrote, with the formula and the settings that run.json keeps.
+   * @throws SluiceError `format` for a missing or impossible value.
+   */
+  decode(config: Readonly<Record<string, unknown>>, formula: Formula, settings: Settings): CausalDesign;
+}
