@@ -1,3 +1,4 @@
+import { SluiceError } from '../base/errors.js';
 import type { BenchSize, DeviceBench } from '../experiments/device-bench.js';
 import type { Register } from './command.js';
 import { type CommonOptions, common, withDevice } from './options.js';
@@ -33,19 +34,24 @@ export const registerBench: Register = (program, context) => {
   ).action(async (flags: BenchFlags) => {
     const output = new Output(context.terminal, flags);
     const size = sizes[flags.quick === true ? 'quick' : 'full'];
-    const [{ bestCeilings, benchDevice }, { benchPytorch }, { inspectProcessor }, { showBench }] = await Promise.all([
-      import('../experiments/device-bench.js'),
-      import('../experiments/peer-bench.js'),
-      import('../experiments/processor.js'),
-      import('./bench-view.js'),
-    ]);
+    const [{ bestCeilings, benchDevice }, { benchPytorch }, { inspectProcessor }, { showBench }, { deviceNames }] =
+      await Promise.all([
+        import('../experiments/device-bench.js'),
+        import('../experiments/peer-bench.js'),
+        import('../experiments/processor.js'),
+        import('./bench-view.js'),
+        import('../devices/registry.js'),
+      ]);
     const devices: DeviceBench[] = [];
-    for (const device of await namesOf(flags)) {
-      const measured = await withDevice(output, { ...flags, device }, (opened) =>
-        benchDevice(opened, size, (what) => output.progress(`${opened.name}: ${what}`)),
-      );
-      devices.push(measured);
-    }
+    const bench = async (device: string, isAsked: boolean): Promise<void> => {
+      const measured = await withDevice(output, { ...flags, device }, async (opened) => {
+        if (opened.isInterpreted === true && !isAsked) return undefined;
+        return benchDevice(opened, size, (what) => output.progress(`${opened.name}: ${what}`));
+      });
+      if (measured !== undefined) devices.push(measured);
+    };
+    if (flags.device !== undefined) await bench(flags.device, true);
+    else for (const name of deviceNames) await bench(name, false).catch((error) => passOver(output, name, error));
     const pytorch = await benchPytorch(size, (what) => output.progress(`PyTorch: ${what}`));
     const all = [...devices, ...(pytorch === undefined ? [] : [pytorch])];
     const best = bestCeilings(all.map(({ ceilings }) => ceilings));
@@ -56,21 +62,8 @@ export const registerBench: Register = (program, context) => {
   });
 };
 
-/** The device that was asked for, else all that work here and are not interpreters. */
-async function namesOf({ device, threads }: BenchFlags): Promise<readonly string[]> {
-  if (device !== undefined) return [device];
-  const { openDevice } = await import('../devices/open.js');
-  const { deviceNames } = await import('../devices/registry.js');
-  const { SluiceError } = await import('../base/errors.js');
-  const names: string[] = [];
-  for (const name of deviceNames) {
-    try {
-      const opened = await openDevice(name, threads === undefined ? {} : { threads });
-      if (opened.isInterpreted !== true) names.push(name);
-      await opened.close();
-    } catch (error) {
-      if (!(error instanceof SluiceError && error.code === 'device')) throw error;
-    }
-  }
-  return names;
+/** Of all devices, those that do not work here are passed over, with the reason. */
+function passOver(output: Output, name: string, error: unknown): void {
+  if (!(error instanceof SluiceError && error.code === 'device')) throw error;
+  output.progress(`Not ${name}: ${error.problem}`);
 }

@@ -69,7 +69,7 @@ export interface AttentionGradients {
  * Callers have checked shapes: a device may assume that views agree.
  */
 export interface Device {
-  /** As it is asked for: `wasm`, `reference`. */
+  /** As it is asked for: `native`, `wasm`, `reference`. */
   readonly name: string;
   /** What it found: engine, instruction sets, threads; one line. */
   readonly description: string;

@@ -49,7 +49,7 @@ export const tell = ({ kind, name, work, place, began, ended }: Launch<Place>): 
 /** Layers that repeat count as one: `model.layers.*.mlp`. */
 const family = (layer: string): string => layer.replaceAll(/\.\d+(?=\.|$)/g, '.*');
 
-/** @param seconds that the steps took together, in milliseconds. */
+/** @param milliseconds that the steps took together */
 export function report(calls: readonly Told[], steps: number, milliseconds: number, peakBytes: number): ProfileReport {
   const inCalls = calls.reduce((sum, { began, ended }) => sum + ended - began, 0);
   const total = (of: (call: Told) => number): number => calls.reduce((sum, call) => sum + of(call), 0);

@@ -107,9 +107,12 @@ export class Profile {
     const calls = this.#launches.map(tell);
     const steps = [...this.#steps];
     const milliseconds = steps.reduce((sum, { began, ended }) => sum + ended - began, 0);
-    await writeFileAtomically(trace, chromeTrace(calls, steps, this.#layers));
-    for (const undo of this.#undo) undo();
-    for (const list of [this.#launches, this.#steps, this.#layers, this.#undo]) list.length = 0;
+    try {
+      await writeFileAtomically(trace, chromeTrace(calls, steps, this.#layers));
+    } finally {
+      for (const undo of this.#undo) undo();
+      for (const list of [this.#launches, this.#steps, this.#layers, this.#undo]) list.length = 0;
+    }
     return { report: report(calls, steps.length, milliseconds, this.device.memory().peakBytes), trace };
   }
 }

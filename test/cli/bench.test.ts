@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { catalogue } from '../../src/activations/catalogue.js';
 import { sluice } from '../support/terminal.js';
 
@@ -95,4 +95,13 @@ test.skipIf(process.platform === 'win32').each([
     else process.env['SLUICE_PYTHON'] = before;
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test('bench of all devices measures those that compute, and says why another does not', async () => {
+  vi.stubEnv('SLUICE_CC', 'none');
+  const { code, json, error } = await sluice(['bench', '--quick', '--threads', '1', '--json']);
+  vi.unstubAllEnvs();
+  expect(code).toBe(0);
+  expect((json() as Report).devices.map(({ device }) => device)).toEqual(['wasm']);
+  expect(error.match(/^Not native: .*needs a C compiler.*$/gm)).toHaveLength(1);
 });

@@ -131,3 +131,17 @@ describe('sluice train --profile', async () => {
     expect([existsSync(trace), existsSync(join(out, 'trace.json'))]).toEqual([true, false]);
   });
 });
+
+test('a trace that cannot be written leaves the model as it was', async () => {
+  const device = await openWasm({ threads: 1 });
+  const profile = new Profile(device, join(folder, 'nowhere', 'at', 'all', 'trace.json'));
+  const trainer = new Trainer(profile.device, smallModel(profile.device), text, options);
+  const forward = (): unknown => Object.getOwnPropertyDescriptor(trainer.model, 'forward');
+  const before = forward();
+  profile.watch(trainer);
+  expect(forward()).not.toEqual(before);
+  await profile.measure(1, () => trainer.step(0.01));
+  await expect(profile.take(folder)).rejects.toThrow();
+  expect(forward()).toEqual(before);
+  await device.close();
+});

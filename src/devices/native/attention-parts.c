@@ -51,7 +51,7 @@ static inline int64_t keys_seen(const struct attention *w, int64_t position) {
 #define LOG2_E 0x1.715476p+0f
 #define LN_2 0x1.62e43p-1f
 
-/* 2^x for x up to 0; 0 below 2^-126, 1 at 0. Relative error 9e-8 before rounding. */
+/* 2^x for x up to 0; 0 below 2^-126, 1 at 0, NaN for NaN, whose bits the sum would change. Relative error 9e-8 before rounding. */
 INLINE floats exp2_negative(floats x) {
   const floats shifted = x + floats_all(0x1.8p23f); /* the integer next to x, in the lowest bits */
   const floats rest = x - (shifted - floats_all(0x1.8p23f));
@@ -62,7 +62,7 @@ INLINE floats exp2_negative(floats x) {
   sum = multiply_add(sum, rest, floats_all(0.6931470036506653f));
   sum = multiply_add(sum, rest, floats_all(1));
   const floats power = (floats)((floats_bits)sum + ((floats_bits)shifted << 23));
-  return floats_choose(x < floats_all(-126), floats_all(0), power);
+  return floats_choose(x >= floats_all(-126), power, floats_greater(floats_all(0), x));
 }
 
 /* log(total 2^exponent): -infinity for a total of 0, NaN for NaN. */

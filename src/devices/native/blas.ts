@@ -118,7 +118,7 @@ function leading(
   const fits = (stride: number, length: number): boolean => stride >= length && stride <= mostNumber;
   if (columnStride === 1 || columns === 1) {
     const stride = rows === 1 ? Math.max(columns, 1) : rowStride;
-    if ((columnStride === 1 || columns === 1) && fits(stride, columns)) return { stride, turned: false };
+    if (fits(stride, columns)) return { stride, turned: false };
   }
   if (rowStride === 1 || rows === 1) {
     const stride = columns === 1 ? Math.max(rows, 1) : columnStride;

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { digest, readTrusted, removeStale, temporaryName, writeWhole } from './cache-folder.js';
 
 /**
- * Compiled libraries in private folders: `SHA256.so` under the hash of its bytes, and `SHA256.json` with the hashes of
+ * Compiled libraries in a private folder: `SHA256.so` under the hash of its bytes, and `SHA256.json` with the hashes of
  * the texts in it. Files appear at once and whole, so that several processes may write, or be killed.
  */
 export class LibraryCache {
@@ -14,13 +14,10 @@ export class LibraryCache {
   readonly #known = new Map<string, string[]>();
   readonly #verified = new Map<string, boolean>();
 
-  /** `folder` is written to; the others are only read. */
-  constructor(folder: string, others: readonly string[] = []) {
+  constructor(folder: string) {
     this.folder = folder;
     removeStale(folder);
-    for (const from of [folder, ...others]) {
-      for (const name of fs.readdirSync(from)) if (/^[0-9a-f]{64}\.json$/.test(name)) this.#learn(join(from, name));
-    }
+    for (const name of fs.readdirSync(folder)) if (/^[0-9a-f]{64}\.json$/.test(name)) this.#learn(join(folder, name));
   }
 
   #learn(manifest: string): void {

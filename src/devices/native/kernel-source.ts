@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** C text of one kernel, to follow prelude.h; `name` is unique by content. */
+/** C text of one kernel, to follow prelude.h; `name`, that of its function, is its alone. */
 export interface KernelSource {
   readonly name: string;
   readonly code: string;

@@ -61,12 +61,6 @@ static inline double double_mantissa(double x) {
   return bits_double((double_bits(x) & 0x000fffffffffffff) | 0x3ff0000000000000);
 }
 
-/* To an integer, saturating; NaN gives 0. */
-static inline int32_t saturated(double x) {
-  const double bounded = x < -0x1p31 ? -0x1p31 : x > 0x1.fffffffcp30 ? 0x1.fffffffcp30 : x;
-  return (int32_t)(x == x ? bounded : 0.0);
-}
-
 /*
  * Vectors as wide as the processor's: `floats`, and `doubles` of half as many elements. Operators work on them as they
  * are; the functions are floats_… and doubles_…. Where the compiler has no builtin for one, it is made of operators.

@@ -1,23 +1,21 @@
-/* Threefry-2x32 with 20 rounds as in src/base/random.ts, for NAME and NORMAL (1: Box and Muller, 0: uniform). */
+/* Threefry-2x32 with 20 rounds, whose constants are given, for NAME and NORMAL (1: Box and Muller, 0: uniform). */
 #ifndef SLUICE_THREEFRY
 #define SLUICE_THREEFRY
-enum { THREEFRY_LANES = 32, NUMBERS_PER_ITEM = 1024 };
+enum { THREEFRY_LANES = 32 };
 
 static inline uint32_t threefry_rotate(uint32_t x, int bits) { return x << bits | x >> (32 - bits); }
 
-/* Both words of the blocks from `first` on; the counter's upper word is 0: no tensor has 2^33 elements. */
-static inline void threefry(uint32_t k0, uint32_t k1, uint32_t first, uint32_t *restrict a, uint32_t *restrict b) {
-  const uint32_t k2 = k0 ^ k1 ^ 0x1bd11bda;
+/* Both words of the blocks from `first` on, a multiple of the lanes, so that they share the counter's upper word. */
+static inline void threefry(uint32_t k0, uint32_t k1, uint64_t first, uint32_t *restrict a, uint32_t *restrict b) {
+  const uint32_t k2 = k0 ^ k1 ^ THREEFRY_PARITY, low = (uint32_t)first + k0, high = (uint32_t)(first >> 32) + k1;
   for (int i = 0; i < THREEFRY_LANES; i++) {
-    uint32_t x = first + (uint32_t)i + k0, y = k1;
+    uint32_t x = low + (uint32_t)i, y = high;
 #define ROUND(bits) x += y, y = threefry_rotate(y, bits) ^ x;
-#define EVEN ROUND(13) ROUND(15) ROUND(26) ROUND(6)
-#define ODD ROUND(17) ROUND(29) ROUND(16) ROUND(24)
-    EVEN x += k1, y += k2 + 1;
-    ODD x += k2, y += k0 + 2;
-    EVEN x += k0, y += k1 + 3;
-    ODD x += k1, y += k2 + 4;
-    EVEN x += k2, y += k0 + 5;
+    THREEFRY_EVEN(ROUND) x += k1, y += k2 + 1;
+    THREEFRY_ODD(ROUND) x += k2, y += k0 + 2;
+    THREEFRY_EVEN(ROUND) x += k0, y += k1 + 3;
+    THREEFRY_ODD(ROUND) x += k1, y += k2 + 4;
+    THREEFRY_EVEN(ROUND) x += k2, y += k0 + 5;
 #undef ROUND
 #undef EVEN
 #undef ODD
@@ -41,12 +39,12 @@ static inline double normal_log(double x) {
   memcpy(&m, &mantissa, sizeof m);
   const double s = (m - 1) / (m + 1), z = s * s;
   double p = 0.14616585424888623;
-  p = __builtin_fma(p, z, 0.15331710618210773);
-  p = __builtin_fma(p, z, 0.18182889455674947);
-  p = __builtin_fma(p, z, 0.22222211130259878);
-  p = __builtin_fma(p, z, 0.2857142862600327);
-  p = __builtin_fma(p, z, 0.39999999999899444);
-  p = __builtin_fma(p, z, 0.666666666666667);
+  p = double_fma(p, z, 0.15331710618210773);
+  p = double_fma(p, z, 0.18182889455674947);
+  p = double_fma(p, z, 0.22222211130259878);
+  p = double_fma(p, z, 0.2857142862600327);
+  p = double_fma(p, z, 0.39999999999899444);
+  p = double_fma(p, z, 0.666666666666667);
   return n * 0.6931471803691238 + (n * 1.9082149292705877e-10 + (2 * s + s * z * p));
 }
 
@@ -54,21 +52,21 @@ static inline double normal_log(double x) {
 static inline double normal_cos(double u) {
   const double q = __builtin_floor(4 * u + 0.5), r = (4 * u - q) * 1.5707963267948966, z = r * r;
   double c = -1.0 / 87178291200;
-  c = __builtin_fma(c, z, 1.0 / 479001600);
-  c = __builtin_fma(c, z, -1.0 / 3628800);
-  c = __builtin_fma(c, z, 1.0 / 40320);
-  c = __builtin_fma(c, z, -1.0 / 720);
-  c = __builtin_fma(c, z, 1.0 / 24);
-  c = __builtin_fma(c, z, -0.5);
-  c = __builtin_fma(c, z, 1);
+  c = double_fma(c, z, 1.0 / 479001600);
+  c = double_fma(c, z, -1.0 / 3628800);
+  c = double_fma(c, z, 1.0 / 40320);
+  c = double_fma(c, z, -1.0 / 720);
+  c = double_fma(c, z, 1.0 / 24);
+  c = double_fma(c, z, -0.5);
+  c = double_fma(c, z, 1);
   double s = -1.0 / 1307674368000;
-  s = __builtin_fma(s, z, 1.0 / 6227020800);
-  s = __builtin_fma(s, z, -1.0 / 39916800);
-  s = __builtin_fma(s, z, 1.0 / 362880);
-  s = __builtin_fma(s, z, -1.0 / 5040);
-  s = __builtin_fma(s, z, 1.0 / 120);
-  s = __builtin_fma(s, z, -1.0 / 6);
-  s = __builtin_fma(s * z, r, r);
+  s = double_fma(s, z, 1.0 / 6227020800);
+  s = double_fma(s, z, -1.0 / 39916800);
+  s = double_fma(s, z, 1.0 / 362880);
+  s = double_fma(s, z, -1.0 / 5040);
+  s = double_fma(s, z, 1.0 / 120);
+  s = double_fma(s, z, -1.0 / 6);
+  s = double_fma(s * z, r, r);
   const double even = q == 2 ? -c : c, odd = q == 1 ? -s : s;
   return q == 1 || q == 3 ? odd : even;
 }
@@ -84,7 +82,7 @@ void NAME(const double *args, int64_t begin, int64_t end, char *scratch) {
   for (int64_t at = begin * NUMBERS_PER_ITEM; at < last; at += step) {
     uint32_t a[THREEFRY_LANES], b[THREEFRY_LANES];
     float numbers[2 * THREEFRY_LANES];
-    threefry(k0, k1, (uint32_t)(NORMAL ? at : at / 2), a, b);
+    threefry(k0, k1, (uint64_t)(NORMAL ? at : at / 2), a, b);
 #if NORMAL
     for (int i = 0; i < THREEFRY_LANES; i++) {
       const double radius = __builtin_sqrt(-2 * normal_log(1 - (double)threefry_uniform(a[i])));

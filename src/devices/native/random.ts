@@ -1,4 +1,4 @@
-import type { RandomKey } from '../../base/random.js';
+import { parity, type RandomKey, rotations } from '../../base/random.js';
 import type { View } from '../device.js';
 import { resource } from './resource.js';
 import { ArgumentWriter, type KernelSource, type Launcher } from './runtime.js';
@@ -12,10 +12,19 @@ const sources = {
   normal: () => randomSource('sluice_normal', 1),
 } as const;
 
-const randomSource = (name: string, normal: 0 | 1): KernelSource => ({
+export const randomSource = (name: string, normal: 0 | 1): KernelSource => ({
   name,
-  code: `#define NAME ${name}\n#define NORMAL ${normal}\n${resource('random.c')}`,
+  code: [...defines, `#define NAME ${name}`, `#define NORMAL ${normal}`, resource('random.c')].join('\n'),
 });
+
+const rounds = (numbers: readonly number[]): string => numbers.map((bits) => `ROUND(${bits})`).join(' ');
+
+const defines = [
+  `#define NUMBERS_PER_ITEM ${numbersPerItem}`,
+  `#define THREEFRY_PARITY ${parity}u`,
+  `#define THREEFRY_EVEN(ROUND) ${rounds(rotations.slice(0, 4))}`,
+  `#define THREEFRY_ODD(ROUND) ${rounds(rotations.slice(4))}`,
+];
 
 /** Fills a contiguous view with numbers as `randomUniform` gives them, or within float32's rounding of `randomNormal`. */
 export function fillRandom(

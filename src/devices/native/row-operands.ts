@@ -115,6 +115,6 @@ export class RowOperandText {
     });
     if (!used.has(along)) return lines;
     names.set(along, 'position');
-    return [...lines, `const double position = (double)(int32_t)(${position});`];
+    return [...lines, `const double position = (double)(${position});`];
   }
 }

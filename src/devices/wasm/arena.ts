@@ -17,6 +17,8 @@ export interface WasmMemory {
 export class Arena {
   readonly memory: WasmMemory;
   readonly memoryType: MemoryType;
+  /** The most that it holds, in bytes. */
+  readonly limit: number;
   private readonly blocks: Blocks;
   private views: { f32: Float32Array; i32: Int32Array; u8: Uint8Array };
 
@@ -25,13 +27,14 @@ export class Arena {
     const limit = Math.ceil((options.maximumBytes ?? mostPages * pageBytes) / pageBytes);
     const { memory, maximumPages } = createMemory(options.shared, Math.max(1, Math.min(mostPages, limit)));
     this.memory = memory;
+    this.limit = maximumPages * pageBytes;
     this.memoryType = { shared: options.shared, minimumPages: 1, maximumPages };
     this.blocks = new Blocks(
       {
         grow: (bytes) => this.grow(bytes),
         exhausted: (request, liveBytes) =>
           new SluiceError('memory', {
-            rule: `the wasm device holds at most ${maximumPages * pageBytes} bytes, or what the engine gives`,
+            rule: `the wasm device holds at most ${this.limit} bytes, or what the engine gives`,
             received: `a request for ${request} bytes with ${liveBytes} bytes in use`,
             remedy: 'Use a smaller batch or context, or free tensors that are no longer needed.',
           }),
@@ -103,7 +106,7 @@ function createMemory(shared: boolean, mostAllowed: number): { memory: WasmMemor
       return { memory: new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared }), maximumPages };
     } catch (cause) {
       if (maximumPages > 256) continue;
-      throw new SluiceError('memory', {
+      throw new SluiceError('device', {
         rule: 'the engine must give the wasm device a memory of 16 MiB',
         remedy: 'Close other pages or programs, or use device "reference".',
         cause,

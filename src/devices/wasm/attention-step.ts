@@ -13,12 +13,22 @@ const words = ['scores', 'scoresLine', 'count', 'logSumExp'] as const;
  * are used where they lie. The heads that share a key head are the rows of one product.
  */
 export function attentionStep(runtime: WasmRuntime, options: AttentionForwardOptions): void {
+  const { arena } = runtime;
+  const line = Math.ceil(options.keyLength / 8) * 8;
+  const scores = arena.allocate(4 * options.heads * line);
+  try {
+    attend(runtime, options, scores, line);
+  } finally {
+    arena.free(scores);
+  }
+}
+
+/** The same with memory for the scores of each head, `line` numbers apart. */
+function attend(runtime: WasmRuntime, options: AttentionForwardOptions, scores: number, line: number): void {
   const { batch, keyLength, heads, keyValueHeads, headDim, scale, query, key, value, output } = options;
   const { arena, relaxed } = runtime;
   const kernel = runtime.kernel('attention weights', (module) => emitWeights(module, relaxed));
   const group = heads / keyValueHeads;
-  const line = Math.ceil(keyLength / 8) * 8;
-  const scores = arena.allocate(4 * heads * line);
   const weights = { pointer: scores, batchStride: group * line, rowStride: line, columnStride: 1 };
   for (let item = 0; item < batch; item++) {
     const counted = options.keyLengths === undefined ? keyLength : arena.i32[options.keyLengths / 4 + item];
@@ -45,7 +55,6 @@ export function attentionStep(runtime: WasmRuntime, options: AttentionForwardOpt
       c: { pointer: pointer(output), batchStride: group * output.headStride, rowStride: output.headStride },
     });
   }
-  arena.free(scores);
 }
 
 /** Emits the softmax of rows of scores in place. A work item is one row. */

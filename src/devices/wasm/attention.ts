@@ -37,7 +37,7 @@ export function attentionForward(runtime: WasmRuntime, options: AttentionForward
 }
 
 /**
- * The gradients of `attentionForward`, which has written `output` and `statistics`. Those of shared key heads are summed
+ * The gradients of `attentionForward`, which has written `output` and `logSumExp`. Those of shared key heads are summed
  * over their query heads. The bits do not depend on the number of threads.
  */
 export function attentionBackward(runtime: WasmRuntime, options: AttentionBackwardOptions): void {

@@ -34,7 +34,7 @@ import { fold, unfold } from './windows.js';
 /** The device that needs nothing but the engine: SIMD modules made at run time over one (shared) memory. */
 class WasmDevice implements Device {
   readonly name = 'wasm';
-  readonly addressableBytes = 2 ** 32;
+  readonly addressableBytes: number;
   readonly #runtime: WasmRuntime;
   readonly #maps: MapLauncher;
   readonly #rows: RowLauncher;
@@ -42,6 +42,7 @@ class WasmDevice implements Device {
 
   constructor(runtime: WasmRuntime) {
     this.#runtime = runtime;
+    this.addressableBytes = runtime.arena.limit;
     this.#maps = new MapLauncher(runtime);
     this.#rows = new RowLauncher(runtime);
     this.#columns = new ColumnLauncher(runtime);

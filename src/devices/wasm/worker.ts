@@ -66,7 +66,7 @@ function serve({ memory, control, thread }: WorkerStart): void {
   }
 }
 
-/** Waits for the start message, answers, and serves; `end` ends the thread afterwards. */
+/** Waits for the start message, answers, and serves; a page's worker ends itself afterwards. */
 function listen(): void {
   const node = globalThis.process?.getBuiltinModule?.('node:worker_threads');
   if (node !== undefined) {

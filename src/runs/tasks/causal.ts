@@ -71,7 +71,12 @@ export const causal: Task = {
     const tokenizer = await loadTokenizer(folder);
     const costs = await plan(device, design, settings);
     const files = await openTokens(folder);
-    return new CausalRun({ folder, device, settings, design, tokenizer, files, costs }, done);
+    try {
+      return new CausalRun({ folder, device, settings, design, tokenizer, files, costs }, done);
+    } catch (error) {
+      await closeTokens(files);
+      throw error;
+    }
   },
   judge: async ({ folder, device }: Folder & { readonly device: Device }): Promise<Judge> => {
     const run = await openRun(folder, device);

@@ -201,9 +201,14 @@ class ExampleRun implements TaskRun {
     const { source, device, settings, type, formula, data } = parts;
     const vary = (examples: Examples, key: RandomKey): Examples => source.vary?.(examples, settings, key) ?? examples;
     const built = type.build({ device, settings, formula, encoding: data.encoding, vary });
-    const trainer = built.learner(data.training, done);
-    await trainer.rehearse(); // compiles
-    return new ExampleRun(parts, built, trainer, await trainer.rehearse());
+    try {
+      const trainer = built.learner(data.training, done);
+      await trainer.rehearse(); // compiles
+      return new ExampleRun(parts, built, trainer, await trainer.rehearse());
+    } catch (error) {
+      built.model.dispose();
+      throw error;
+    }
   }
 
   get costs(): Costs {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, View } from '../../../src/devices/device.js';
 import { openNative } from '../../../src/devices/native/device.js';
-import { place, randomValues } from '../../support/devices.js';
+import { hasCompiler, place, randomValues } from '../../support/devices.js';
 
 type Layout = 'rows' | 'columns' | 'strided' | 'backwards';
 const layouts: readonly Layout[] = ['rows', 'columns', 'strided', 'backwards'];
@@ -97,7 +97,7 @@ function largestDifference(got: ArrayLike<number>, expected: ArrayLike<number>):
 
 const pairs = layouts.flatMap((a) => layouts.map((b) => [a, b] as const));
 
-describe.each([1, 3])('our own products on %i threads', (threads) => {
+describe.skipIf(!hasCompiler).each([1, 3])('our own products on %i threads', (threads) => {
   let device: Device;
   beforeAll(async () => {
     device = await openNative({ threads, deterministic: true });
@@ -205,7 +205,7 @@ describe.each([1, 3])('our own products on %i threads', (threads) => {
   });
 });
 
-test('with deterministic, the bits do not depend on the number of threads', async () => {
+test.skipIf(!hasCompiler)('with deterministic, the bits do not depend on the number of threads', async () => {
   const shapes = [
     { m: 200, n: 210, k: 700 },
     { m: 70, n: 300, k: 90 },

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SluiceError } from '../../../src/base/errors.js';
+import { openDevice } from '../../../src/devices/open.js';
 import { Arena } from '../../../src/devices/wasm/arena.js';
+import { openWasm } from '../../../src/devices/wasm/device.js';
 
 const megabyte = 2 ** 20;
 
@@ -111,4 +113,37 @@ test('addresses go past 2 GiB', () => {
   arena.f32[beyond / 4] = 1;
   expect(arena.f32[beyond / 4]).toBe(1);
   arena.free(large);
+});
+
+describe('an engine that gives less', () => {
+  const { Memory } = WebAssembly;
+  afterEach(() => {
+    WebAssembly.Memory = Memory;
+  });
+  const giveAtMost = (pages: number): void => {
+    WebAssembly.Memory = class extends Memory {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        if ((descriptor.maximum ?? 0) > pages) throw new RangeError('could not allocate memory');
+        super(descriptor);
+      }
+    };
+  };
+
+  test('has a device that says how much it can address', async () => {
+    giveAtMost(20_000);
+    const device = await openWasm({ threads: 1 });
+    expect(device.addressableBytes).toBeLessThanOrEqual(20_000 * 65_536);
+    expect(device.addressableBytes).toBeGreaterThan(10_000 * 65_536 - 65_536);
+    await device.close();
+  });
+
+  test('than the wasm device needs leaves the automatic device to the next', async () => {
+    vi.stubEnv('SLUICE_CC', 'none');
+    giveAtMost(16);
+    await expect(openDevice('wasm')).rejects.toMatchObject({ code: 'device', rule: expect.stringContaining('16 MiB') });
+    const device = await openDevice('auto');
+    expect(device.name).toBe('reference');
+    await device.close();
+    vi.unstubAllEnvs();
+  });
 });

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { SluiceError } from '../../../src/base/errors.js';
 import type { AttentionBackwardOptions, AttentionOperand } from '../../../src/devices/wasm/attention.js';
 import { attentionBackward, attentionForward } from '../../../src/devices/wasm/attention.js';
 import { WasmRuntime } from '../../../src/devices/wasm/runtime.js';
@@ -225,6 +226,18 @@ test('the bits do not depend on the number of threads', async () => {
   }
   expect(results64[1]).toEqual(results64[0]);
   expect(results64[2]).toEqual(results64[0]);
+});
+
+test('a step that has no memory gives back what it had', async () => {
+  const runtime = await WasmRuntime.create({ threads: 1 });
+  const { options } = setUp(runtime, { ...square(1, 2, 8), keyLength: 100, causal: true });
+  attentionForward(runtime, options);
+  const { liveBytes } = runtime.arena.statistics();
+  vi.spyOn(runtime, 'launch').mockImplementation(() => {
+    throw new SluiceError('memory', { rule: 'there is memory', remedy: 'Free some.' });
+  });
+  expect(() => attentionForward(runtime, options)).toThrow('there is memory');
+  expect(runtime.arena.statistics().liveBytes).toBe(liveBytes);
 });
 
 test('memory grows in proportion to the length', async () => {
