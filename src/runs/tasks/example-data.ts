@@ -30,7 +30,7 @@ import { readTable, readUtf8 } from '../read-table.js';
 import { readJson, runFiles } from '../run-folder.js';
 import { issueRule, type Settings } from '../settings.js';
 import { isClassLoss } from './heads.js';
-import { readWindows } from './sequence-data.js';
+import { readWindows, requireReadable } from './sequence-data.js';
 
 /** Examples to learn from and to be judged by, and how they were made of what was given. */
 export interface ExampleData {
@@ -120,7 +120,7 @@ const rowsHaveNoOrder = (): SluiceError =>
 /** Texts with a class each: lines of JSON, or a table. @throws SluiceError `data` with file and line. */
 export async function textData(settings: Settings): Promise<ReadData> {
   const { target = 'label', inputs: text = 'text' } = settings;
-  const table = await readTexts(settings.data, text, target);
+  const table = await readTexts(settings.data, [text, target]);
   const chosen = chooseColumns(table, { target, inputs: [text], missing: 'refuse', kind: 'classes' });
   const words = wordsOf(table, target);
   const classes = Int32Array.from(table.rows, ({ cells }) =>
@@ -143,9 +143,10 @@ export async function textData(settings: Settings): Promise<ReadData> {
   return { encoding, tokenizer, training: part(training), validation: part(validation), note: noteOf(table, chosen) };
 }
 
-async function readTexts(path: string, text: string, target: string): Promise<Table> {
+/** A table of texts, from lines of JSON with these fields or from a table. */
+export async function readTexts(path: string, fields: readonly string[]): Promise<Table> {
   if (/\.[ct]sv$/i.test(path)) return readTable(path);
-  return tableOfLines(path, await readUtf8(path), [text, target]);
+  return tableOfLines(path, await readUtf8(path), fields);
 }
 
 /** What was taken for what, and which values were missing. */
@@ -166,9 +167,10 @@ function noteOf(whole: Table, { table, target, inputs, isClasses }: ChosenTable)
 /** The examples of a file as a run's model sees them. */
 async function readExamples(path: string, encoding: TableEncoding, folder: string): Promise<Examples> {
   const [first] = encoding.inputs;
+  requireReadable(encoding, path);
   if (encoding.sequence?.series !== undefined) return readWindows(path, encoding);
   if (first?.kind !== 'text') return encodeTable(await readTable(path), encoding);
-  return encodeTexts(await readTexts(path, first.name, encoding.target.name), encoding, await loadTokenizer(folder));
+  return encodeTexts(await readTexts(path, [first.name, encoding.target.name]), encoding, await loadTokenizer(folder));
 }
 
 /** The examples of a file, or those that the run held out. */
