@@ -126,7 +126,9 @@ function tooShort({ path, rows }: Table, { window, horizon }: Windows, from: num
   return new SluiceError('data', {
     rule: `lines ${first} to ${last} of ${path} are ${part} of ${plural(needed, 'row')} or more`,
     received: plural(to - from, 'row'),
-    remedy: `Lower --window (${window}) or --horizon (${horizon}), or give a longer series.`,
+    remedy: isPart
+      ? `Lower --window (${window}) or --horizon (${horizon}), or give a longer series.`
+      : `Give a longer series: a window has ${plural(window, 'row')}.`,
   });
 }
 

@@ -140,7 +140,10 @@ export async function textData(settings: Settings): Promise<ReadData> {
   };
   const examples = encodeTexts(table, encoding, tokenizer);
   const part = (indices: Int32Array): Examples => selectExamples(examples, indices);
-  return { encoding, tokenizer, training: part(training), validation: part(validation), note: noteOf(table, chosen) };
+  const long = lengthsOf(examples).filter((length) => length === settings.context).length;
+  const cut = long === 0 ? '' : `; of ${plural(long, 'text')} the first ${settings.context} tokens count (--context)`;
+  const note = `${noteOf(table, chosen)}${cut}`;
+  return { encoding, tokenizer, training: part(training), validation: part(validation), note };
 }
 
 /** A table of texts, from lines of JSON with these fields or from a table. */
