@@ -26,8 +26,8 @@ export const numberIn = (cell: string): number =>
 
 export const isNumber = (cell: string): boolean => Number.isFinite(numberIn(cell));
 
-/** Holds that each row has a cell for each column, and each column a name of its own. @throws SluiceError `data` with file and line. */
-export function checkTable({ path, columns, rows }: Table): void {
+/** Holds that each row has a cell for each column, each column a name of its own, and there are rows. @throws SluiceError `data` with file and line. */
+export function checkTable({ path, columns, rows }: Table, least = 2): void {
   const refuse = (line: number, rule: string, received: unknown, remedy: string): never => {
     throw new SluiceError('data', { rule: `line ${line} of ${path} ${rule}`, received, remedy });
   };
@@ -43,11 +43,11 @@ export function checkTable({ path, columns, rows }: Table): void {
     const remedy = `The first line names ${plural(columns.length, 'column')}. Quote cells that hold the separator.`;
     refuse(line, `has ${plural(columns.length, 'cell')}`, plural(cells.length, 'cell'), remedy);
   }
-  if (rows.length < 2) {
+  if (rows.length < least) {
     throw new SluiceError('data', {
       rule: `${path} has rows below its first line`,
       received: plural(rows.length, 'row'),
-      remedy: 'A row is an example: give two or more.',
+      remedy: least > 1 ? 'A row is an example: give two or more.' : 'Give one or more.',
     });
   }
 }

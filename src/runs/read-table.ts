@@ -5,8 +5,8 @@ import { SluiceError } from '../base/errors.js';
 import { checkTable, type Table, type TableRow } from '../data/table.js';
 import { underRule } from '../formats/file-system.js';
 
-/** Reads a table whose first line names the columns. @throws SluiceError `data` with file and line. */
-export async function readTable(path: string): Promise<Table> {
+/** Reads a table whose first line names the columns, and which has `least` rows below. @throws SluiceError `data` with file and line. */
+export async function readTable(path: string, least = 2): Promise<Table> {
   const text = await readUtf8(path);
   const [first = ''] = text.split(/\r?\n/, 1);
   const delimiter = separatorOf(path, first);
@@ -33,7 +33,7 @@ export async function readTable(path: string): Promise<Table> {
   }
   const [head, ...rows] = all;
   const table = { path, columns: head?.cells ?? [], rows };
-  checkTable(table);
+  checkTable(table, least);
   return table;
 }
 

@@ -147,8 +147,8 @@ export async function textData(settings: Settings): Promise<ReadData> {
 }
 
 /** A table of texts, from lines of JSON with these fields or from a table. */
-export async function readTexts(path: string, fields: readonly string[]): Promise<Table> {
-  if (/\.[ct]sv$/i.test(path)) return readTable(path);
+export async function readTexts(path: string, fields: readonly string[], least = 2): Promise<Table> {
+  if (/\.[ct]sv$/i.test(path)) return readTable(path, least);
   return tableOfLines(path, await readUtf8(path), fields);
 }
 

@@ -62,7 +62,7 @@ async function asked({ folder, encoding, source }: JudgedModel, { data, texts }:
 }
 
 function read(path: string, { inputs: [first] }: TableEncoding): Promise<Table> {
-  return first?.kind === 'text' ? readTexts(path, [first.name]) : readTable(path);
+  return first?.kind === 'text' ? readTexts(path, [first.name], 1) : readTable(path, 1);
 }
 
 const tableOf = (texts: readonly string[], column: string): Table => ({
