@@ -24,6 +24,7 @@ export {
   type Examples,
   epochBatches,
   lengthsOf,
+  offsetsOf,
   type Parts,
   permutation,
   selectExamples,
@@ -32,6 +33,7 @@ export {
 export { piecesOf, type TextPiece, type TextPieces } from './data/pieces.js';
 export { PretrainedTokenizer } from './data/pretrained-tokenizer.js';
 export { type Entanglement, type Separation, separability } from './data/separability.js';
+export { type AddingOptions, type CopyOptions, drawAdding, drawCopy } from './data/sequence-tasks.js';
 export {
   type LengthBatchOptions,
   lengthBatches,

@@ -1,6 +1,7 @@
 /** `sluice/models`: whole models, what they cost, and text from them. */
 export { type BagConfig, BagOfTokens } from './models/bag-of-tokens.js';
 export type { CausalModel, TokenCache } from './models/causal-model.js';
+export { Forecaster, type ForecasterConfig, type Shortcut } from './models/forecaster.js';
 export {
   GatedConvolution,
   type GatedConvolutionConfig,
@@ -34,6 +35,7 @@ export {
   recurrentLanguageModel,
 } from './models/recurrent-language-model.js';
 export {
+  type Answers,
   SequenceModel,
   type SequenceModelConfig,
   type SequenceModelOptions,

@@ -10,6 +10,7 @@ import { registerGenerate } from './generate.js';
 import { registerInspect } from './inspect.js';
 import { registerKernels } from './kernels.js';
 import { jsonText } from './output.js';
+import { registerPredict } from './predict.js';
 import type { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usage.js';
@@ -18,6 +19,7 @@ const commands: readonly Register[] = [
   registerTrain,
   registerGenerate,
   registerEvaluate,
+  registerPredict,
   registerExplain,
   registerInspect,
   registerActivations,

@@ -109,6 +109,15 @@ export function windowsOf(
   return { count, width, inputs, offsets, targets, targetWidth: horizon };
 }
 
+/** The last window, whose targets are not known. @throws SluiceError `data` for a series that is shorter. */
+export function lastWindow({ table, columns, values }: Series, { window, horizon }: Windows): Examples {
+  const { length } = table.rows;
+  if (length < window) throw tooShort(table, { window, horizon: 0 }, 0, length);
+  const inputs = values.slice((length - window) * columns.length);
+  const targets = new Float32Array(horizon);
+  return { count: 1, width: columns.length, inputs, offsets: Int32Array.of(0, window), targets, targetWidth: horizon };
+}
+
 function tooShort({ path, rows }: Table, { window, horizon }: Windows, from: number, to: number): SluiceError {
   const isPart = from > 0 || to < rows.length;
   const part = !isPart ? 'a series' : from > 0 ? 'a held-out part' : 'a part to learn from';
@@ -117,7 +126,9 @@ function tooShort({ path, rows }: Table, { window, horizon }: Windows, from: num
   return new SluiceError('data', {
     rule: `lines ${first} to ${last} of ${path} are ${part} of ${plural(needed, 'row')} or more`,
     received: plural(to - from, 'row'),
-    remedy: `Lower --window (${window}) or --horizon (${horizon}), or give a longer series.`,
+    remedy: isPart
+      ? `Lower --window (${window}) or --horizon (${horizon}), or give a longer series.`
+      : `Give a longer series: a window has ${plural(window, 'row')}.`,
   });
 }
 

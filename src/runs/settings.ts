@@ -16,9 +16,9 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     v.minValue(least, `is at least ${least}`),
     v.maxValue(most, `is at most ${most}`),
   );
-/** The model types of all tasks. */
 /** What a recurrent model of examples judges a sequence by. */
 const readouts = ['last', 'mean'] as const;
+/** The model types of all tasks. */
 const modelNames = [
   'llama',
   'arcee',

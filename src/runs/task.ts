@@ -120,9 +120,33 @@ export interface Forecast {
   readonly forecasts: readonly { readonly row: number; readonly values: Float64Array }[];
 }
 
-/** A trained model that can be judged. */
+export interface PredictOptions extends Pick<JudgeOptions, 'batch' | 'signal'> {
+  /** What to predict of; what a series goes on from is the run's own by default. */
+  readonly data?: string | undefined;
+  /** Of a model of texts: the texts, in place of a file. */
+  readonly texts: readonly string[];
+}
+
+/** What a model says of examples whose target is not known. */
+export interface Predicted {
+  /** The column that is predicted. */
+  readonly target: string;
+  readonly predictions: readonly OnePrediction[];
+}
+
+export interface OnePrediction {
+  /** A line of the file, a row behind its last one, or a text. */
+  readonly of: string | number;
+  readonly value: string | number;
+  /** Of a class. */
+  readonly probability?: number;
+}
+
+/** A trained model that can be judged, and asked. */
 export interface Judge {
   judge(options: JudgeOptions): Promise<Judged>;
+  /** Of a model that says something of an example. @throws SluiceError `data` with file and line. */
+  predict?(options: PredictOptions): Promise<Predicted>;
   close(): Promise<void>;
 }
 

@@ -37,12 +37,12 @@ const tasks: readonly Task[] = [
   exampleTask({
     ...{ name: 'adding', description: 'tell the sum of two marked numbers of many', isRead: false, read: addingData },
     ...{ settings: ['examples', 'length', 'readout'], vary: newSums, models: ['lstm', 'gru', 'rnn'] },
-    defaults: { hidden: 64, batch: 32, steps: 2000, lr: 1e-2 },
+    defaults: { steps: 3000 },
   }),
   exampleTask({
     ...{ name: 'copy', description: 'say symbols again after a delay', isRead: false, read: copyData },
     ...{ settings: ['examples', 'symbols', 'delay'], vary: newCopies, models: ['lstm', 'gru', 'rnn'] },
-    defaults: { hidden: 64, batch: 32, steps: 2000, lr: 1e-2 },
+    defaults: { steps: 3000 },
   }),
   exampleTask({
     ...{ name: 'forecast', description: 'forecast a series', isRead: true, read: forecastData },

@@ -270,6 +270,75 @@ describe('texts', () => {
   });
 });
 
+describe('what a model says', () => {
+  interface Said {
+    readonly predictions: readonly { of: string | number; value: string | number; probability?: number }[];
+  }
+  const predict = async (...args: readonly string[]): Promise<Said> => {
+    const { code, json } = await sluice(['predict', ...args, '--json']);
+    expect(code).toBe(0);
+    return json() as Said;
+  };
+
+  test('of a series is what follows its last row, or that of another file', async () => {
+    const run = out();
+    const flags = ['--steps', '200', '--horizon', '3', '--out', run];
+    await train('--task', 'forecast', '--data', series, ...flags);
+    const { predictions } = await predict(run);
+    expect(predictions.map(({ of }) => of)).toEqual([151, 152, 153]);
+    predictions.forEach(({ value }, i) => {
+      expect(Math.abs(Number(value) - (200 + i + 20 * Math.sin((2 * Math.PI * (150 + i)) / 12)))).toBeLessThan(8);
+    });
+    const shorter = file('shorter.csv', table(rows.slice(0, 149)));
+    expect((await predict(run, '--data', shorter)).predictions[0]?.of).toBe(150);
+    const short = file('too-short.csv', table(rows.slice(0, 9)));
+    const { code, error } = await sluice(['predict', run, '--data', short]);
+    expect([code, error]).toEqual([1, expect.stringMatching(/lines 2 to 10 of .* a series of 24 rows or more/)]);
+  });
+
+  test('of texts and of rows is a class with its probability, or a value; no target is needed', async () => {
+    const run = out();
+    const texts = file(
+      'few.jsonl',
+      Array.from(
+        { length: 20 },
+        (_, i) => `{"text": "${i % 2 === 0 ? 'aa' : 'b'}", "label": "${i % 2 === 0 ? 'x' : 'y'}"}`,
+      ).join('\n'),
+    );
+    await train('--task', texts, '--model', 'gru', '--tokenizer', 'char', '--steps', '60', '--out', run);
+    const { predictions } = await predict(run, '--text', 'aa', '--text', 'b');
+    expect(predictions.map(({ of, value }) => [of, value])).toEqual([
+      ['aa', 'x'],
+      ['b', 'y'],
+    ]);
+    expect(predictions.every(({ probability = 0 }) => probability > 0.5 && probability <= 1)).toBe(true);
+    const unlabelled = file('unlabelled.jsonl', '{"text": "b"}\n\n{"text": "aa"}\n');
+    expect((await predict(run, '--data', unlabelled)).predictions.map(({ of, value }) => [of, value])).toEqual([
+      [1, 'y'],
+      [3, 'x'],
+    ]);
+    const { out: shown } = await sluice(['predict', run, '--text', 'aa']);
+    expect(shown).toMatch(/text +label +probability\s+aa +x +[01]\.\d{3}/);
+
+    const values = out();
+    const points = Array.from({ length: 60 }, (_, i) => `${i / 10},${i / 5 + 0.01}`);
+    await train('--task', file('line.csv', `x,y\n${points.join('\n')}\n`), '--steps', '200', '--out', values);
+    const { predictions: said } = await predict(values, '--data', file('asked.csv', 'x\n2\n'));
+    expect(said).toEqual([{ of: 2, value: expect.any(Number) }]);
+    expect(Math.abs(Number(said[0]?.value) - 4)).toBeLessThan(0.5);
+  });
+
+  test('has to be asked of something that its task can read', async () => {
+    const run = out();
+    await train('--task', 'adding', '--length', '3', '--steps', '1', '--out', run);
+    const refused = async (...args: readonly string[]) => (await sluice([...args])).error;
+    expect(await refused('predict', run, '--data', series)).toMatch(/sequences of this task are drawn, not read/);
+    expect(await refused('evaluate', run, '--data', series)).toMatch(/sequences of this task are drawn, not read/);
+    expect(await refused('predict', run)).toMatch(/something is predicted of what is given, received "nothing"/);
+    expect(await refused('predict', run, '--text', 'x')).toMatch(/a text is given to a model of texts/);
+  });
+});
+
 describe('wrong usage', () => {
   test.each([
     [['--task', 'adding', '--model', 'mlp'], /adding is learned by lstm or gru or rnn/],

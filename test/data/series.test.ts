@@ -51,7 +51,7 @@ describe('windows of a series', () => {
   ])('from row %i to %i are too few, which is said by lines', (from, to, message) => {
     expect(() => windowsOf(series, { window: 3, horizon: 2 }, from, to)).toThrow(message);
     expect(() => windowsOf(series, { window: 9, horizon: 2 }, 0, 10)).toThrow(
-      /lines 2 to 11 .* a series of 11 rows or more/,
+      /lines 2 to 11 .* a series of 11 rows or more.*Give a longer series: a window has 9 rows/,
     );
   });
 });

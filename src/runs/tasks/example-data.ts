@@ -30,7 +30,7 @@ import { readTable, readUtf8 } from '../read-table.js';
 import { readJson, runFiles } from '../run-folder.js';
 import { issueRule, type Settings } from '../settings.js';
 import { isClassLoss } from './heads.js';
-import { readWindows } from './sequence-data.js';
+import { readWindows, requireReadable } from './sequence-data.js';
 
 /** Examples to learn from and to be judged by, and how they were made of what was given. */
 export interface ExampleData {
@@ -120,7 +120,7 @@ const rowsHaveNoOrder = (): SluiceError =>
 /** Texts with a class each: lines of JSON, or a table. @throws SluiceError `data` with file and line. */
 export async function textData(settings: Settings): Promise<ReadData> {
   const { target = 'label', inputs: text = 'text' } = settings;
-  const table = await readTexts(settings.data, text, target, 2);
+  const table = await readTexts(settings.data, [text, target], 2);
   const chosen = chooseColumns(table, { target, inputs: [text], missing: 'refuse', kind: 'classes' });
   const words = wordsOf(table, target);
   const classes = Int32Array.from(table.rows, ({ cells }) =>
@@ -140,12 +140,16 @@ export async function textData(settings: Settings): Promise<ReadData> {
   };
   const examples = encodeTexts(table, encoding, tokenizer);
   const part = (indices: Int32Array): Examples => selectExamples(examples, indices);
-  return { encoding, tokenizer, training: part(training), validation: part(validation), note: noteOf(table, chosen) };
+  const long = lengthsOf(examples).filter((length) => length === settings.context).length;
+  const cut = long === 0 ? '' : `; of ${plural(long, 'text')} the first ${settings.context} tokens count (--context)`;
+  const note = `${noteOf(table, chosen)}${cut}`;
+  return { encoding, tokenizer, training: part(training), validation: part(validation), note };
 }
 
-async function readTexts(path: string, text: string, target: string, least: 1 | 2): Promise<Table> {
+/** A table of texts, from lines of JSON with these fields or from a table. */
+export async function readTexts(path: string, fields: readonly string[], least: 1 | 2): Promise<Table> {
   if (/\.[ct]sv$/i.test(path)) return readTable(path, least);
-  return tableOfLines(path, await readUtf8(path), [text, target]);
+  return tableOfLines(path, await readUtf8(path), fields);
 }
 
 /** What was taken for what, and which values were missing. */
@@ -166,9 +170,10 @@ function noteOf(whole: Table, { table, target, inputs, isClasses }: ChosenTable)
 /** The examples of a file as a run's model sees them. */
 async function readExamples(path: string, encoding: TableEncoding, folder: string): Promise<Examples> {
   const [first] = encoding.inputs;
+  requireReadable(encoding, path);
   if (encoding.sequence?.series !== undefined) return readWindows(path, encoding);
   if (first?.kind !== 'text') return encodeTable(await readTable(path, 1), encoding);
-  const table = await readTexts(path, first.name, encoding.target.name, 1);
+  const table = await readTexts(path, [first.name, encoding.target.name], 1);
   return encodeTexts(table, encoding, await loadTokenizer(folder));
 }
 

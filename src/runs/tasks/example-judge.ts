@@ -7,6 +7,7 @@ import { loadWeights } from '../checkpointing.js';
 import type { Boundary, Judge, Judged, JudgeOptions } from '../task.js';
 import { examplesOf } from './example-data.js';
 import type { ExampleModel } from './example-model.js';
+import { predict } from './example-predict.js';
 import { factsOf, judgementOf, scored } from './example-scores.js';
 import { forecastOf } from './forecast-scores.js';
 
@@ -14,6 +15,8 @@ export interface JudgedModel {
   readonly folder: string;
   readonly device: Device;
   readonly encoding: TableEncoding;
+  /** What it was learned from. */
+  readonly source: string;
   readonly built: ExampleModel;
 }
 
@@ -21,10 +24,15 @@ export interface JudgedModel {
 export async function openJudge(parts: JudgedModel): Promise<Judge> {
   const { folder, built } = parts;
   await loadWeights(folder, built.model);
-  return { judge: (options) => judge(parts, options), close: async () => built.model.dispose() };
+  return {
+    judge: (options) => judge(parts, options),
+    predict: (options) => predict(parts, options),
+    close: async () => built.model.dispose(),
+  };
 }
 
-async function judge({ folder, device, encoding, built }: JudgedModel, options: JudgeOptions): Promise<Judged> {
+async function judge(parts: JudgedModel, options: JudgeOptions): Promise<Judged> {
+  const { folder, device, encoding, built } = parts;
   const { data, batch, signal } = options;
   const examples = await examplesOf(folder, encoding, data);
   const judged = await judgeExamples(device, built.predict, examples, { batch, signal });
@@ -37,7 +45,7 @@ async function judge({ folder, device, encoding, built }: JudgedModel, options: 
     const values = { name: encoding.target.name, predicted, actual };
     return { facts, details, values, ...(forecast === undefined ? {} : { forecast }) };
   }
-  const boundary = await boundaryOf({ folder, device, encoding, built }, examples);
+  const boundary = await boundaryOf(parts, examples);
   return { facts, details, scores: result.scores, ...(boundary === undefined ? {} : { boundary }) };
 }
 

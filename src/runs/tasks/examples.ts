@@ -97,7 +97,7 @@ async function rebuilt(
   const encoding = await loadEncoding(folder);
   const { settings } = record;
   const built = typeNamed(source, settings.model).build({ device, settings, formula: formulaOf(record), encoding });
-  return { folder, device, encoding, built };
+  return { folder, device, encoding, source: settings.data, built };
 }
 
 function typeNamed({ name, models }: ExampleSource, model: string): ExampleModelType {

@@ -5,6 +5,7 @@ import type { Examples } from '../../data/examples.js';
 import { copiedSymbols, copyLength, copySigns, drawAdding, drawCopy } from '../../data/sequence-tasks.js';
 import {
   fitSeries,
+  lastWindow,
   type Series,
   type SeriesGaps,
   seasonOf,
@@ -64,6 +65,17 @@ const anew =
   ({ count }: Examples, settings: Settings, key: RandomKey): Examples =>
     draw(settings, count, key);
 export const [newSums, newCopies] = [anew(drawSums), anew(drawCopies)];
+
+/** Holds that examples can be read from a file. @throws SluiceError `argument` for sequences that are only ever drawn. */
+export function requireReadable({ inputs, sequence }: TableEncoding, path: string): void {
+  const isDrawn = sequence !== undefined && sequence.series === undefined && inputs[0]?.kind !== 'text';
+  if (!isDrawn) return;
+  throw new SluiceError('argument', {
+    rule: 'sequences of this task are drawn, not read',
+    received: `--data ${path}`,
+    remedy: 'Leave it out: sluice evaluate judges by sequences that were never learned from.',
+  });
+}
 
 /** Windows of a series in a table. @throws SluiceError `data` with file and line. */
 export async function forecastData(settings: Settings): Promise<ReadData> {
@@ -138,12 +150,23 @@ function noteOf({ inputs, target, sequence }: TableEncoding, { path, rows }: Tab
   return `${path}: ${plural(rows.length, 'row')}, ${parts}; the next ${plural(targets, 'value')} of ${target.name} from ${plural(longest, 'row')}${from}; ${season}`;
 }
 
-/** The windows of another file, as a run's model sees them. */
+/** The windows of a file, as a run's model sees them. */
 export async function readWindows(path: string, encoding: TableEncoding): Promise<Examples> {
-  const { inputs, sequence, missing } = encoding;
+  const { series, windows } = await readSeries(path, encoding);
+  return windowsOf(series, windows, 0, series.table.rows.length);
+}
+
+/** The last window of a file, and the line that it ends with. */
+export async function readLastWindow(path: string, encoding: TableEncoding) {
+  const { series, windows } = await readSeries(path, encoding);
+  const { rows } = series.table;
+  return { examples: lastWindow(series, windows), rows: rows.length };
+}
+
+async function readSeries(path: string, { inputs, sequence, missing }: TableEncoding) {
   const columns = inputs.filter((column) => column.kind === 'number');
   const names = columns.map(({ name }) => name);
   const table = seriesTable(await readTable(path), names, gapsOf(missing));
   const { longest: window = 1, targets: horizon = 1 } = sequence ?? {};
-  return windowsOf(seriesOf(table, columns), { window, horizon }, 0, table.rows.length);
+  return { series: seriesOf(table, columns), windows: { window, horizon } };
 }

@@ -21,9 +21,16 @@ import {
 import { headOf } from './heads.js';
 import { activationsOf, gateOf } from './recurrent-type.js';
 
-const defaults: PartialSettings = {
+const usual: PartialSettings = {
   ...gradientDefaults,
   ...{ layers: 1, hidden: 64, dim: 64, tokenizer: 'bpe:2048', context: 256, lr: 5e-3 },
+};
+
+/** A gate to forget by begins open: Jozefowicz 2015. A GRU bears a higher rate. */
+const defaults: Readonly<Record<CellName, PartialSettings>> = {
+  rnn: usual,
+  lstm: { ...usual, forgetBias: 1 },
+  gru: { ...usual, lr: 1e-2 },
 };
 
 /** Sequences that one of the recurrent cells reads. */
@@ -34,7 +41,7 @@ const sequenceType = (cell: CellName): ExampleModelType => ({
     ...(cell === 'rnn' ? [] : (['gateActivation'] as const)),
     ...(cell === 'lstm' ? (['forgetBias'] as const) : []),
   ],
-  defaults: cell === 'lstm' ? { ...defaults, forgetBias: 1 } : defaults,
+  defaults: defaults[cell],
   formulaOf: ({ activation }) => resolveActivation(activation ?? 'tanh'),
   memoryBytes: (settings, encoding) => memoryBytes(cell, settings, encoding),
   build: (parts) => {
