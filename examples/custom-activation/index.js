@@ -37,8 +37,8 @@ for await (const event of startRun(settings)) {
 
 // The run's folder holds the formula as text: a process that has never seen `bump` can use it.
 const device = await openDevice();
-const { model, tokenizer, config } = await openRun(folder, device);
-console.log(`${folder} has f(x) = ${toText(config.feedForward.expression)}`);
+const { model, tokenizer, design } = await openRun(folder, device);
+console.log(`${folder} has f(x) = ${toText(design.formula.expression)}`);
 let written = 'When ';
 const sampling = { ...greedy, temperature: 0.7, prompt: written, maxTokens: 58, stop: [], seed: 1 };
 for await (const piece of generate(device, model, tokenizer, sampling)) written += piece.text;

@@ -97,6 +97,7 @@ export class Formula<K extends Kind = Kind> {
 
   /** The same formula with other parameter values; `'learned'` makes one learned from its current value on. */
   with(values: Values): Formula<K> {
+    if (Object.keys(values).length === 0) return this;
     const parameters = { ...this.parameters };
     for (const [name, value] of Object.entries(values)) {
       const known = Object.hasOwn(parameters, name) ? parameters[name] : undefined;

@@ -95,7 +95,7 @@ describe('a model of sequences', () => {
     const tokens = tensor(reference, Int32Array.from([1, 2, 3, 4, 5, 6]), [2, 3]);
     expect(model.forward(tokens, quiet).output.shape).toEqual([2, 3, 7]);
     expect(() => sequenceModel(reference, { inputs: 3, hidden: 4, outputs: 7, answers: 'all' as 'each' })).toThrow(
-      /answers is one of last, each/,
+      /answers is one of last, mean, each/,
     );
   });
 });

