@@ -34,4 +34,9 @@ export interface CausalModelType {
    * @throws SluiceError `format` for a missing or impossible value.
    */
   decode(config: Readonly<Record<string, unknown>>, formula: Formula, settings: Settings): CausalDesign;
+  /**
+   * What config.json alone says, of a type that Hugging Face's libraries write, too.
+   * @throws SluiceError `format` for a missing or impossible value, `name` for an activation that we do not have.
+   */
+  read?(config: Readonly<Record<string, unknown>>): CausalDesign;
 }

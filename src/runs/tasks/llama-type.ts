@@ -13,6 +13,7 @@ export const llamaType: CausalModelType = {
   complete: completeLlama,
   design: (settings, vocabSize) => designOf(configOf(settings, vocabSize)),
   decode: (config, formula, { dropout }) => designOf({ ...decodeConfig(config, formula), dropout }),
+  read: (config) => designOf(decodeConfig(config)),
 };
 
 const designOf = (config: LlamaConfig): CausalDesign => ({
