@@ -73,7 +73,7 @@ export async function openRun(folder: string, device: Device, options: OpenOptio
       remedy: 'Its files belong to different runs.',
     });
   }
-  const model = design.build(device, record.settings.seed);
+  const model = design.build(device, atInit ? record.settings.seed : undefined);
   if (!atInit) await loadWeights(folder, model);
   return { folder, record, design, model, tokenizer };
 }

@@ -16,7 +16,8 @@ export interface CausalDesign {
   readonly summary: ModelSummary;
   /** Bytes that a training step over so many tokens holds, with a vocabulary of that size. */
   trainingBytes(vocabSize: number, tokens: number): number;
-  build(device: Device, seed: number): CausalModel;
+  /** @param seed of its random weights; undefined where they are about to be loaded. */
+  build(device: Device, seed: number | undefined): CausalModel;
   /** What is written as config.json. */
   encode(endOfText: number | undefined): Readonly<Record<string, unknown>>;
 }
