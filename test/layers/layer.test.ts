@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { prelu, xielu } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
-import { gateOf } from '../../src/formats/hugging-face.js';
+import { gateOf } from '../../src/formats/hugging-face/activation-names.js';
 import { Attention } from '../../src/layers/attention.js';
 import { Embedding } from '../../src/layers/embedding.js';
 import { GatedFeedForward } from '../../src/layers/feed-forward.js';

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { encodeConfig } from '../../src/formats/hugging-face.js';
+import { encodeConfig } from '../../src/formats/hugging-face/config.js';
 import { llamaConfig } from '../../src/models/llama.js';
 import { readFolder } from '../../src/runs/read-folder.js';
 import { errorOf } from '../formats/make-safetensors.js';
