@@ -175,13 +175,14 @@ function fail(number, bytes, reason) {
   process.exit(1);
 }
 
+const cpu = () => process.cpuUsage().user / 1000;
 let worst = 0;
 const began = performance.now();
 for (let number = first; number < first + inputs; number++) {
   const random = new Random(number);
   const isIndex = random.below(5) === 0;
   const bytes = isIndex ? encoder.encode(changed(random, random.of(indexes), indexes)) : file(random);
-  const start = performance.now();
+  const [start, computed] = [performance.now(), cpu()];
   try {
     if (isIndex) parseShardIndex(bytes);
     else readFile(bytes);
@@ -190,7 +191,8 @@ for (let number = first; number < first + inputs; number++) {
     if (!(error instanceof SluiceError) || error.code !== 'format') fail(number, bytes, error?.stack ?? error);
     count(error.rule.replaceAll(/\b(tensor|shape of|data_offsets of|dtype of) .*/gs, '$1 …'));
   }
-  const took = performance.now() - start;
+  // A process may be stopped for long: what counts is the time that it computed.
+  const took = Math.min(performance.now() - start, cpu() - computed);
   worst = Math.max(worst, took);
   if (took > slowest) fail(number, bytes, `it took ${took} ms`);
 }

@@ -1,4 +1,4 @@
-import { internal, noGrad, Tensor } from '../tensor/index.js';
+import { internal, noGrad, scope, Tensor } from '../tensor/index.js';
 import { checkWeights } from './weight-check.js';
 
 export interface NamedParameter {
@@ -111,7 +111,10 @@ async function writePieces(tensor: Tensor, pieces: AsyncIterable<Float32Array>):
   let at = 0;
   for await (const piece of pieces) {
     const start = at;
-    noGrad(() => internal(() => tensor.reshape([tensor.size]).narrow(0, start, piece.length).write(piece)));
+    // The views go at once: they hold the memory.
+    scope(tensor.device, () => {
+      noGrad(() => internal(() => tensor.reshape([tensor.size]).narrow(0, start, piece.length).write(piece)));
+    });
     at += piece.length;
   }
 }

@@ -108,7 +108,10 @@ describe('a run of examples is opened by its config.json', () => {
         { ...good, activation: { ...(good['activation'] as object), expression: 'x*(' } },
         /config\.json relu is a formula/,
       ],
-      [{ ...good, hidden_sizes: [8, 9] }, /3 of another shape\), received \["layers\.1\.weight \[8, 8\], not \[9, 8\]"/],
+      [
+        { ...good, hidden_sizes: [8, 9] },
+        /3 of another shape\), received \["layers\.1\.weight \[8, 8\], not \[9, 8\]"/,
+      ],
       [{ ...good, hidden_sizes: [8] }, /only tensors of their model, received "layers\.2/],
     ] as const) {
       write(config);
