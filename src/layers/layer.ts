@@ -38,6 +38,11 @@ export abstract class Layer implements Disposable {
     return [];
   }
 
+  /** Numbers that checkpoints hold beside its tensors, though nothing learns them. */
+  get constants(): Readonly<Record<string, number>> {
+    return {};
+  }
+
   /** What has the tensors and sublayers: the layer itself, unless it keeps them by names of their own. */
   protected get members(): object {
     return this;
@@ -73,6 +78,17 @@ export abstract class Layer implements Disposable {
     }
   }
 
+  /** The constants of this layer and of those within, as in a checkpoint. */
+  namedConstants(): ReadonlyMap<string, number> {
+    const named = new Map<string, number>();
+    for (const [name, layer] of this.namedLayers()) {
+      for (const [constant, value] of Object.entries(layer.constants)) {
+        named.set(name === '' ? constant : `${name}.${constant}`, value);
+      }
+    }
+    return named;
+  }
+
   parameters(): Tensor[] {
     return this.namedParameters().map(({ tensor }) => tensor);
   }
@@ -89,7 +105,9 @@ export abstract class Layer implements Disposable {
    */
   async load(weights: WeightReader): Promise<void> {
     const parameters = this.namedParameters();
-    checkWeights(weights, parameters);
+    const constants = this.namedConstants();
+    checkWeights(weights, parameters, constants);
+    await checkConstants(weights, constants);
     for (const { name, tensor } of parameters) tensor.write(await weights.readFloat32(name));
   }
 
@@ -103,8 +121,27 @@ export abstract class Layer implements Disposable {
   }
 }
 
-function checkWeights(weights: WeightReader, parameters: readonly NamedParameter[]): void {
-  const names = parameters.map(({ name }) => name);
+/** A constant may be left out, and may have been rounded to bfloat16. */
+async function checkConstants(weights: WeightReader, constants: ReadonlyMap<string, number>): Promise<void> {
+  const found = new Set(weights.names());
+  for (const [name, value] of constants) {
+    if (!found.has(name)) continue;
+    const [stored = Number.NaN] = Array.from(await weights.readFloat32(name));
+    if (Math.abs(stored - value) <= Math.abs(value) / 128) continue;
+    throw new SluiceError('checkpoint', {
+      rule: `${name} is ${value}`,
+      received: stored,
+      remedy: 'The weights belong to another activation: choose one without it.',
+    });
+  }
+}
+
+function checkWeights(
+  weights: WeightReader,
+  parameters: readonly NamedParameter[],
+  constants: ReadonlyMap<string, number>,
+): void {
+  const names = [...parameters.map(({ name }) => name), ...constants.keys()];
   const found = new Set(weights.names());
   const others = 'The weights and config.json belong to different models.';
   for (const name of found) {

@@ -97,12 +97,16 @@ export const stated = (given: PartialSettings): Partial<Settings> =>
 
 /** The settings of a LLaMA or an Arcee, each that was left open from what it depends on. */
 export function completeLlama(given: PartialSettings & Pick<Settings, 'data'>): Settings {
-  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOf(given) };
-  const isPlain = settings.ffn === 'mlp';
+  const ffn = blockOf(given);
+  return { ...completeDecoder({ ...given, ffn }, ffn), model: given.model ?? (ffn === 'mlp' ? 'arcee' : 'llama') };
+}
+
+/** The settings of a decoder, each that was left open from what it depends on; `usual` is its block. */
+export function completeDecoder(given: PartialSettings & Pick<Settings, 'data'>, usual: string): Settings {
+  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOr(usual, given) };
   return {
     ...settings,
-    model: given.model ?? (isPlain ? 'arcee' : 'llama'),
-    hidden: given.hidden ?? hiddenWidth(settings.dim, isPlain ? 'activation' : 'gate'),
+    hidden: given.hidden ?? hiddenWidth(settings.dim, settings.ffn === 'mlp' ? 'activation' : 'gate'),
     kvHeads: given.kvHeads ?? settings.heads,
     minLr: given.minLr ?? settings.lr / 10,
   };

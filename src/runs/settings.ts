@@ -22,6 +22,9 @@ const readouts = ['last', 'mean'] as const;
 const modelNames = [
   'llama',
   'arcee',
+  'gpt2',
+  'qwen2',
+  'gemma',
   'gated-conv',
   'lenet',
   'lenet1989',
@@ -61,7 +64,7 @@ export const settingsSchema = v.strictObject({
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
+    'model type: llama, qwen2, gemma (gated block), arcee, gpt2 (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),

@@ -237,7 +237,9 @@ describe('learned parameters of an activation', () => {
       const block = blockOf(formula, 4, 6, options);
       const learned = block.namedParameters().filter(({ name }) => name.startsWith('act_fn.'));
       expect(learned.map(({ name }) => name.replace('act_fn.', ''))).toEqual(
-        names.map((name) => name.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`)),
+        names.map((name) =>
+          (name === 'slope' ? 'weight' : name).replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`),
+        ),
       );
       for (const [i, { tensor: parameter, decay }] of learned.entries()) {
         expect([parameter.shape, decay]).toEqual([[width], false]);

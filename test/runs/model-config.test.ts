@@ -59,7 +59,7 @@ describe('a run of examples is opened by its config.json', () => {
 
   test('an MLP with learned parameters and a surrogate for its derivative', async () => {
     const learned = await openModel(await train({ task: 'moons', activation: 'prelu' }), device);
-    expect(learned.namedParameters().map(({ name }) => name)).toContain('activations.0.slope');
+    expect(learned.namedParameters().map(({ name }) => name)).toContain('activations.0.weight');
     const straight = await train({ task: 'moons', activation: 'step', surrogate: 'hardTanh' });
     expect(configOf(straight)).toMatchObject({ surrogate: { name: 'hardTanh' } });
     expect(await openModel(straight, device)).toBeInstanceOf(Mlp);

@@ -1,5 +1,6 @@
 import type { Activation, Formula, Gate } from '../../activations/kinds.js';
 import type { Device } from '../../devices/device.js';
+import type { Carrier } from '../../formats/hugging-face/carrier.js';
 import type { CausalModel } from '../../models/causal-model.js';
 import type { ModelSummary } from '../../models/summary.js';
 import type { PartialSettings, SettingName, Settings } from '../settings.js';
@@ -14,6 +15,8 @@ export interface CausalDesign {
   /** For a person: its type, and its shape. */
   readonly description: readonly [type: string, shape: string];
   readonly summary: ModelSummary;
+  /** How Transformers keeps the block, where it has the type of model. */
+  readonly carrier?: Carrier;
   /** Bytes that a training step over so many tokens holds, with a vocabulary of that size. */
   trainingBytes(vocabSize: number, tokens: number): number;
   build(device: Device, seed: number): CausalModel;
