@@ -154,9 +154,9 @@ describe('config.json', () => {
   });
 
   test('names a formula that Transformers lacks so that it fails to load there, and says it itself', () => {
-    const feedForward = gateOf(drelu);
+    const feedForward = drelu;
     const written = encodeConfig(llamaConfig({ ...shape, feedForward }));
-    expect(written['hidden_act']).toBe('sluice:dreluGate');
+    expect(written['hidden_act']).toBe('sluice:drelu');
     const json = JSON.parse(JSON.stringify(written)) as Record<string, unknown>;
     const stored = readFormula(JSON.parse(JSON.stringify(feedForward)));
     expect(decodeConfig(json, stored).feedForward).toBe(stored);
