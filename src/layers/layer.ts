@@ -22,6 +22,19 @@ export interface WeightReader {
   float32Pieces?(name: string): AsyncIterable<Float32Array>;
 }
 
+/**
+ * The tensors of a part of a larger checkpoint, without the part's name in front of theirs.
+ * @example await lstm.load(weightsUnder(file, 'encoder.lstm'));
+ */
+export function weightsUnder(weights: WeightReader, part: string): WeightReader {
+  const prefix = `${part}.`;
+  return {
+    names: () => weights.names().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])),
+    info: (name) => weights.info(prefix + name),
+    readFloat32: (name) => weights.readFloat32(prefix + name),
+  };
+}
+
 interface Part {
   readonly property: string;
   readonly name: string;

@@ -25,6 +25,13 @@ export interface OpenRun {
 /** The model's shape and the block's formula, from a run's files. @throws SluiceError `checkpoint`, `format`, `name`. */
 export async function readDesign(folder: string, record: RunRecord): Promise<CausalDesign> {
   const { settings } = record;
+  if (settings.task !== 'causal') {
+    throw new SluiceError('checkpoint', {
+      rule: 'a run that writes is one of the task causal',
+      received: settings.task,
+      remedy: `Judge it with: sluice evaluate ${folder}.`,
+    });
+  }
   const config = await readJson(folder, runFiles.config);
   return causalModelNamed(settings.model).decode(config, formulaOf(folder, record), settings);
 }
@@ -57,13 +64,6 @@ const openDefaults = { atInit: false } satisfies OptionTable<OpenOptions>;
 export async function openRun(folder: string, device: Device, options: OpenOptions = {}): Promise<OpenRun> {
   const { atInit } = completeOptions('openRun', options, openDefaults);
   const record = await readFolder(folder);
-  if (record.settings.task !== 'causal') {
-    throw new SluiceError('checkpoint', {
-      rule: 'a run that writes is one of the task causal',
-      received: record.settings.task,
-      remedy: `Judge it with: sluice evaluate ${folder}.`,
-    });
-  }
   const design = await readDesign(folder, record);
   const tokenizer = await loadTokenizer(folder);
   if (tokenizer.vocabularySize > design.vocabSize) {

@@ -24,6 +24,8 @@ export interface CausalDesign {
 
 /** A type of model for text. */
 export interface CausalModelType {
+  /** What config.json has as `model_type`. */
+  readonly modelTypes: readonly string[];
   /** The settings that it has a use for beside those of every model of text. */
   readonly settings: readonly SettingName[];
   /** Fills in what was left open. @throws SluiceError `argument` for settings that contradict each other. */

@@ -10,6 +10,7 @@ import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 
 /** A LLaMA, or an Arcee where its block is plain. */
 export const llamaType: CausalModelType = {
+  modelTypes: ['llama', 'arcee'],
   settings: ['heads', 'kvHeads', 'hidden', 'ffn', 'activation', 'param'],
   complete: completeLlama,
   design: (settings, vocabSize) => designOf(configOf(settings, vocabSize)),
