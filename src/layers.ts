@@ -33,7 +33,7 @@ export {
   suitedScheme,
 } from './layers/initialization-schemes.js';
 export { type CacheShape, KeyValueCache } from './layers/key-value-cache.js';
-export { Layer, type NamedParameter, type WeightReader } from './layers/layer.js';
+export { Layer, type NamedParameter, type WeightReader, weightsUnder } from './layers/layer.js';
 export { Linear, type LinearOptions, TransposedLinear } from './layers/linear.js';
 export { Mode } from './layers/mode.js';
 export { LayerNorm, OffsetRmsNorm, RmsNorm } from './layers/normalization.js';
@@ -49,16 +49,15 @@ export {
 export {
   Gru,
   Lstm,
-  type OutputUnits,
   Recurrent,
   type RecurrentInputs,
-  type RecurrentOptions,
   type RecurrentOutputs,
   type RecurrentStates,
+  type RecurrentTrace,
   Rnn,
 } from './layers/recurrent.js';
-
 export { RecurrentCache } from './layers/recurrent-cache.js';
+export type { OutputUnits, RecurrentOptions } from './layers/recurrent-options.js';
 export { RotaryEmbedding } from './layers/rope.js';
 export {
   type DynamicRopeScaling,

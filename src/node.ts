@@ -8,7 +8,7 @@ export { SafetensorsFile, type TensorReader } from './formats/safetensors-file.j
 export { openSafetensors } from './formats/safetensors-sharded.js';
 export { weightEntries } from './formats/weights.js';
 export { complete as completeSettings } from './runs/complete.js';
-export { type ExampleNetwork, openModel } from './runs/model-config.js';
+export { type ExampleNetwork, openModel } from './runs/open-model.js';
 export { type OpenRun, openRun } from './runs/open-run.js';
 export type { Plan } from './runs/plan.js';
 export { type PresetName, presetNamed, presetNames } from './runs/presets.js';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
-import { openModel } from '../../src/runs/model-config.js';
+import { openModel } from '../../src/runs/open-model.js';
 import { openRun } from '../../src/runs/open-run.js';
 import { sluice } from '../support/terminal.js';
 import { readJson, temporaryFolder, tiny, writeText } from './runs.js';

@@ -22,6 +22,11 @@ const causalModels = {
   gru: recurrentType('gru'),
 } as const satisfies Partial<Record<Settings['model'], CausalModelType>>;
 
+/** What config.json of a model of text has as `model_type`. */
+export const causalModelTypes: readonly string[] = [
+  ...new Set(Object.values(causalModels).flatMap(({ modelTypes }) => modelTypes)),
+];
+
 /** @throws SluiceError `argument` for a model of examples. */
 export function causalModelNamed(name: Settings['model'] = 'llama'): CausalModelType {
   const found = Object.entries(causalModels).find(([known]) => known === name);

@@ -17,6 +17,7 @@ import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 const modelType = 'sluice_gated_conv';
 
 export const gatedConvolutionType: CausalModelType = {
+  modelTypes: [modelType],
   settings: ['kernel', 'ffn', 'activation', 'param'],
   complete: (given) => {
     const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOr('glu', given) };

@@ -9,11 +9,13 @@ import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 import { decoderDesign } from './decoder-design.js';
 
 export const gemmaType: CausalModelType = {
+  modelTypes: ['gemma'],
   settings: ['heads', 'kvHeads', 'hidden', 'ffn', 'activation', 'param'],
   complete: (given) => completeDecoder(given, 'gegluTanh'),
   design: (settings, vocabSize) =>
     designOf(gemmaConfig({ ...decoderOptions(settings, vocabSize), feedForward: gateOfSettings(settings, 'gemma') })),
   decode: (config, formula, { dropout }) => designOf({ ...decodeWith(gemmaCodec, config, formula), dropout }),
+  read: (config) => designOf(decodeWith(gemmaCodec, config)),
 };
 
 const designOf = (config: GemmaConfig): CausalDesign => ({

@@ -10,6 +10,7 @@ import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 import { decoderDesign } from './decoder-design.js';
 
 export const gpt2Type: CausalModelType = {
+  modelTypes: ['gpt2'],
   settings: ['heads', 'hidden', 'ffn', 'activation', 'param'],
   complete(given) {
     const { ffn = 'mlp', activation = ffn === 'mlp' ? 'geluTanh' : undefined } = given;
@@ -23,6 +24,7 @@ export const gpt2Type: CausalModelType = {
     return designOf(gpt2Config({ vocabSize, dim, layers, heads, context, hidden, dropout, activation }));
   },
   decode: (config, formula) => designOf(decodeWith(gpt2Codec, config, formula)),
+  read: (config) => designOf(decodeWith(gpt2Codec, config)),
 };
 
 const designOf = (config: Gpt2Config): CausalDesign => ({

@@ -11,10 +11,12 @@ import { decoderDesign } from './decoder-design.js';
 
 /** A LLaMA, or an Arcee where its block is plain. */
 export const llamaType: CausalModelType = {
+  modelTypes: ['llama', 'arcee'],
   settings: ['heads', 'kvHeads', 'hidden', 'ffn', 'activation', 'param'],
   complete: completeLlama,
   design: (settings, vocabSize) => designOf(configOf(settings, vocabSize)),
   decode: (config, formula, { dropout }) => designOf({ ...decodeWith(llamaCodec, config, formula), dropout }),
+  read: (config) => designOf(decodeWith(llamaCodec, config)),
 };
 
 function designOf(config: LlamaConfig): CausalDesign {

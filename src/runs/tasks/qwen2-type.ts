@@ -9,11 +9,13 @@ import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 import { decoderDesign } from './decoder-design.js';
 
 export const qwen2Type: CausalModelType = {
+  modelTypes: ['qwen2'],
   settings: ['heads', 'kvHeads', 'hidden', 'ffn', 'activation', 'param'],
   complete: (given) => completeDecoder(given, 'swiglu'),
   design: (settings, vocabSize) =>
     designOf(qwen2Config({ ...decoderOptions(settings, vocabSize), feedForward: gateOfSettings(settings, 'qwen2') })),
   decode: (config, formula, { dropout }) => designOf({ ...decodeWith(qwen2Codec, config, formula), dropout }),
+  read: (config) => designOf(decodeWith(qwen2Codec, config)),
 };
 
 const designOf = (config: Qwen2Config): CausalDesign => ({
