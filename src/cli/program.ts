@@ -11,6 +11,7 @@ import { registerInspect } from './inspect.js';
 import { registerKernels } from './kernels.js';
 import { jsonText } from './output.js';
 import { registerPredict } from './predict.js';
+import { registerPull } from './pull.js';
 import type { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usage.js';
@@ -22,6 +23,7 @@ const commands: readonly Register[] = [
   registerPredict,
   registerExplain,
   registerInspect,
+  registerPull,
   registerActivations,
   registerBench,
   registerDoctor,
