@@ -40,12 +40,12 @@ export const registerEvaluate: Register = (program, context) => {
 };
 
 async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ readRecord }, { taskNamed }] = await Promise.all([
-    import('../runs/run-folder.js'),
+  const [{ readFolder }, { taskNamed }] = await Promise.all([
+    import('../runs/read-folder.js'),
     import('../runs/tasks.js'),
   ]);
   return withDevice(output, flags, async (device) => {
-    const record = await readRecord(run);
+    const record = await readFolder(run);
     const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
     const { data, batch } = flags;
     const tell = (note: string): void => output.progress(note);

@@ -31,12 +31,12 @@ export const registerPredict: Register = (program, context) => {
 };
 
 async function predictWith(run: string, flags: PredictFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ readRecord }, { taskNamed }] = await Promise.all([
-    import('../runs/run-folder.js'),
+  const [{ readFolder }, { taskNamed }] = await Promise.all([
+    import('../runs/read-folder.js'),
     import('../runs/tasks.js'),
   ]);
   return withDevice(output, flags, async (device) => {
-    const record = await readRecord(run);
+    const record = await readFolder(run);
     const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
     try {
       if (judge.predict === undefined) {

@@ -6,6 +6,7 @@ import { unknownTensor } from './safetensors.js';
 import { checkTensorName, malformed, safetensorsLimits, type TensorInfo } from './safetensors-dtypes.js';
 import { SafetensorsFile, type TensorReader } from './safetensors-file.js';
 import { decodeUtf8, JsonScanner, type ScannedJson } from './safetensors-json.js';
+import type { TensorValues } from './safetensors-values.js';
 
 export interface ShardedOptions {
   readonly fs?: FileSystem;
@@ -69,6 +70,14 @@ export class ShardedSafetensors implements TensorReader {
 
   async readFloat32(name: string): Promise<Float32Array> {
     return this.#holder(name).readFloat32(name);
+  }
+
+  async *float32Pieces(name: string): AsyncGenerator<Float32Array> {
+    yield* this.#holder(name).float32Pieces(name);
+  }
+
+  async readValues(name: string): Promise<TensorValues> {
+    return this.#holder(name).readValues(name);
   }
 
   async close(): Promise<void> {

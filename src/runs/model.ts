@@ -3,7 +3,7 @@ import type { Activation, Gate } from '../activations/kinds.js';
 import { activationWith, withParameters } from '../activations/parameters.js';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
-import { gateOf } from '../formats/hugging-face.js';
+import { gateOf } from '../formats/hugging-face/activation-names.js';
 import { type LlamaConfig, llamaConfig } from '../models/llama.js';
 import type { Settings } from './settings.js';
 

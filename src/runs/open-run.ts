@@ -8,7 +8,8 @@ import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
 import type { CausalModel } from '../models/causal-model.js';
 import { loadWeights } from './checkpointing.js';
-import { type RunRecord, readJson, readRecord, runFiles } from './run-folder.js';
+import { readFolder } from './read-folder.js';
+import { type RunRecord, readJson, runFiles } from './run-folder.js';
 import type { CausalDesign } from './tasks/causal-model-type.js';
 import { causalModelNamed } from './tasks/causal-models.js';
 
@@ -48,10 +49,14 @@ export interface OpenOptions {
 
 const openDefaults = { atInit: false } satisfies OptionTable<OpenOptions>;
 
-/** @throws SluiceError `checkpoint` for a folder that is no finished run, or whose files do not fit together. */
+/**
+ * Opens a run, or a folder of a model type that we have as Hugging Face's libraries write it.
+ * @throws SluiceError `checkpoint` for a folder that is no finished run, or whose files do not fit together; `name` for a
+ * model type that we do not have.
+ */
 export async function openRun(folder: string, device: Device, options: OpenOptions = {}): Promise<OpenRun> {
   const { atInit } = completeOptions('openRun', options, openDefaults);
-  const record = await readRecord(folder);
+  const record = await readFolder(folder);
   if (record.settings.task !== 'causal') {
     throw new SluiceError('checkpoint', {
       rule: 'a run that writes is one of the task causal',
@@ -68,7 +73,7 @@ export async function openRun(folder: string, device: Device, options: OpenOptio
       remedy: 'Its files belong to different runs.',
     });
   }
-  const model = design.build(device, record.settings.seed);
+  const model = design.build(device, atInit ? record.settings.seed : undefined);
   if (!atInit) await loadWeights(folder, model);
   return { folder, record, design, model, tokenizer };
 }

@@ -100,6 +100,9 @@ export function full(device: Device, shape: Shape, value: number, options: Creat
   return made;
 }
 
+/** Memory to be written, whose values are undefined until then. */
+export const empty = (device: Device, shape: Shape): Tensor => make(device, 'empty', shape);
+
 export const zeros = (device: Device, shape: Shape, options: CreateOptions = {}): Tensor =>
   full(device, shape, 0, options);
 

@@ -24,13 +24,9 @@ import {
   swish,
   xielu,
 } from '../../src/activations/index.js';
-import {
-  decodeConfig,
-  encodeConfig,
-  encodeGenerationConfig,
-  gateOf,
-  hiddenAct,
-} from '../../src/formats/hugging-face.js';
+import { gateOf, hiddenAct } from '../../src/formats/hugging-face/activation-names.js';
+import { decodeConfig, encodeConfig } from '../../src/formats/hugging-face/config.js';
+import { encodeGenerationConfig } from '../../src/formats/hugging-face/generation-config.js';
 import { llamaConfig } from '../../src/models/llama.js';
 import { variable } from '../../src/scalar/expression.js';
 import { simplify } from '../../src/scalar/simplify.js';

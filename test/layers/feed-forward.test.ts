@@ -18,7 +18,7 @@ import {
   xielu,
 } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
-import { gateOf } from '../../src/formats/hugging-face.js';
+import { gateOf } from '../../src/formats/hugging-face/activation-names.js';
 import { FeedForward, GatedFeedForward, type Packing, unpackGate } from '../../src/layers/feed-forward.js';
 import { FormulaLayer } from '../../src/layers/formula-layer.js';
 import { Mode } from '../../src/layers/mode.js';

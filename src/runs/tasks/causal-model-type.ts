@@ -16,7 +16,8 @@ export interface CausalDesign {
   readonly summary: ModelSummary;
   /** Bytes that a training step over so many tokens holds, with a vocabulary of that size. */
   trainingBytes(vocabSize: number, tokens: number): number;
-  build(device: Device, seed: number): CausalModel;
+  /** @param seed of its random weights; undefined where they are about to be loaded. */
+  build(device: Device, seed: number | undefined): CausalModel;
   /** What is written as config.json. */
   encode(endOfText: number | undefined): Readonly<Record<string, unknown>>;
 }
@@ -34,4 +35,9 @@ export interface CausalModelType {
    * @throws SluiceError `format` for a missing or impossible value.
    */
   decode(config: Readonly<Record<string, unknown>>, formula: Formula, settings: Settings): CausalDesign;
+  /**
+   * What config.json alone says, of a type that Hugging Face's libraries write, too.
+   * @throws SluiceError `format` for a missing or impossible value, `name` for an activation that we do not have.
+   */
+  read?(config: Readonly<Record<string, unknown>>): CausalDesign;
 }

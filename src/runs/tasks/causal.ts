@@ -8,7 +8,7 @@ import { type Tokenizer, tokenByteLengths } from '../../data/tokenizer.js';
 import { parseTokenizerSpec } from '../../data/tokenizer-spec.js';
 import type { Device } from '../../devices/device.js';
 import { writeFileAtomically } from '../../formats/durable.js';
-import { encodeGenerationConfig } from '../../formats/hugging-face.js';
+import { encodeGenerationConfig } from '../../formats/hugging-face/generation-config.js';
 import { type Evaluation, evaluate } from '../../training/evaluate.js';
 import { Trainer } from '../../training/trainer.js';
 import { type Baselines, measureBaselines } from '../baselines.js';

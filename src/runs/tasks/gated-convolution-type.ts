@@ -1,6 +1,6 @@
 import type { Activation, Formula, Gate } from '../../activations/kinds.js';
 import { plural } from '../../base/plural.js';
-import { countOf } from '../../formats/hugging-face.js';
+import { countOf } from '../../formats/hugging-face/config-values.js';
 import { Initializer } from '../../layers/initialization.js';
 import {
   GatedConvolution,

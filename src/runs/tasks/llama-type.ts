@@ -1,5 +1,6 @@
 import { plural } from '../../base/plural.js';
-import { decodeConfig, encodeConfig } from '../../formats/hugging-face.js';
+import { decodeWith } from '../../formats/hugging-face/config-codec.js';
+import { llamaCodec } from '../../formats/hugging-face/llama.js';
 import { Initializer } from '../../layers/initialization.js';
 import { Llama, type LlamaConfig } from '../../models/llama.js';
 import { summarize, trainingBytes } from '../../models/summary.js';
@@ -12,7 +13,8 @@ export const llamaType: CausalModelType = {
   settings: ['heads', 'kvHeads', 'hidden', 'ffn', 'activation', 'param'],
   complete: completeLlama,
   design: (settings, vocabSize) => designOf(configOf(settings, vocabSize)),
-  decode: (config, formula, { dropout }) => designOf({ ...decodeConfig(config, formula), dropout }),
+  decode: (config, formula, { dropout }) => designOf({ ...decodeWith(llamaCodec, config, formula), dropout }),
+  read: (config) => designOf(decodeWith(llamaCodec, config)),
 };
 
 const designOf = (config: LlamaConfig): CausalDesign => ({
@@ -23,7 +25,7 @@ const designOf = (config: LlamaConfig): CausalDesign => ({
   summary: summarize(config),
   trainingBytes: (vocabSize, tokens) => trainingBytes({ ...config, vocabSize }, tokens, 1),
   build: (device, seed) => new Llama(new Initializer(device, seed), config),
-  encode: (endOfText) => encodeConfig(config, endOfText),
+  encode: (endOfText) => llamaCodec.encode(config, endOfText),
 });
 
 function describe(config: LlamaConfig): readonly [string, string] {
