@@ -3,6 +3,7 @@ import { catalogue, find } from '../activations/catalogue.js';
 import { type Activation, Formula, type Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
+import type { BlockFormula } from '../layers/feed-forward.js';
 import type { LlamaConfig } from '../models/llama.js';
 import { type Expression, substitute, variable } from '../scalar/expression.js';
 import { simplify } from '../scalar/simplify.js';
@@ -34,8 +35,8 @@ const isSame = (a: Expression, b: Expression): boolean => simplify(a) === simpli
  * What Transformers calls the block's activation, or undefined where it has none that computes the same: found by
  * comparing expressions, not names.
  */
-export function hiddenAct(feedForward: Gate | Activation): string | undefined {
-  if (feedForward.learned.length > 0) return undefined;
+export function hiddenAct(feedForward: BlockFormula): string | undefined {
+  if (feedForward.learned.length > 0 || feedForward.kind === 'row') return undefined;
   return writtenNames.find((name) => {
     const activation = find(name, 'activation');
     const candidate = feedForward.kind === 'gate' ? gateOf(activation) : activation;
@@ -118,8 +119,8 @@ export function decodeConfig(json: Json, stored?: Formula): LlamaConfig {
   };
 }
 
-function feedForwardOf(json: Json, isGated: boolean, stored?: Formula): Gate | Activation {
-  if (stored !== undefined && stored.kind !== 'row') return stored as Gate | Activation;
+function feedForwardOf(json: Json, isGated: boolean, stored?: Formula): BlockFormula {
+  if (stored !== undefined) return stored as BlockFormula;
   const name = String(json['hidden_act'] ?? (isGated ? 'silu' : 'relu2'));
   const activation = find(name, 'activation');
   return isGated ? gateOf(activation) : activation;
