@@ -7,14 +7,13 @@
  * - the head shares the embedding's weight when `tieWordEmbeddings` is set
  */
 import { swiglu } from '../activations/gates.js';
-import type { Activation, Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import { Attention } from '../layers/attention.js';
 import { dropout } from '../layers/dropout.js';
 import { Embedding } from '../layers/embedding.js';
-import { FeedForward, GatedFeedForward } from '../layers/feed-forward.js';
+import { type Block, type BlockFormula, blockOf } from '../layers/feed-forward.js';
 import { Initializer } from '../layers/initialization.js';
 import { KeyValueCache } from '../layers/key-value-cache.js';
 import { Layer } from '../layers/layer.js';
@@ -44,8 +43,8 @@ export interface LlamaConfig {
   /** Biases in all projections of the feed-forward block. */
   readonly mlpBias: boolean;
   readonly initializerRange: number;
-  /** A gate makes the gated block, an activation the plain one. */
-  readonly feedForward: Gate | Activation;
+  /** A gate makes the gated block, an activation the plain one, a row function the one with a norm inside. */
+  readonly feedForward: BlockFormula;
   readonly dropout: number;
 }
 
@@ -64,8 +63,8 @@ export interface LlamaOptions {
   readonly context: number;
   /** Final width of the feed-forward block; 4 dim by default, for a gate two thirds of that. */
   readonly hidden?: number;
-  /** A gate makes the gated block, an activation the plain one; `swiglu` by default. */
-  readonly feedForward?: Gate | Activation;
+  /** A gate makes the gated block, an activation the plain one, a row function the one with a norm inside; `swiglu` by default. */
+  readonly feedForward?: BlockFormula;
   /** 0 by default. */
   readonly dropout?: number;
   /** Biases in the projections of attention; none by default. */
@@ -154,7 +153,7 @@ class LlamaLayer extends Layer {
   readonly inputLayernorm: RmsNorm;
   readonly selfAttn: Attention;
   readonly postAttentionLayernorm: RmsNorm;
-  readonly mlp: FeedForward | GatedFeedForward;
+  readonly mlp: Block;
   readonly #dropout: number;
 
   constructor(init: Initializer, config: LlamaConfig) {
@@ -173,10 +172,7 @@ class LlamaLayer extends Layer {
     });
     this.postAttentionLayernorm = new RmsNorm(init, hiddenSize, rmsNormEps);
     const options = { bias: config.mlpBias, deviation, outputDeviation, dropout: config.dropout };
-    this.mlp =
-      feedForward.kind === 'gate'
-        ? new GatedFeedForward(init, hiddenSize, intermediateSize, feedForward, options)
-        : new FeedForward(init, hiddenSize, intermediateSize, feedForward, options);
+    this.mlp = blockOf(init, hiddenSize, intermediateSize, feedForward, options);
     this.#dropout = config.dropout;
   }
 

@@ -21,7 +21,9 @@ export function summarize(config: LlamaConfig, context = config.maxPositionEmbed
   const blockBias = (config.feedForward.kind === 'gate' ? 2 : 1) * intermediateSize + hiddenSize;
   const attentionBias = queries + 2 * keys + hiddenSize;
   const biases = numHiddenLayers * ((config.attentionBias ? attentionBias : 0) + (config.mlpBias ? blockBias : 0));
-  const norms = (2 * numHiddenLayers + 1) * hiddenSize;
+  // A block with a row function has a LayerNorm inside.
+  const blockNorm = config.feedForward.kind === 'row' ? 2 * intermediateSize : 0;
+  const norms = (2 * numHiddenLayers + 1) * hiddenSize + numHiddenLayers * blockNorm;
   const learned = numHiddenLayers * config.feedForward.learned.length;
   const embedding = config.tieWordEmbeddings ? 0 : vocabSize * hiddenSize;
   const scores = numHiddenLayers * queries * context; // two products over half of context x context
@@ -44,7 +46,7 @@ export function trainingBytes(config: LlamaConfig, batch: number, context: numbe
   const { hiddenSize, intermediateSize, numHiddenLayers, headDim, vocabSize, feedForward, dropout } = config;
   const queries = config.numAttentionHeads * headDim;
   const projected = queries + 2 * config.numKeyValueHeads * headDim;
-  const block = (feedForward.kind === 'gate' ? 3 : 2) * intermediateSize;
+  const block = (feedForward.kind === 'activation' ? 2 : 3) * intermediateSize;
   // Of each dropout its noise and its result.
   const dropped = dropout > 0 ? 2 * hiddenSize : 0;
   const layer = 4 * hiddenSize + projected + queries + block + config.numAttentionHeads + 2 + 2 * dropped;

@@ -29,10 +29,12 @@ const designOf = (config: LlamaConfig): CausalDesign => ({
   encode: (endOfText) => llamaCodec.encode(config, endOfText),
 });
 
+const kindNames = { activation: 'plain', row: 'normed' } as const;
+
 function describe(config: LlamaConfig): readonly [string, string] {
   const { numHiddenLayers, hiddenSize, numAttentionHeads, numKeyValueHeads, intermediateSize, feedForward } = config;
   // A type that nobody asked for by name is explained.
-  const type = feedForward.kind === 'gate' ? 'LLaMA' : 'Arcee (a LLaMA with a plain block)';
+  const type = feedForward.kind === 'gate' ? 'LLaMA' : `Arcee (a LLaMA with a ${kindNames[feedForward.kind]} block)`;
   const grouped = numKeyValueHeads === numAttentionHeads ? '' : `, ${numKeyValueHeads} for keys and values`;
   const heads = `${plural(numAttentionHeads, 'head')}${grouped}`;
   const block = `${feedForward.name} block of ${intermediateSize}`;
