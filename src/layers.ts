@@ -11,16 +11,19 @@ export { ConvolutionCache, type ConvolutionCacheShape } from './layers/convoluti
 export { alphaDropout, dropout } from './layers/dropout.js';
 export { Embedding } from './layers/embedding.js';
 export {
+  type Block,
   type BlockBias,
+  type BlockFormula,
+  blockOf,
   FeedForward,
   type FeedForwardOptions,
   type GatedBlockBias,
   GatedFeedForward,
   type GatedFeedForwardOptions,
-  type Packing,
-  unpackGate,
+  RowFeedForward,
 } from './layers/feed-forward.js';
 export { FormulaLayer } from './layers/formula-layer.js';
+export { type Packing, unpackGate } from './layers/gate-packing.js';
 export { type ForwardCall, type ForwardHook, onForward } from './layers/hooks.js';
 export { type Distribution, Initializer } from './layers/initialization.js';
 export {

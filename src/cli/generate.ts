@@ -50,15 +50,17 @@ async function generateFrom(run: string, flags: GenerateFlags, output: Output, s
   const settings = settingsOf(flags);
   asUsage(() => checkSampling(settings));
   return withDevice(output, flags, async (device) => {
-    const { model, tokenizer } = await openRun(run, device);
-    const prompt = flags.prompt === '' ? asUsage(() => beginning(tokenizer)) : flags.prompt;
+    const { model, tokenizer, endTokens, beginToken } = await openRun(run, device);
+    const isBegun = flags.prompt !== '' || beginToken !== undefined;
+    const prompt = isBegun ? flags.prompt : asUsage(() => beginning(tokenizer));
     const write = (text: string): void => {
       if (!output.json) output.terminal.out(text);
     };
     write(flags.prompt);
+    const options = { ...settings, prompt, endTokens, beginToken, signal };
     const began = performance.now();
     let [text, tokens] = ['', 0];
-    for await (const piece of generate(device, model, tokenizer, { ...settings, prompt, signal })) {
+    for await (const piece of generate(device, model, tokenizer, options)) {
       write(piece.text);
       text += piece.text;
       tokens = piece.tokens;

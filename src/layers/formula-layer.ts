@@ -1,8 +1,8 @@
 import { xielu } from '../activations/exponential.js';
-import type { Formula } from '../activations/kinds.js';
+import type { Formula, RowFunction } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { Expression } from '../scalar/expression.js';
-import { internal, mapTensors, type Tensor } from '../tensor/index.js';
+import { internal, mapTensors, rowTensors, type Tensor } from '../tensor/index.js';
 import { sameShape } from '../tensor/shape.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
@@ -71,5 +71,28 @@ export class FormulaLayer extends Layer {
       if (draws) operands['noise'] = noiseLike(first, mode);
       return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];
     });
+  }
+}
+
+/** A row function in a model: along the last axis. */
+export class RowFormulaLayer {
+  readonly formula: RowFunction;
+  readonly #expression: Expression;
+
+  /** @throws SluiceError `argument` for a formula that learns or draws: rows do neither. */
+  constructor(formula: RowFunction) {
+    if (formula.learned.length > 0 || formula.usesNoise) {
+      throw new SluiceError('argument', {
+        rule: 'a row function in a block learns nothing and draws nothing',
+        received: formula.name,
+        remedy: 'Fix its parameters by with().',
+      });
+    }
+    this.formula = formula;
+    this.#expression = formula.expression;
+  }
+
+  forward(x: Tensor): Tensor {
+    return rowTensors([this.#expression], { elements: { x } }, {}, this.formula.name)[0];
   }
 }

@@ -1,8 +1,8 @@
 /** What the configurations of LLaMA and the decoders that followed it have in common. */
-import type { Activation, Gate } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
+import type { BlockFormula } from '../layers/feed-forward.js';
 import { RotaryEmbedding } from '../layers/rope.js';
 import type { RopeScaling } from '../layers/rope-scaling.js';
 import { hiddenWidth } from '../layers/widths.js';
@@ -61,7 +61,7 @@ export const decoderDefaults = {
 /** With the defaults filled in. */
 type CompleteOptions = { readonly [K in keyof DecoderOptions]-?: DecoderOptions[K] | undefined } & {
   readonly [K in 'vocabSize' | 'dim' | 'layers' | 'heads' | 'context' | 'dropout']: number;
-} & { readonly feedForward: Gate | Activation };
+} & { readonly feedForward: BlockFormula };
 
 /**
  * The whole configuration. Embedding and head share a weight.

@@ -7,13 +7,12 @@
  * - the head shares the embedding's weight when `tieWordEmbeddings` is set
  */
 import { swiglu } from '../activations/gates.js';
-import type { Activation, Gate } from '../activations/kinds.js';
 import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import { Attention } from '../layers/attention.js';
 import { dropout } from '../layers/dropout.js';
 import { Embedding } from '../layers/embedding.js';
-import { FeedForward, GatedFeedForward } from '../layers/feed-forward.js';
+import { type Block, type BlockFormula, blockOf } from '../layers/feed-forward.js';
 import { Initializer } from '../layers/initialization.js';
 import { KeyValueCache } from '../layers/key-value-cache.js';
 import { Layer } from '../layers/layer.js';
@@ -27,8 +26,8 @@ import type { CausalModel } from './causal-model.js';
 import { type DecoderConfig, type DecoderOptions, decoderConfig, decoderDefaults, ropeOf } from './decoder-config.js';
 
 export interface LlamaConfig extends DecoderConfig {
-  /** A gate makes the gated block, an activation the plain one. */
-  readonly feedForward: Gate | Activation;
+  /** A gate makes the gated block, an activation the plain one, a row function the one with a norm inside. */
+  readonly feedForward: BlockFormula;
   /** Biases in all four projections of attention. */
   readonly attentionBias: boolean;
   /** Biases in all projections of the feed-forward block. */
@@ -37,8 +36,8 @@ export interface LlamaConfig extends DecoderConfig {
 
 /** A LLaMA in the words of the command line; `llamaConfig` says the rest. */
 export interface LlamaOptions extends DecoderOptions {
-  /** A gate makes the gated block, an activation the plain one; `swiglu` by default. */
-  readonly feedForward?: Gate | Activation;
+  /** A gate makes the gated block, an activation the plain one, a row function the one with a norm inside; `swiglu` by default. */
+  readonly feedForward?: BlockFormula;
   /** Biases in the projections of attention; none by default. */
   readonly attentionBias?: boolean;
   /** Biases in the projections of the feed-forward block; none by default. */
@@ -66,7 +65,7 @@ class LlamaLayer extends Layer {
   readonly inputLayernorm: RmsNorm;
   readonly selfAttn: Attention;
   readonly postAttentionLayernorm: RmsNorm;
-  readonly mlp: FeedForward | GatedFeedForward;
+  readonly mlp: Block;
   readonly #dropout: number;
 
   constructor(init: Initializer, config: LlamaConfig) {
@@ -85,10 +84,7 @@ class LlamaLayer extends Layer {
     });
     this.postAttentionLayernorm = new RmsNorm(init, hiddenSize, rmsNormEps);
     const options = { bias: config.mlpBias, deviation, outputDeviation, dropout: config.dropout };
-    this.mlp =
-      feedForward.kind === 'gate'
-        ? new GatedFeedForward(init, hiddenSize, intermediateSize, feedForward, options)
-        : new FeedForward(init, hiddenSize, intermediateSize, feedForward, options);
+    this.mlp = blockOf(init, hiddenSize, intermediateSize, feedForward, options);
     this.#dropout = config.dropout;
   }
 

@@ -1,4 +1,4 @@
-import type { Activation, Gate } from '../activations/kinds.js';
+import type { BlockFormula } from '../layers/feed-forward.js';
 import type { LlamaConfig } from './llama.js';
 
 /** What a model costs, before it is built. */
@@ -22,7 +22,7 @@ export interface DecoderShape {
   readonly headDim: number;
   readonly maxPositionEmbeddings: number;
   readonly tieWordEmbeddings: boolean;
-  readonly feedForward: Gate | Activation;
+  readonly feedForward: BlockFormula;
   readonly dropout: number;
   /** Numbers learned beside matrices of products, embedding and head: norms, biases, positions. */
   readonly vectors: number;
@@ -61,7 +61,7 @@ export function decoderTrainingBytes(shape: DecoderShape, tokens: number): numbe
   const { numAttentionHeads: heads, maxPositionEmbeddings: context } = shape;
   const queries = heads * headDim;
   const projected = queries + 2 * shape.numKeyValueHeads * headDim;
-  const block = (feedForward.kind === 'gate' ? 3 : 2) * intermediateSize;
+  const block = (feedForward.kind === 'activation' ? 2 : 3) * intermediateSize;
   // Of each dropout its noise and its result.
   const dropped = dropout > 0 ? 2 * hiddenSize : 0;
   // Scores, their softmax, and what is left of it.
@@ -79,7 +79,9 @@ export function llamaShape(config: LlamaConfig): DecoderShape {
   const attention = queries + 2 * config.numKeyValueHeads * headDim + hiddenSize;
   const block = (feedForward.kind === 'gate' ? 2 : 1) * intermediateSize + hiddenSize;
   const biases = (config.attentionBias ? attention : 0) + (config.mlpBias ? block : 0);
-  return { ...config, vectors: numHiddenLayers * (biases + 2 * hiddenSize) + hiddenSize };
+  // A block with a row function has a LayerNorm inside.
+  const blockNorm = feedForward.kind === 'row' ? 2 * intermediateSize : 0;
+  return { ...config, vectors: numHiddenLayers * (biases + blockNorm + 2 * hiddenSize) + hiddenSize };
 }
 
 /** What a LLaMA costs. */

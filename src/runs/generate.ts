@@ -13,6 +13,10 @@ import { checkSampling, type GenerationSettings, generationDefaults, sample } fr
 /** What is left out is as in `generationDefaults`. */
 export interface GenerateOptions extends Partial<GenerationSettings> {
   readonly prompt: string;
+  /** Tokens that end the text; the tokenizer's end of text by default. */
+  readonly endTokens?: readonly number[];
+  /** Begins the text where the prompt is empty; the tokenizer's end of text by default. */
+  readonly beginToken?: number | undefined;
   /** Ends the generation before its next token: its reason is thrown. */
   readonly signal?: AbortSignal;
 }
@@ -39,7 +43,8 @@ export async function* generate(
 ): AsyncGenerator<GeneratedPiece> {
   const options = completeOptions<GenerateOptions, typeof generateOptions>('generate', given, generateOptions);
   checkSampling(options);
-  const ids = promptIds(tokenizer, options.prompt);
+  const ids = promptIds(tokenizer, options);
+  const ends = new Set(endsOf(tokenizer, options.endTokens));
   if (ids.length >= model.maxPositions) {
     throw new SluiceError('shape', {
       rule: `a prompt leaves room in the model's ${plural(model.maxPositions, 'position')}`,
@@ -63,9 +68,9 @@ export async function* generate(
       }
       const window = fresh;
       const logits = scope(device, () => noGrad(() => lastLogits(device, model, window, caches)));
-      const id = sample(await logits.toArray(), seen, options, key, count);
+      const id = sample(spoken(await logits.toArray(), tokenizer), seen, options, key, count);
       logits.dispose();
-      if (id === tokenizer.endOfText) break;
+      if (ends.has(id)) break;
       seen.push(id);
       fresh = [id];
       const text = stopper.push(decoder.push(id));
@@ -80,7 +85,17 @@ export async function* generate(
   }
 }
 
-const generateOptions = { ...generationDefaults, prompt: '', signal: undefined } satisfies OptionTable<GenerateOptions>;
+const generateOptions = {
+  ...generationDefaults,
+  ...{ prompt: '', endTokens: undefined, beginToken: undefined, signal: undefined },
+} satisfies OptionTable<GenerateOptions>;
+
+const endsOf = ({ endOfText }: Tokenizer, given: readonly number[] = []): readonly number[] =>
+  given.length > 0 || endOfText === undefined ? given : [endOfText];
+
+/** Vocabularies are padded to round sizes: what the tokenizer has no text for is not said. */
+const spoken = <T extends Float32Array | Float64Array | Int32Array>(logits: T, { vocabularySize }: Tokenizer) =>
+  logits.subarray(0, vocabularySize);
 
 /** The logits of the token after the window. Nothing is awaited in here: what runs meanwhile keeps its own scopes. */
 function lastLogits(
@@ -93,10 +108,14 @@ function lastLogits(
   return model.forward(tokens, Mode.evaluation(), caches).select(1, window.length - 1);
 }
 
-function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
-  const ids = [...tokenizer.encode(prompt)];
+function promptIds(
+  tokenizer: Tokenizer,
+  { prompt, beginToken }: Pick<GenerateOptions, 'prompt' | 'beginToken'>,
+): number[] {
+  const ids = [...(tokenizer.encodeInput?.(prompt) ?? tokenizer.encode(prompt))];
   if (ids.length > 0) return ids;
-  return tokenizer.endOfText === undefined ? [...tokenizer.encode(beginning(tokenizer))] : [tokenizer.endOfText];
+  const first = beginToken ?? tokenizer.endOfText;
+  return first === undefined ? [...tokenizer.encode(beginning(tokenizer))] : [first];
 }
 
 /**

@@ -155,7 +155,7 @@ const unusedBy = ({ task = defaults.task, model = defaults.model }: Readonly<Rec
 
 /** A formula as text, with its parameters. */
 export const storedFormula = v.object({
-  kind: v.picklist(['activation', 'gate'], 'is activation or gate'),
+  kind: v.picklist(['activation', 'gate', 'row'], 'is activation, gate or row'),
   name: v.string(),
   expression: v.string(),
   parameters: v.record(v.string(), v.object({ value: v.pipe(v.number(), v.finite()), learned: v.boolean() })),

@@ -123,7 +123,10 @@ export const settingsSchema = v.strictObject({
     v.picklist(['max', 'average'], 'is max or average'),
     'what lenet takes of each 2 x 2 pixels: max or average',
   ),
-  ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
+  ffn: about(
+    text,
+    'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...; solu with a LayerNorm',
+  ),
   activation: about(
     v.optional(text),
     'activation of a block mlp (relu2) or gated (silu), or of a recurrent cell (tanh): a name, or its text in x such as "x*tanh(softplus(x))"',

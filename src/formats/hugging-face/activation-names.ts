@@ -1,6 +1,7 @@
 /** What Transformers calls an activation, and what a name of it means here. */
 import { catalogue, find } from '../../activations/catalogue.js';
 import { type Activation, Formula, type Gate } from '../../activations/kinds.js';
+import type { BlockFormula } from '../../layers/feed-forward.js';
 import { type Expression, substitute, variable } from '../../scalar/expression.js';
 import { simplify } from '../../scalar/simplify.js';
 
@@ -31,7 +32,8 @@ const isSame = (a: Expression, b: Expression): boolean => simplify(a) === simpli
  * What Transformers calls the block's activation, or undefined where it has none that computes the same: found by
  * comparing expressions, not names.
  */
-export function hiddenAct(feedForward: Gate | Activation): string | undefined {
+export function hiddenAct(feedForward: BlockFormula): string | undefined {
+  if (feedForward.kind === 'row') return undefined;
   const names = feedForward.learned.length > 0 ? learnedNames : writtenNames;
   return names.find((name) => {
     const activation = find(name, 'activation');

@@ -1,7 +1,8 @@
 /** Which model type of Transformers can carry which feed-forward block. */
 import { find, readFormula } from '../../activations/catalogue.js';
-import type { Activation, Formula, Gate, StoredFormula } from '../../activations/kinds.js';
+import type { Formula, Kind, StoredFormula } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
+import type { BlockFormula } from '../../layers/feed-forward.js';
 import { gateOf, hiddenAct } from './activation-names.js';
 import type { Json } from './config-values.js';
 
@@ -46,23 +47,26 @@ export interface Carrier {
   readonly act: string | undefined;
 }
 
-/** The model types that can have such a block, the usual one first. */
+const kindNames = { gate: 'gated', activation: 'plain', row: 'of a row function' } as const;
+
+/** The model types that can have such a block, the usual one first; Transformers has none for a row function. */
 export const carriersOf = ({ kind }: Pick<Formula, 'kind'>): CarrierType[] =>
-  carrierTypes.filter((type) => modelTypes[type].block === kind);
+  kind === 'row' ? ['arcee'] : carrierTypes.filter((type) => modelTypes[type].block === kind);
 
 /**
  * Where a block can live: the wanted model type, or the first that has such a block.
  * @throws SluiceError `argument` for a type whose block is of the other kind.
  */
-export function carrierOf(feedForward: Gate | Activation, wanted?: CarrierType): Carrier {
+export function carrierOf(feedForward: BlockFormula, wanted?: CarrierType): Carrier {
   const fitting = carriersOf(feedForward);
-  const type = wanted ?? fitting[0];
-  if (type === undefined || !fitting.includes(type)) {
-    const [own, other] = feedForward.kind === 'gate' ? ['gated', 'plain'] : ['plain', 'gated'];
+  const [usual = 'llama'] = fitting;
+  const type = wanted ?? usual;
+  if (!fitting.includes(type)) {
+    const own = kindNames[feedForward.kind];
     throw new SluiceError('argument', {
-      rule: `the feed-forward block of ${type} is ${other}`,
+      rule: `the feed-forward block of ${type} is ${kindNames[modelTypes[type].block]}`,
       received: `${feedForward.name}, ${own}`,
-      remedy: `Models with a ${own} block: ${fitting.join(', ')}.`,
+      remedy: `With a block that is ${own}: --model ${fitting.join(' or ')}.`,
     });
   }
   const act = hiddenAct(feedForward);
@@ -74,7 +78,7 @@ export function carrierOf(feedForward: Gate | Activation, wanted?: CarrierType):
 const ownFormula = 'sluice_feed_forward';
 
 /** The keys of config.json that say the block. */
-export function encodeBlock(feedForward: Gate | Activation, wanted: CarrierType): Record<string, unknown> {
+export function encodeBlock(feedForward: BlockFormula, wanted: CarrierType): Record<string, unknown> {
   const { type, act } = carrierOf(feedForward, wanted);
   const { key } = modelTypes[type];
   // A name that Transformers lacks fails to load there, which is right: the model computes something else.
@@ -87,27 +91,29 @@ export function encodeBlock(feedForward: Gate | Activation, wanted: CarrierType)
  * @param stored the formula where the run keeps it itself.
  * @throws SluiceError `name` for an activation that we do not have, `format` for a formula of our own that is none.
  */
-export function decodeBlock(json: Json, type: CarrierType, stored?: Formula): Gate | Activation {
-  if (stored !== undefined && stored.kind !== 'row') return stored as Gate | Activation;
+export function decodeBlock(json: Json, type: CarrierType, stored?: Formula): BlockFormula {
+  if (stored !== undefined) return stored as BlockFormula;
   const { block, key, usual, reads }: ModelTypeFacts = modelTypes[type];
-  if (json[ownFormula] !== undefined) return readOwn(json[ownFormula], block);
+  if (json[ownFormula] !== undefined) return readOwn(json[ownFormula], type);
   const name = String(json[key] ?? usual);
   const activation = find(reads?.[name] ?? name, 'activation');
   return block === 'gate' ? gateOf(activation) : activation;
 }
 
-function readOwn(value: unknown, block: Block): Gate | Activation {
+function readOwn(value: unknown, type: CarrierType): BlockFormula {
   const record = typeof value === 'object' && value !== null ? (value as Json) : {};
   const { kind, name, expression, parameters, source } = record;
   const isText = [name, expression, source].every((part) => typeof part === 'string');
-  if (kind !== block || !isText || !areParameters(parameters)) {
+  const fits =
+    Object.keys(kindNames).some((known) => known === kind) && carriersOf({ kind: kind as Kind }).includes(type);
+  if (!fits || !isText || !areParameters(parameters)) {
     throw new SluiceError('format', {
-      rule: `${ownFormula} in config.json is a formula of kind ${block}, as Sluice wrote it`,
+      rule: `${ownFormula} in config.json is the formula of a block of ${type}, as Sluice wrote it`,
       received: value,
       remedy: 'Restore the file as Sluice wrote it.',
     });
   }
-  return readFormula({ kind, name, expression, parameters, source } as StoredFormula) as Gate | Activation;
+  return readFormula({ kind, name, expression, parameters, source } as StoredFormula) as BlockFormula;
 }
 
 const areParameters = (value: unknown): boolean =>

@@ -1,5 +1,4 @@
 /** What config.json says of LLaMA and the decoders that followed it, whatever their type. */
-import type { Activation, Gate } from '../../activations/kinds.js';
 import type { DecoderConfig } from '../../models/decoder-config.js';
 import { countOf, flagOf, type Json, numberOf } from './config-values.js';
 import { decodeRope, encodeRope } from './rope.js';
@@ -34,10 +33,7 @@ export function decodeDecoder(json: Json, fallbacks: DecoderFallbacks): DecoderC
 }
 
 /** All keys but those of a type's own. */
-export const encodeDecoder = (
-  config: DecoderConfig & { readonly feedForward: Gate | Activation },
-  endOfText?: number,
-): Record<string, unknown> => ({
+export const encodeDecoder = (config: DecoderConfig, endOfText?: number): Record<string, unknown> => ({
   vocab_size: config.vocabSize,
   hidden_size: config.hiddenSize,
   intermediate_size: config.intermediateSize,

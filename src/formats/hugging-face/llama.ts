@@ -1,6 +1,6 @@
 /** config.json of a LLaMA, and of an Arcee, whose block is plain. */
 import type { LlamaConfig } from '../../models/llama.js';
-import { decodeBlock, encodeBlock } from './carrier.js';
+import { carrierOf, decodeBlock, encodeBlock } from './carrier.js';
 import type { ConfigCodec } from './config-codec.js';
 import { flagOf } from './config-values.js';
 import { decodeDecoder, encodeDecoder } from './decoder.js';
@@ -9,7 +9,7 @@ export const llamaCodec: ConfigCodec<LlamaConfig> = {
   types: ['llama', 'arcee'],
 
   encode(config, endOfText) {
-    const type = config.feedForward.kind === 'gate' ? 'llama' : 'arcee';
+    const { type } = carrierOf(config.feedForward);
     return {
       architectures: [type === 'llama' ? 'LlamaForCausalLM' : 'ArceeForCausalLM'],
       model_type: type,

@@ -1,6 +1,7 @@
-import type { Activation, Formula, Gate } from '../../activations/kinds.js';
+import type { Formula } from '../../activations/kinds.js';
 import type { Device } from '../../devices/device.js';
 import type { Carrier } from '../../formats/hugging-face/carrier.js';
+import type { BlockFormula } from '../../layers/feed-forward.js';
 import type { CausalModel } from '../../models/causal-model.js';
 import type { ModelSummary } from '../../models/summary.js';
 import type { PartialSettings, SettingName, Settings } from '../settings.js';
@@ -11,7 +12,7 @@ export interface CausalDesign {
   /** Tokens of a sequence that it is trained and judged on. */
   readonly context: number;
   /** The formula of its blocks. */
-  readonly formula: Gate | Activation;
+  readonly formula: BlockFormula;
   /** For a person: its type, and its shape. */
   readonly description: readonly [type: string, shape: string];
   readonly summary: ModelSummary;

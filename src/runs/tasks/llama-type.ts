@@ -19,11 +19,15 @@ export const llamaType: CausalModelType = {
   read: (config) => designOf(decodeWith(llamaCodec, config)),
 };
 
+const kindNames = { gate: 'gated', activation: 'plain', row: 'normed' } as const;
+
 function designOf(config: LlamaConfig): CausalDesign {
+  const { feedForward } = config;
+  const carrier = carrierOf(feedForward);
   // A type that nobody asked for by name is explained.
-  const type = config.feedForward.kind === 'gate' ? 'LLaMA' : 'Arcee (a LLaMA with a plain block)';
+  const type = carrier.type === 'llama' ? 'LLaMA' : `Arcee (a LLaMA with a ${kindNames[feedForward.kind]} block)`;
   return {
-    ...decoderDesign(type, llamaShape(config), carrierOf(config.feedForward)),
+    ...decoderDesign(type, llamaShape(config), carrier),
     build: (device, seed) => new Llama(new Initializer(device, seed), config),
     encode: (endOfText) => llamaCodec.encode(config, endOfText),
   };
