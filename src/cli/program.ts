@@ -6,6 +6,7 @@ import { registerDoctor } from './doctor.js';
 import { registerEvaluate } from './evaluate.js';
 import { registerExplain } from './explain.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
+import { registerFfn } from './ffn.js';
 import { registerGenerate } from './generate.js';
 import { registerInspect } from './inspect.js';
 import { registerKernels } from './kernels.js';
@@ -24,6 +25,7 @@ const commands: readonly Register[] = [
   registerExplain,
   registerInspect,
   registerPull,
+  registerFfn,
   registerActivations,
   registerBench,
   registerDoctor,

@@ -32,6 +32,9 @@ const causalFolder = (model: Settings['model']): FolderType => ({
 const folderTypes: Readonly<Record<string, FolderType>> = {
   llama: causalFolder('llama'),
   arcee: causalFolder('arcee'),
+  gpt2: causalFolder('gpt2'),
+  qwen2: causalFolder('qwen2'),
+  gemma: causalFolder('gemma'),
 };
 
 /** @throws SluiceError `name` that suggests the nearest type. */

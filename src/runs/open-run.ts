@@ -43,8 +43,17 @@ export async function readDesign(folder: string, record: RunRecord): Promise<Cau
   return designOf(folder, record, await readJson(folder, runFiles.config));
 }
 
-const designOf = (folder: string, record: RunRecord, config: Json): CausalDesign =>
-  causalModelNamed(record.settings.model).decode(config, formulaOf(folder, record), record.settings);
+function designOf(folder: string, record: RunRecord, config: Json): CausalDesign {
+  const { settings } = record;
+  if (settings.task !== 'causal') {
+    throw new SluiceError('checkpoint', {
+      rule: 'a run that writes is one of the task causal',
+      received: settings.task,
+      remedy: `Judge it with: sluice evaluate ${folder}.`,
+    });
+  }
+  return causalModelNamed(settings.model).decode(config, formulaOf(folder, record), settings);
+}
 
 function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
   try {
@@ -78,13 +87,6 @@ export async function open(name: string, device: Device, options: OpenOptions = 
   const { atInit } = completeOptions('open', options, openDefaults);
   const folder = await locateModel(name);
   const record = await readFolder(folder);
-  if (record.settings.task !== 'causal') {
-    throw new SluiceError('checkpoint', {
-      rule: 'a run that writes is one of the task causal',
-      received: record.settings.task,
-      remedy: `Judge it with: sluice evaluate ${folder}.`,
-    });
-  }
   const config = await readJson(folder, runFiles.config);
   const design = designOf(folder, record, config);
   const ends = await readEnds(folder, config, design.vocabSize);
