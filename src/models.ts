@@ -1,6 +1,19 @@
 /** `sluice/models`: whole models, what they cost, and text from them. */
 export { type BagConfig, BagOfTokens } from './models/bag-of-tokens.js';
+export { Bert, type BertConfig, bert, bertConfig } from './models/bert.js';
 export type { CausalModel, TokenCache } from './models/causal-model.js';
+export {
+  type Encoder,
+  type EncoderHead,
+  type EncoderInputs,
+  encoderHeads,
+  firstVectors,
+  meanVectors,
+  paddedLayout,
+  type TextLayout,
+  visibleRanges,
+} from './models/encoder.js';
+export type { EncoderOptions } from './models/encoder-options.js';
 export { Forecaster, type ForecasterConfig, type Shortcut } from './models/forecaster.js';
 export {
   GatedConvolution,
@@ -22,6 +35,7 @@ export {
 } from './models/lenet.js';
 export { Llama, type LlamaConfig, type LlamaOptions, llama, llamaConfig } from './models/llama.js';
 export { Mlp, type MlpConfig, type MlpOptions, mlp, mlpConfig } from './models/mlp.js';
+export { ModernBert, type ModernBertConfig, modernBert, modernBertConfig } from './models/modernbert.js';
 export {
   Perceptron,
   type PerceptronOptions,

@@ -12,8 +12,7 @@ const buffers = [
 ];
 
 /** Parts that stand on a model for another task; without them the rest computes what it did. */
-const otherHeads =
-  /^(\w+\.)?(pooler\.|cls\.|classifier\.|score\.|qa_outputs\.|head\.|decoder\.bias$)/;
+const otherHeads = /^(\w+\.)?(pooler\.|cls\.|classifier\.|score\.|qa_outputs\.|head\.|decoder\.bias$)/;
 
 const embedding = /(^|\.)(embed_tokens|wte|word_embeddings|tok_embeddings|shared)\.weight$/;
 

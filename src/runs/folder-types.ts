@@ -4,6 +4,7 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import type { Settings } from './settings.js';
 import { causalModelNamed } from './tasks/causal-models.js';
+import { type EncoderName, encoderNamed } from './tasks/encoder-types.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -28,10 +29,20 @@ const causalFolder = (model: Settings['model']): FolderType => ({
   },
 });
 
+/** An encoder, with or without a head: it says hidden words, or gives texts their vectors. */
+const encoderFolder = (model: EncoderName): FolderType => ({
+  describe(config) {
+    const design = encoderNamed(model).decode(config);
+    return { settings: { task: 'mlm', model, context: design.context }, formula: design.formula };
+  },
+});
+
 /** By what `model_type` says. */
 const folderTypes: Readonly<Record<string, FolderType>> = {
   llama: causalFolder('llama'),
   arcee: causalFolder('arcee'),
+  bert: encoderFolder('bert'),
+  modernbert: encoderFolder('modernbert'),
 };
 
 /** @throws SluiceError `name` that suggests the nearest type. */

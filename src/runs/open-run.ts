@@ -29,7 +29,8 @@ export async function readDesign(folder: string, record: RunRecord): Promise<Cau
   return causalModelNamed(settings.model).decode(config, formulaOf(folder, record), settings);
 }
 
-function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
+/** The block's formula. @throws SluiceError `checkpoint`. */
+export function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
   try {
     return readFormula(feedForward);
   } catch (cause) {
