@@ -1,6 +1,7 @@
 /** `sluice/models`: whole models, what they cost, and text from them. */
 export { type BagConfig, BagOfTokens } from './models/bag-of-tokens.js';
 export type { CausalModel, TokenCache } from './models/causal-model.js';
+export type { DecoderConfig, DecoderOptions } from './models/decoder-config.js';
 export { Forecaster, type ForecasterConfig, type Shortcut } from './models/forecaster.js';
 export {
   GatedConvolution,
@@ -10,6 +11,8 @@ export {
   gatedConvolutionConfig,
   summarizeGatedConvolution,
 } from './models/gated-convolution.js';
+export { Gemma, type GemmaConfig, type GemmaOptions, gemma, gemmaConfig } from './models/gemma.js';
+export { Gpt2, type Gpt2Config, type Gpt2Options, gpt2, gpt2Config } from './models/gpt2.js';
 export {
   Lenet,
   type Lenet5Options,
@@ -29,6 +32,7 @@ export {
   perceptron,
   perceptronOutputs,
 } from './models/perceptron.js';
+export { Qwen2, type Qwen2Config, type Qwen2Options, qwen2, qwen2Config } from './models/qwen2.js';
 export {
   RecurrentLanguageModel,
   type RecurrentLanguageModelOptions,

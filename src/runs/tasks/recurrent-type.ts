@@ -3,7 +3,7 @@ import { type CellName, findCell } from '../../activations/cells.js';
 import type { Activation } from '../../activations/kinds.js';
 import { sigmoid } from '../../activations/saturating.js';
 import { plural } from '../../base/plural.js';
-import { countOf } from '../../formats/hugging-face.js';
+import { countOf } from '../../formats/hugging-face/config-values.js';
 import { Initializer } from '../../layers/initialization.js';
 import { RecurrentLanguageModel } from '../../models/recurrent-language-model.js';
 import type { ModelSummary } from '../../models/summary.js';
