@@ -79,6 +79,10 @@ export const settingsSchema = v.strictObject({
     `loss of examples: ${lossNames.join(', ')}; by default the first for classes and mse for values`,
   ),
   labelSmoothing: about(share, 'share of the target that cross-entropy spreads over all classes'),
+  posWeight: about(
+    v.optional(positive),
+    'how much an example of the second class counts in binary-cross-entropy, beside one of the first; 1 by default',
+  ),
   initialization: about(
     v.optional(v.picklist(schemeNames, `is one of ${schemeNames.join(', ')}`)),
     `initial weights of an MLP: ${schemeNames.join(', ')}; what suits the activation by default`,
@@ -211,6 +215,7 @@ type Open =
   | 'surrogate'
   | 'gateActivation'
   | 'forgetBias'
+  | 'posWeight'
   | 'param'
   | 'momentum'
   | 'dampening'
@@ -274,6 +279,7 @@ export const defaults: Defaults = {
 
 /** Values for messages, where nothing is the default. */
 const examples: Omit<Settings, keyof Defaults> = {
+  posWeight: 5,
   data: 'my.txt',
   target: 'price',
   inputs: 'x,y',
