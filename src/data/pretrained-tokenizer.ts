@@ -89,6 +89,10 @@ export class PretrainedTokenizer implements Tokenizer {
     return this.#ids.get(token);
   }
 
+  encodeInput(text: string): Uint32Array {
+    return this.frame(text).ids;
+  }
+
   encode(text: string): Uint32Array {
     requireWellFormed(text);
     const ids: number[] = [];

@@ -1,3 +1,4 @@
+import { xielu } from '../activations/exponential.js';
 import type { Formula, RowFunction } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { Expression } from '../scalar/expression.js';
@@ -7,6 +8,9 @@ import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { type Mode, noiseLike } from './mode.js';
 import { requireWidth } from './shapes.js';
+
+/** PyTorch's name of a learned parameter where it is not the formula's: the slope of a PReLU. */
+const checkpointNames: Readonly<Record<string, string>> = { slope: 'weight' };
 
 /** An activation or a gate in a model, with its learned parameters as weights: one each, or one per channel. */
 export class FormulaLayer extends Layer {
@@ -27,7 +31,16 @@ export class FormulaLayer extends Layer {
   }
 
   protected override get members(): object {
-    return this.learned;
+    return Object.fromEntries(
+      Object.entries(this.learned).map(([name, tensor]) => [checkpointNames[name] ?? name, tensor]),
+    );
+  }
+
+  /** Those of an xIELU, which Transformers reads beside its weights. */
+  override get constants(): Readonly<Record<string, number>> {
+    const { beta, epsilon } = { ...xielu.parameters, ...this.formula.parameters };
+    const isXielu = xielu.learned.every((name) => this.formula.learned.includes(name));
+    return isXielu && beta !== undefined && epsilon !== undefined ? { beta: beta.value, eps: epsilon.value } : {};
   }
 
   /**

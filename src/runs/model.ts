@@ -3,8 +3,10 @@ import type { Activation, Gate, Kind, RowFunction } from '../activations/kinds.j
 import { activationWith, withParameters } from '../activations/parameters.js';
 import { SluiceError } from '../base/errors.js';
 import { didYouMean, plainName } from '../base/nearest.js';
-import { gateOf } from '../formats/hugging-face.js';
+import { gateOf } from '../formats/hugging-face/activation-names.js';
+import { type CarrierType, carrierOf } from '../formats/hugging-face/carrier.js';
 import type { BlockFormula } from '../layers/feed-forward.js';
+import type { DecoderOptions } from '../models/decoder-config.js';
 import { type LlamaConfig, llamaConfig } from '../models/llama.js';
 import type { Settings } from './settings.js';
 
@@ -50,9 +52,19 @@ export function blockKind(ffn: string): Kind {
   return ffn === 'gated' ? 'gate' : blockNamed(ffn).kind;
 }
 
-/** The model that settings and a tokenizer's vocabulary describe. @throws SluiceError `argument` with what would fit. */
-export function configOf(settings: Settings, vocabSize: number): LlamaConfig {
-  const { dim, heads, layers, kvHeads, hidden, context, dropout } = settings;
+/** The block of a model type that has none but gated ones. @throws SluiceError `argument` for a plain block. */
+export function gateOfSettings(settings: Pick<Settings, 'ffn' | 'activation' | 'param'>, type: CarrierType): Gate {
   const feedForward = feedForwardOf(settings);
-  return llamaConfig({ vocabSize, dim, layers, heads, kvHeads, context, hidden, feedForward, dropout });
+  carrierOf(feedForward, type);
+  return feedForward as Gate;
 }
+
+/** The shape that settings and a tokenizer's vocabulary describe. */
+export function decoderOptions(settings: Settings, vocabSize: number): DecoderOptions {
+  const { dim, heads, layers, kvHeads, hidden, context, dropout } = settings;
+  return { vocabSize, dim, layers, heads, kvHeads, context, hidden, dropout };
+}
+
+/** The LLaMA that settings and a tokenizer's vocabulary describe. @throws SluiceError `argument` with what would fit. */
+export const configOf = (settings: Settings, vocabSize: number): LlamaConfig =>
+  llamaConfig({ ...decoderOptions(settings, vocabSize), feedForward: feedForwardOf(settings) });

@@ -98,12 +98,17 @@ export const stated = (given: PartialSettings): Partial<Settings> =>
 
 /** The settings of a LLaMA or an Arcee, each that was left open from what it depends on. */
 export function completeLlama(given: PartialSettings & Pick<Settings, 'data'>): Settings {
-  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOf(given) };
-  const kind = blockKind(settings.ffn);
+  const ffn = blockOf(given);
+  const model = given.model ?? (blockKind(ffn) === 'gate' ? 'llama' : 'arcee');
+  return { ...completeDecoder({ ...given, ffn }, ffn), model };
+}
+
+/** The settings of a decoder, each that was left open from what it depends on; `usual` is its block. */
+export function completeDecoder(given: PartialSettings & Pick<Settings, 'data'>, usual: string): Settings {
+  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOr(usual, given) };
   return {
     ...settings,
-    model: given.model ?? (kind === 'gate' ? 'llama' : 'arcee'),
-    hidden: given.hidden ?? hiddenWidth(settings.dim, kind),
+    hidden: given.hidden ?? hiddenWidth(settings.dim, blockKind(settings.ffn)),
     kvHeads: given.kvHeads ?? settings.heads,
     minLr: given.minLr ?? settings.lr / 10,
   };

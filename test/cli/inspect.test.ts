@@ -97,7 +97,7 @@ describe('inspect', () => {
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
-    ['a run without its weights', [path('bare')], 1, /bare\/model\.safetensors must be readable/],
+    ['a run without its weights', [path('bare')], 1, /a model folder must hold model\.safetensors .*received ".*bare"/],
     ['a folder that is no run', [folder], 1, /a run folder holds run\.json/],
     [
       'a run of other layers',

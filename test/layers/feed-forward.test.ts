@@ -20,7 +20,7 @@ import {
   xielu,
 } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
-import { gateOf } from '../../src/formats/hugging-face.js';
+import { gateOf } from '../../src/formats/hugging-face/activation-names.js';
 import {
   type BlockFormula,
   blockOf,
@@ -260,7 +260,9 @@ describe('learned parameters of an activation', () => {
       const block = blockOf(initializer(device), 4, 6, formula, options);
       const learned = block.namedParameters().filter(({ name }) => name.startsWith('act_fn.'));
       expect(learned.map(({ name }) => name.replace('act_fn.', ''))).toEqual(
-        names.map((name) => name.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`)),
+        names.map((name) =>
+          (name === 'slope' ? 'weight' : name).replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`),
+        ),
       );
       for (const [i, { tensor: parameter, decay }] of learned.entries()) {
         expect([parameter.shape, decay]).toEqual([[width], false]);

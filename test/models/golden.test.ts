@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Device } from '../../src/devices/device.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
-import { decodeConfig } from '../../src/formats/hugging-face.js';
+import { decodeConfig } from '../../src/formats/hugging-face/config.js';
 import { Initializer } from '../../src/layers/initialization.js';
 import { Mode } from '../../src/layers/mode.js';
 import { Llama } from '../../src/models/llama.js';

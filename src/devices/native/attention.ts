@@ -8,6 +8,7 @@ import { ArgumentWriter, type Launcher } from './runtime.js';
 const queries = 64;
 const mostKeys = 112;
 const mostVector = 64;
+const mostSight = 4 * queries; // numbers of what a block of queries sees
 
 const fewestItems = 16; // of the backward pass, so that threads find work; a fixed number, since it shapes the sums
 const mostChunks = 4; // of its keys: each has its own share of the queries' gradients
@@ -27,7 +28,7 @@ export function attentionForward(launcher: Launcher, shape: AttentionShape, view
     return;
   }
   const kernel = kernelOf(launcher, 'attention', headDim);
-  const scratch = 4 * (2 * headDim * queries + mostKeys * queries + 4 * queries);
+  const scratch = 4 * (2 * headDim * queries + mostKeys * queries + 4 * queries + mostSight);
   const words = wordsOf(shape, views, {});
   launcher.launch(kernel, words, batch * heads * Math.ceil(queryLength / queries), 1, scratch);
 }
@@ -64,7 +65,7 @@ export function attentionBackward(
   const workspace = chunks === 1 ? 0 : launcher.workspace(4 * chunks * rows * headDim);
   const words = wordsOf(shape, views, { chunks, chunkKeys, workspace }, gradients);
   const wide = headDim + mostVector;
-  const block = 3 * headDim * queries + 2 * queries * wide + mostKeys * queries + 3 * queries;
+  const block = 3 * headDim * queries + 2 * queries * wide + mostKeys * queries + 3 * queries + mostSight;
   const scratch = 4 * (block + 2 * (chunkKeys + mostKeys) * wide);
   const kernel = kernelOf(launcher, 'attention-gradient', headDim);
   launcher.launch(kernel, words, chunks * batch * keyValueHeads, 1, scratch);
@@ -84,7 +85,7 @@ const writer = /* @__PURE__ */ new ArgumentWriter();
 /** The words of attention-parts.c. */
 function wordsOf(
   shape: AttentionShape,
-  { query, key, value, output, logSumExp }: AttentionViews,
+  { query, key, value, output, logSumExp, ranges }: AttentionViews,
   { chunks = 1, chunkKeys = 0, workspace = 0 }: Chunking,
   gradients?: AttentionGradients,
 ): Float64Array {
@@ -98,6 +99,8 @@ function wordsOf(
   for (const view of [query, key, value, output]) writeOperand(view);
   const { output: outputGradient = output, query: a = query, key: b = key, value: c = value } = gradients ?? {};
   for (const view of [outputGradient, a, b, c]) writeOperand(view);
+  if (ranges === undefined) writer.number(0);
+  else writer.address(ranges);
   return writer.words;
 }
 

@@ -196,9 +196,9 @@ function headsOf(view: View): AttentionOperand {
 }
 
 function attentionOf(shape: AttentionShape, views: AttentionViews): AttentionForwardOptions {
-  const { query, key, value, output, logSumExp } = views;
+  const { query, key, value, output, logSumExp, ranges } = views;
   const operands = { query: headsOf(query), key: headsOf(key), value: headsOf(value), output: headsOf(output) };
-  return { ...shape, ...operands, logSumExp: addressOf(logSumExp) };
+  return { ...shape, ...operands, logSumExp: addressOf(logSumExp), ...(ranges && { ranges: addressOf(ranges) }) };
 }
 
 /**

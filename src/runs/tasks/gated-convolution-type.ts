@@ -1,7 +1,7 @@
 import type { Activation, Formula, Gate } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
 import { plural } from '../../base/plural.js';
-import { countOf } from '../../formats/hugging-face.js';
+import { countOf } from '../../formats/hugging-face/config-values.js';
 import { Initializer } from '../../layers/initialization.js';
 import {
   GatedConvolution,
@@ -18,6 +18,7 @@ import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 const modelType = 'sluice_gated_conv';
 
 export const gatedConvolutionType: CausalModelType = {
+  modelTypes: [modelType],
   settings: ['kernel', 'ffn', 'activation', 'param'],
   complete: (given) => {
     const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOr('glu', given) };
