@@ -9,9 +9,9 @@ export interface NamedParameter {
   readonly decay: boolean;
 }
 
-/** A property `qProj` holds what a checkpoint calls `q_proj`. */
+/** A property `qProj` holds what a checkpoint calls `q_proj`; one with a capital in front, `LayerNorm`, what is called so there. */
 export const checkpointName = (property: string): string =>
-  property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  /^[A-Z]/.test(property) ? property : property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Tensors by name, read one at a time: a `SafetensorsFile`, or what `parseSafetensors` gives. */
 export interface WeightReader {
