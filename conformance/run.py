@@ -21,7 +21,7 @@ from report import Report
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "test" / "golden"
 PYTHON = os.environ.get("SLUICE_PYTHON") or sys.executable
-MODELS = ("llama", "arcee", "llama-head-dim")
+MODELS = ("llama", "arcee", "llama-head-dim", "qwen2", "gemma", "gpt2", "gpt2-xielu")
 # Scripts that write a folder, and the folder's name.
 FOLDERS = {
     "golden_convolution.py": "convolution",
@@ -94,7 +94,7 @@ def check_activations(report: Report, folder: Path) -> None:
 
 
 def check_models(report: Report, folder: Path) -> None:
-    problem = missing("torch", "transformers", "safetensors", "numpy") or regenerate("golden_llama.py", folder)
+    problem = missing("torch", "transformers", "safetensors", "numpy") or regenerate("golden_decoders.py", folder)
     if problem:
         report.check("golden models", problem)
         return

@@ -21,7 +21,7 @@ export async function readTensors(path: string): Promise<Map<string, Named>> {
   return tensors;
 }
 
-const folders = ['llama', 'arcee', 'llama-head-dim'];
+const folders = ['llama', 'arcee', 'llama-head-dim', 'qwen2', 'gemma', 'gpt2', 'gpt2-xielu'];
 /** Models of Transformers with what it computes of them. */
 export const golden = await Promise.all(
   folders.map(async (name) => {
