@@ -38,14 +38,15 @@ export function matmul(launcher: Launcher, product: BlasProduct): void {
 
 const hugeSide = 1536;
 const smallFlops = 2e7;
+const shallow = 128;
 
 /**
  * Whether ours is the faster one, by the table of docs/log.md: with vectors of 512 bits up to all but the largest
- * products, with shorter ones where a BLAS spends its time on packing.
+ * products, with shorter ones where a BLAS spends its time on packing or on C.
  */
 export function prefersOwn({ batch, m, n, k }: BlasProduct, vectorBytes: number): boolean {
   if (m <= fewRows || n === 1) return true;
-  return vectorBytes === 64 ? Math.min(m, n, k) < hugeSide : 2 * batch * m * n * k < smallFlops;
+  return vectorBytes === 64 ? Math.min(m, n, k) < hugeSide : k <= shallow || 2 * batch * m * n * k < smallFlops;
 }
 
 const writer = /* @__PURE__ */ new ArgumentWriter();
