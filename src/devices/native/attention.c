@@ -9,6 +9,7 @@ struct NAME(block) {
   floats scores[KEYS][QUERIES / LANES];
   floats largest[QUERIES / LANES], totals[QUERIES / LANES];
 };
+_Static_assert(sizeof(struct NAME(block)) <= BLOCK_BYTES, "a launch gives the block its scratch memory");
 
 /* Turns one vector's scores into weights; returns what the sums so far are to be multiplied by. */
 static NOINLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats reach, floats *largest, floats *total) {
