@@ -86,7 +86,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
       readout: ['max', 1],
       shortcut: ['long', 1],
     },
-    ...{ kernel: size, pooling: ['median', 1] },
+    ...{ kernel: size, pooling: ['median', 1], maskShare: [0, 1, none], wholeWords: ['yes', 1] },
     ...{ gateActivation: text, forgetBias: [none, infinity, '1'] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };
