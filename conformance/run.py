@@ -25,6 +25,12 @@ MODELS = {
     "golden_llama.py": ("llama", "arcee", "llama-head-dim"),
     "golden_encoders.py": ("bert-words", "bert-texts", "modernbert-words", "modernbert-texts", "modernbert-tokens"),
 }
+# Scripts that write a folder, and the folder's name.
+FOLDERS = {
+    "golden_convolution.py": "convolution",
+    "golden_recurrent.py": "recurrent",
+    "golden_sequence_model.py": "sequence-model",
+}
 # Of a tensor's largest element: float64 sums in another order, stored as float32.
 TOLERANCE = 1e-6
 
@@ -127,14 +133,17 @@ def check_numbers(report: Report, folder: Path) -> None:
         report.check(f"golden {name}.json", problem)
 
 
-def check_convolution(report: Report, folder: Path) -> None:
-    problem = missing("torch", "safetensors") or regenerate("golden_convolution.py", folder)
-    if not problem:
-        old, new = GOLDEN / "convolution", folder / "convolution"
-        same = (old / "cases.json").read_text(encoding="utf-8") == (new / "cases.json").read_text(encoding="utf-8")
-        problem = "" if same else "other cases"
-        problem = problem or same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
-    report.check("golden convolution", problem)
+def check_folders(report: Report, folder: Path) -> None:
+    for script, name in FOLDERS.items():
+        problem = missing("torch", "safetensors") or regenerate(script, folder)
+        for committed in [] if problem else sorted((GOLDEN / name).iterdir()):
+            fresh = folder / name / committed.name
+            if committed.suffix == ".json":
+                same = committed.read_text(encoding="utf-8") == fresh.read_text(encoding="utf-8")
+                problem = problem or ("" if same else f"another {committed.name}")
+            else:
+                problem = problem or same_tensors(committed, fresh, TOLERANCE)
+        report.check(f"golden {name}", problem)
 
 
 def run_suite(report: Report, suite: Path, arguments: list[str]) -> None:
@@ -154,7 +163,7 @@ def main() -> int:
         check_activations(report, Path(temporary))
         check_models(report, Path(temporary))
         check_numbers(report, Path(temporary))
-        check_convolution(report, Path(temporary))
+        check_folders(report, Path(temporary))
     absent = missing("torch", "transformers")
     for suite in sorted(HERE.glob("parity_*.py")):
         if absent:

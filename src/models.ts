@@ -2,6 +2,7 @@
 export { type BagConfig, BagOfTokens } from './models/bag-of-tokens.js';
 export { Bert, type BertConfig, bert, bertConfig } from './models/bert.js';
 export type { CausalModel, TokenCache } from './models/causal-model.js';
+export type { DecoderConfig, DecoderOptions } from './models/decoder-config.js';
 export {
   type Encoder,
   type EncoderHead,
@@ -23,6 +24,8 @@ export {
   gatedConvolutionConfig,
   summarizeGatedConvolution,
 } from './models/gated-convolution.js';
+export { Gemma, type GemmaConfig, type GemmaOptions, gemma, gemmaConfig } from './models/gemma.js';
+export { Gpt2, type Gpt2Config, type Gpt2Options, gpt2, gpt2Config } from './models/gpt2.js';
 export {
   Lenet,
   type Lenet5Options,
@@ -43,6 +46,7 @@ export {
   perceptron,
   perceptronOutputs,
 } from './models/perceptron.js';
+export { Qwen2, type Qwen2Config, type Qwen2Options, qwen2, qwen2Config } from './models/qwen2.js';
 export {
   RecurrentLanguageModel,
   type RecurrentLanguageModelOptions,

@@ -1,4 +1,5 @@
 /** Runs a kernel over blocks of inputs and compares it with the truth. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { kernelFlags } from '../../dist/devices/native/flags.js';
@@ -70,7 +71,7 @@ export function runner(device, { inputs, scalars, values, outputs }) {
   };
 }
 
-/** What decides about a subject's results: its text on native, else the modules that its kernels become on each device. */
+/** What decides about a subject's results: its instructions on native, else the modules that its kernels become on each device. */
 export async function fingerprint(devices, subject) {
   const hash = createHash('sha256');
   if (devices[0].name === 'native') return hash.update(nativeText(subject)).digest('hex').slice(0, 16);
@@ -93,13 +94,20 @@ export async function fingerprint(devices, subject) {
   return hash.digest('hex').slice(0, 16);
 }
 
+/** A kernel's text as the processor runs it, without its name and what it asks memory for: a change of either changes no result. */
 function nativeText({ inputs, scalars, outputs }) {
   const slots = Array.from({ length: inputs.length + outputs.length }, () => ({
     type: 'float32',
     spread: 'contiguous',
   }));
-  const { code } = mapSource(mapKernel({ inputs, scalars, outputs }), { outer: 0, vectors: 4, slots });
-  return [...kernelFlags(), resource('prelude.h'), code].join('\n');
+  const { name, code } = mapSource(mapKernel({ inputs, scalars, outputs }), { outer: 0, vectors: 4, slots });
+  const text = code.replaceAll(name, 'kernel').replaceAll(/^.*__builtin_prefetch.*$/gm, '');
+  const { status, stdout, stderr } = spawnSync('cc', [...kernelFlags(), '-S', '-x', 'c', '-o', '-', '-'], {
+    input: `${resource('prelude.h')}\n${text}`,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`cc failed: ${stderr}`);
+  return stdout;
 }
 
 /** The distance between neighbouring float32 numbers at the size of x, at least 2^-128. */

@@ -1,5 +1,6 @@
+import type { Command } from 'commander';
 import { plural } from '../base/plural.js';
-import { checkSampling, type GenerationSettings, generationDefaults } from '../runs/sampling.js';
+import { completeGeneration, type GenerationSettings, generationDefaults } from '../runs/sampling.js';
 import type { Register } from './command.js';
 import { type CommonOptions, common, integerIn, numberIn, refuseMore, repeatable, withDevice } from './options.js';
 import { Output } from './output.js';
@@ -12,7 +13,8 @@ interface GenerateFlags extends CommonOptions, Omit<GenerationSettings, 'seed'> 
 
 export const registerGenerate: Register = (program, context) => {
   const share = numberIn({ minimum: 0, maximum: 1 });
-  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, stop } = generationDefaults;
+  const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, stop, beams, lengthPenalty } =
+    generationDefaults;
   const command = common(
     program
       .command('generate')
@@ -30,6 +32,13 @@ export const registerGenerate: Register = (program, context) => {
         numberIn({ minimum: 0, open: true }),
         repetitionPenalty,
       )
+      .option(
+        '--beams <number>',
+        'above 1, search for the likeliest text along so many in place of drawing one',
+        integerIn({ minimum: 1, maximum: 1024 }),
+        beams,
+      )
+      .option('--length-penalty <number>', 'above 0 a search prefers longer texts', numberIn({}), lengthPenalty)
       .addOption(repeatable('--stop <text>', 'end before this text').default(stop, 'none')),
     'quiet',
     'device',
@@ -38,27 +47,38 @@ export const registerGenerate: Register = (program, context) => {
   );
   refuseMore(command, () => '--prompt').action(async (run: string, flags: GenerateFlags) => {
     const output = new Output(context.terminal, flags);
-    context.exitCode = await withSignals((signal) => generateFrom(run, flags, output, signal));
+    const settings = asUsage(() => completeGeneration(given(command, flags)));
+    context.exitCode = await withSignals((signal) => generateFrom(run, { flags, settings }, output, signal));
   });
 };
 
-async function generateFrom(run: string, flags: GenerateFlags, output: Output, signal: AbortSignal): Promise<number> {
+interface Asked {
+  readonly flags: GenerateFlags;
+  readonly settings: GenerationSettings;
+}
+
+async function generateFrom(
+  run: string,
+  { flags, settings }: Asked,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
   const [{ openRun }, { beginning, generate }] = await Promise.all([
     import('../runs/open-run.js'),
     import('../runs/generate.js'),
   ]);
-  const settings = settingsOf(flags);
-  asUsage(() => checkSampling(settings));
   return withDevice(output, flags, async (device) => {
-    const { model, tokenizer } = await openRun(run, device);
-    const prompt = flags.prompt === '' ? asUsage(() => beginning(tokenizer)) : flags.prompt;
+    const { model, tokenizer, endTokens, beginToken } = await openRun(run, device);
+    const isBegun = flags.prompt !== '' || beginToken !== undefined;
+    const prompt = isBegun ? flags.prompt : asUsage(() => beginning(tokenizer));
     const write = (text: string): void => {
       if (!output.json) output.terminal.out(text);
     };
     write(flags.prompt);
+    const options = { ...settings, prompt, endTokens, beginToken, signal };
     const began = performance.now();
     let [text, tokens] = ['', 0];
-    for await (const piece of generate(device, model, tokenizer, { ...settings, prompt, signal })) {
+    for await (const piece of generate(device, model, tokenizer, options)) {
       write(piece.text);
       text += piece.text;
       tokens = piece.tokens;
@@ -72,9 +92,10 @@ async function generateFrom(run: string, flags: GenerateFlags, output: Output, s
   });
 }
 
-/** All that decides the text; without a seed it is another one each time. */
-function settingsOf(flags: GenerateFlags): GenerationSettings {
-  const { temperature, topK, topP, minP, repetitionPenalty, maxTokens, stop } = flags;
+/** What decides the text, as far as it was said; without a seed it is another one each time. */
+function given(command: Command, flags: GenerateFlags): Partial<GenerationSettings> {
+  const names = Object.keys(generationDefaults) as (keyof GenerationSettings)[];
+  const stated = names.filter((name) => command.getOptionValueSource(name) !== 'default');
   const seed = flags.seed ?? Date.now() % 2 ** 31;
-  return { temperature, topK, topP, minP, repetitionPenalty, maxTokens, stop, seed };
+  return { ...Object.fromEntries(stated.map((name) => [name, flags[name]])), seed };
 }

@@ -31,13 +31,15 @@ export const registerPredict: Register = (program, context) => {
 };
 
 async function predictWith(run: string, flags: PredictFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ readFolder }, { taskNamed }] = await Promise.all([
+  const [{ locateModel }, { readFolder }, { taskNamed }] = await Promise.all([
+    import('../runs/hub/locate.js'),
     import('../runs/read-folder.js'),
     import('../runs/tasks.js'),
   ]);
   return withDevice(output, flags, async (device) => {
-    const record = await readFolder(run);
-    const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
+    const folder = await locateModel(run);
+    const record = await readFolder(folder);
+    const judge = await taskNamed(record.settings.task).judge({ folder, record, device });
     try {
       if (judge.predict === undefined) {
         throw new SluiceError('checkpoint', {

@@ -7,11 +7,13 @@ import { registerEmbed } from './embed.js';
 import { registerEvaluate } from './evaluate.js';
 import { registerExplain } from './explain.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
+import { registerFfn } from './ffn.js';
 import { registerGenerate } from './generate.js';
 import { registerInspect } from './inspect.js';
 import { registerKernels } from './kernels.js';
 import { jsonText } from './output.js';
 import { registerPredict } from './predict.js';
+import { registerPull } from './pull.js';
 import type { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usage.js';
@@ -24,6 +26,8 @@ const commands: readonly Register[] = [
   registerEmbed,
   registerExplain,
   registerInspect,
+  registerPull,
+  registerFfn,
   registerActivations,
   registerBench,
   registerDoctor,

@@ -58,8 +58,16 @@ export class PretrainedTokenizer implements Tokenizer {
   }
 
   encode(text: string): Uint32Array {
+    return this.#encode(text, false);
+  }
+
+  encodeInput(text: string): Uint32Array {
+    return this.#encode(text, true);
+  }
+
+  #encode(text: string, specials: boolean): Uint32Array {
     requireWellFormed(text);
-    const { ids } = this.#library.encode(text, { add_special_tokens: false });
+    const { ids } = this.#library.encode(text, { add_special_tokens: specials });
     return Uint32Array.from(ids, (id) => {
       if (id !== undefined) return id;
       throw new SluiceError('data', {

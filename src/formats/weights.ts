@@ -13,9 +13,18 @@ export const tensorEntry = (name: string, tensor: Tensor): SafetensorsEntry => (
   },
 });
 
-/** The weights under Hugging Face's names. */
-export const weightEntries = (layer: Layer): SafetensorsEntry[] =>
-  layer.namedParameters().map(({ name, tensor }) => tensorEntry(name, tensor));
+/** The weights under Hugging Face's names, and the constants that it keeps beside them. */
+export const weightEntries = (layer: Layer): SafetensorsEntry[] => [
+  ...layer.namedParameters().map(({ name, tensor }) => tensorEntry(name, tensor)),
+  ...Array.from(layer.namedConstants(), ([name, value]) => constantEntry(name, value)),
+];
+
+const constantEntry = (name: string, value: number): SafetensorsEntry => ({
+  name,
+  dtype: 'F32',
+  shape: [],
+  bytes: () => new Uint8Array(Float32Array.of(value).buffer),
+});
 
 /** A layer's weights as a safetensors file in memory, under the names that `Layer.load` and Hugging Face read. */
 export async function encodeWeights(layer: Layer): Promise<Uint8Array> {

@@ -1,4 +1,4 @@
-import { internal, noGrad, Tensor } from '../tensor/index.js';
+import { internal, noGrad, scope, Tensor } from '../tensor/index.js';
 import { checkWeights } from './weight-check.js';
 
 export interface NamedParameter {
@@ -22,6 +22,19 @@ export interface WeightReader {
   float32Pieces?(name: string): AsyncIterable<Float32Array>;
 }
 
+/**
+ * The tensors of a part of a larger checkpoint, without the part's name in front of theirs.
+ * @example await lstm.load(weightsUnder(file, 'encoder.lstm'));
+ */
+export function weightsUnder(weights: WeightReader, part: string): WeightReader {
+  const prefix = `${part}.`;
+  return {
+    names: () => weights.names().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])),
+    info: (name) => weights.info(prefix + name),
+    readFloat32: (name) => weights.readFloat32(prefix + name),
+  };
+}
+
 interface Part {
   readonly property: string;
   readonly name: string;
@@ -36,6 +49,11 @@ export abstract class Layer implements Disposable {
   /** The names of the properties whose tensors decay. */
   get decayed(): readonly string[] {
     return [];
+  }
+
+  /** Numbers that checkpoints hold beside its tensors, though nothing learns them. */
+  get constants(): Readonly<Record<string, number>> {
+    return {};
   }
 
   /** What has the tensors and sublayers: the layer itself, unless it keeps them by names of their own. */
@@ -73,6 +91,17 @@ export abstract class Layer implements Disposable {
     }
   }
 
+  /** The constants of this layer and of those within, as in a checkpoint. */
+  namedConstants(): ReadonlyMap<string, number> {
+    const named = new Map<string, number>();
+    for (const [name, layer] of this.namedLayers()) {
+      for (const [constant, value] of Object.entries(layer.constants)) {
+        named.set(name === '' ? constant : `${name}.${constant}`, value);
+      }
+    }
+    return named;
+  }
+
   parameters(): Tensor[] {
     return this.namedParameters().map(({ tensor }) => tensor);
   }
@@ -89,7 +118,8 @@ export abstract class Layer implements Disposable {
    */
   async load(weights: WeightReader): Promise<void> {
     const parameters = this.namedParameters();
-    checkWeights(weights, parameters);
+    const constants = this.namedConstants();
+    await checkWeights(weights, parameters, constants);
     for (const { name, tensor } of parameters) {
       const pieces = weights.float32Pieces?.(name);
       if (pieces === undefined) tensor.write(await weights.readFloat32(name));
@@ -111,7 +141,10 @@ async function writePieces(tensor: Tensor, pieces: AsyncIterable<Float32Array>):
   let at = 0;
   for await (const piece of pieces) {
     const start = at;
-    noGrad(() => internal(() => tensor.reshape([tensor.size]).narrow(0, start, piece.length).write(piece)));
+    // The views go at once: they hold the memory.
+    scope(tensor.device, () => {
+      noGrad(() => internal(() => tensor.reshape([tensor.size]).narrow(0, start, piece.length).write(piece)));
+    });
     at += piece.length;
   }
 }

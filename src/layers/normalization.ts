@@ -12,7 +12,9 @@ const epsilon = variable('epsilon');
 const length = variable('length');
 
 const rootMeanSquare = x.mul(x).sum().div(length).add(epsilon).sqrt();
-const scaled = x.div(rootMeanSquare).mul(weight);
+const normalized = x.div(rootMeanSquare);
+const scaled = normalized.mul(weight);
+const offset = normalized.mul(weight.add(1));
 const centred = x.sub(x.sum().div(length));
 const deviation = centred.mul(centred).sum().div(length).add(epsilon).sqrt();
 const unbiased = centred.div(deviation).mul(weight);
@@ -33,6 +35,24 @@ export class RmsNorm extends Layer {
     requireWidth('an RMSNorm', this.weight, input);
     const operands = { elements: { x: input }, columns: { weight: this.weight } };
     return rowTensors([scaled], operands, { epsilon: this.#epsilon }, 'RMSNorm')[0];
+  }
+}
+
+/** An RMSNorm by 1 + weight, which begins with 0: weight decay draws it to 1. Source: Gemma 2024, arXiv:2403.08295. */
+export class OffsetRmsNorm extends Layer {
+  readonly weight: Tensor;
+  readonly #epsilon: number;
+
+  constructor(init: Initializer, dim: number, epsilon = 1e-6) {
+    super();
+    this.weight = init.constant([dim], 0);
+    this.#epsilon = epsilon;
+  }
+
+  forward(input: Tensor): Tensor {
+    requireWidth('an RMSNorm', this.weight, input);
+    const operands = { elements: { x: input }, columns: { weight: this.weight } };
+    return rowTensors([offset], operands, { epsilon: this.#epsilon }, 'RMSNorm')[0];
   }
 }
 

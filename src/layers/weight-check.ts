@@ -5,12 +5,39 @@ import type { NamedParameter, WeightReader } from './layer.js';
 
 const others = 'The weights and config.json belong to different models.';
 
-/** Holds that weights are those of a model. @throws SluiceError `checkpoint` that names every tensor which differs. */
-export function checkWeights(weights: WeightReader, parameters: readonly NamedParameter[]): void {
+/**
+ * Holds that weights are those of a model, and constants what it computes with.
+ * @throws SluiceError `checkpoint` that names every tensor which differs.
+ */
+export async function checkWeights(
+  weights: WeightReader,
+  parameters: readonly NamedParameter[],
+  constants: ReadonlyMap<string, number>,
+): Promise<void> {
+  checkTensors(weights, parameters, constants);
+  const found = new Set(weights.names());
+  for (const [name, value] of constants) {
+    if (!found.has(name)) continue;
+    const [stored = Number.NaN] = Array.from(await weights.readFloat32(name));
+    // It may have been rounded to bfloat16.
+    if (Math.abs(stored - value) <= Math.abs(value) / 128) continue;
+    throw new SluiceError('checkpoint', {
+      rule: `${name} is ${value}`,
+      received: stored,
+      remedy: 'The weights belong to another activation: choose a model without it.',
+    });
+  }
+}
+
+function checkTensors(
+  weights: WeightReader,
+  parameters: readonly NamedParameter[],
+  constants: ReadonlyMap<string, number>,
+): void {
   const wanted = new Set(parameters.map(({ name }) => name));
   const found = new Set(weights.names());
   const missing = [...wanted].filter((name) => !found.has(name));
-  const unexpected = [...found].filter((name) => !wanted.has(name));
+  const unexpected = [...found].filter((name) => !wanted.has(name) && !constants.has(name));
   const misshapen = parameters
     .filter(({ name, tensor }) => found.has(name) && !sameShape(weights.info(name).shape, tensor.shape))
     .map(({ name, tensor }) => ({ name, shape: tensor.shape, received: weights.info(name).shape }));

@@ -43,6 +43,9 @@ const folderTypes: Readonly<Record<string, FolderType>> = {
   arcee: causalFolder('arcee'),
   bert: encoderFolder('bert'),
   modernbert: encoderFolder('modernbert'),
+  gpt2: causalFolder('gpt2'),
+  qwen2: causalFolder('qwen2'),
+  gemma: causalFolder('gemma'),
 };
 
 /** @throws SluiceError `name` that suggests the nearest type. */

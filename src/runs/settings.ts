@@ -22,6 +22,9 @@ const readouts = ['last', 'mean'] as const;
 const modelNames = [
   'llama',
   'arcee',
+  'gpt2',
+  'qwen2',
+  'gemma',
   'gated-conv',
   'bert',
   'modernbert',
@@ -63,7 +66,7 @@ export const settingsSchema = v.strictObject({
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block), gated-conv, rnn, lstm, gru; of mlm and of texts bert (plain block) or modernbert (gated block); of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
+    'model type: llama, qwen2, gemma (gated block), arcee, gpt2 (plain block), gated-conv, rnn, lstm, gru; of mlm and of texts bert (plain block) or modernbert (gated block); of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -127,7 +130,10 @@ export const settingsSchema = v.strictObject({
     v.picklist(['max', 'average'], 'is max or average'),
     'what lenet takes of each 2 x 2 pixels: max or average',
   ),
-  ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
+  ffn: about(
+    text,
+    'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...; solu with a LayerNorm',
+  ),
   activation: about(
     v.optional(text),
     'activation of a block mlp (relu2) or gated (silu), or of a recurrent cell (tanh): a name, or its text in x such as "x*tanh(softplus(x))"',

@@ -32,7 +32,11 @@ describe('RMSNorm', () => {
 describe('LayerNorm', () => {
   test('is (x - mean) / sqrt(variance + epsilon) * weight + bias for each row', async () => {
     const norm = shake(new LayerNorm(initializer(device), width, 1e-3));
-    const [x, weight, bias] = [normal(device, [rows, width]), await valuesOf(norm.weight), await valuesOf(norm.bias as Tensor)];
+    const [x, weight, bias] = [
+      normal(device, [rows, width]),
+      await valuesOf(norm.weight),
+      await valuesOf(norm.bias as Tensor),
+    ];
     const wanted = rowsOf(await valuesOf(x), width).flatMap((row) => {
       const centre = mean(row);
       const deviation = Math.sqrt(mean(row.map((value) => (value - centre) ** 2)) + 1e-3);

@@ -8,7 +8,7 @@ export interface Named {
   readonly data: Float32Array | Int32Array;
 }
 
-async function readTensors(path: string): Promise<Map<string, Named>> {
+export async function readTensors(path: string): Promise<Map<string, Named>> {
   const file = await SafetensorsFile.open(path);
   const tensors = new Map<string, Named>();
   for (const name of file.names()) {

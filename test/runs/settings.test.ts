@@ -152,7 +152,7 @@ describe('complete settings', () => {
   test.each([
     [{}, /needs a text, received "no --data"/],
     [{ data, ffn: 'swiglu', activation: 'silu' }, /--ffn swiglu brings its own activation/],
-    [{ data, model: 'arcee' as const, ffn: 'gated' }, /llama has a gated block and arcee a plain one/],
+    [{ data, model: 'arcee' as const, ffn: 'gated' }, /llama has a gated block and arcee one that is not/],
     [{ data, steps: 3, epochs: 1 }, /one of steps, epochs and time says how long/],
     [{ data, lr: 1e-4, minLr: 1e-3 }, /minLr is at most lr/],
   ])('of %o are refused', (given, message) => {

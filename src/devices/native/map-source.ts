@@ -12,6 +12,8 @@ export type Spread = 'contiguous' | 'repeated' | 'strided';
 export interface Slot {
   readonly type: StorageType;
   readonly spread: Spread;
+  /** An output that goes to memory past the caches, from an address aligned to a line on. */
+  readonly isStreamed?: boolean;
 }
 
 /** Everything about the operands that the code depends on: the inputs in the kernel's order, then the outputs. */
@@ -54,6 +56,7 @@ export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
       ...(isTiled
         ? tiledRows(name, named, outer, turn, scalarNames(kernel))
         : eachRow(name, kernel, outer, operands, turn)),
+      ...(operands.some(({ isStreamed }) => isStreamed) ? ['END_STREAM();'] : []),
       '}',
       '',
     ].join('\n'),
@@ -148,7 +151,7 @@ function runRest(name: string, kernel: MapKernel, operands: readonly Operand[], 
       : `, p${operand.place}`;
   return [
     'if (whole < count) {',
-    ...held.map((operand) => `${ctypeOf(operand)} rest${operand.place}[${turn}] = {0};`),
+    ...held.map((operand) => `_Alignas(64) ${ctypeOf(operand)} rest${operand.place}[${turn}] = {0};`),
     ...held.filter(({ isOutput }) => !isOutput).map(copy),
     `${name}_run(${turn}${operands.map(buffered).join('')}${scalarNames(kernel)});`,
     ...held.filter(({ isOutput }) => isOutput).map(copy),
@@ -211,8 +214,8 @@ function runVectors(
     ...(vectors === 1
       ? []
       : operands
-          .filter(({ spread }) => spread === 'contiguous')
-          .map((operand) => fetchAhead(operand, `${vectors} * ${width}`))),
+          .filter(({ spread, isOutput, isStreamed }) => isOutput && spread === 'contiguous' && isStreamed !== true)
+          .map(({ place }) => fetchAhead(place, `${vectors} * ${width}`))),
     ...operands
       .filter((operand) => !operand.isOutput && !isAhead(operand))
       .flatMap((operand) => copies.flatMap((k) => loadVector(operand, place(k)))),
@@ -250,9 +253,9 @@ interface Place {
   readonly copy: number;
 }
 
-/** Asks for the lines of a later turn. Written ones above all: a processor that guesses what is read next does not guess those. */
-const fetchAhead = ({ place, isOutput }: Operand, turn: string): string =>
-  `for (int j = 0; j < ${turn}; j += 16) __builtin_prefetch(p${place} + i + 512 + j, ${isOutput ? 1 : 0});`;
+/** Asks for the lines that a later turn writes: a processor guesses which are read next, but not which are written. */
+const fetchAhead = (place: number, turn: string): string =>
+  `for (int j = 0; j < ${turn}; j += 16) __builtin_prefetch(p${place} + i + 512 + j, 1);`;
 
 function loadVector(operand: Operand, { type, width, index, copy }: Place): string[] {
   const { place, spread, type: storage } = operand;
@@ -267,8 +270,8 @@ function loadVector(operand: Operand, { type, width, index, copy }: Place): stri
 }
 
 function storeVector(operand: Operand, value: string, { type, width, index, copy }: Place): string[] {
-  const { place, spread, type: storage } = operand;
-  const store = `${type}_store${storage === 'int32' ? '_int' : ''}`;
+  const { place, spread, type: storage, isStreamed } = operand;
+  const store = `${type}_${isStreamed === true ? 'stream' : 'store'}${storage === 'int32' ? '_int' : ''}`;
   if (spread === 'contiguous') return [`${store}(p${place} + ${index}, ${value});`];
   const buffer = `g${place}_${copy}`;
   return [

@@ -3,6 +3,7 @@ import type { MapKernel } from '../../kernels/kernel.js';
 import { exponentials } from '../../scalar/lower.js';
 import type { View } from '../device.js';
 import { mapSource, type Slot, type Spread } from './map-source.js';
+import { addressOf } from './memory.js';
 import { ArgumentWriter, type Launcher, type NativeKernel } from './runtime.js';
 
 /** Elements that one turn of a thread takes: enough to hide its cost, few enough to share the work. */
@@ -60,10 +61,15 @@ export class MapLauncher {
       this.#kernels.set(kernel, variants);
     }
     const [outer, vectors] = turnsOf(views);
-    const layout = keyOf(outer, vectors, views);
+    const streams = streamsOf(views, kernel.inputs.length);
+    const layout = keyOf(outer, vectors, views, streams);
     let found = variants.get(layout);
     if (found === undefined) {
-      const source = mapSource(kernel, { outer, vectors, slots: views.map(slotOf) });
+      const source = mapSource(kernel, {
+        outer,
+        vectors,
+        slots: views.map((view, i) => slotOf(view, (streams & (2 ** i)) !== 0)),
+      });
       found = this.#launcher.kernel(source.name, () => source);
       variants.set(layout, found);
     }
@@ -76,7 +82,28 @@ function spreadOf({ strides }: View): Spread {
   return stride === 1 ? 'contiguous' : stride === 0 ? 'repeated' : 'strided';
 }
 
-const slotOf = (view: View): Slot => ({ type: view.buffer.type, spread: spreadOf(view) });
+/** Bytes of an output that no cache holds until it is read: half of a common last one. */
+const streamedBytes = 2 ** 24;
+const lineBytes = 64;
+
+/** A bit for each output that goes past the caches: not one whose lines they have since it is an input, too. */
+function streamsOf(views: readonly View[], inputs: number): number {
+  let bits = 0;
+  for (let i = inputs; i < views.length; i++) {
+    const view = views[i];
+    if (view === undefined || view.shape.length !== 1 || 4 * (view.shape[0] ?? 0) < streamedBytes) continue;
+    const isInPlace = views.some(({ buffer }, k) => k < inputs && buffer === view.buffer);
+    const isAligned = addressOf(view) % lineBytes === 0 && spreadOf(view) === 'contiguous';
+    if (isAligned && !isInPlace && view.buffer.type === 'float32') bits += 2 ** i;
+  }
+  return bits;
+}
+
+const slotOf = (view: View, streams: boolean): Slot => ({
+  type: view.buffer.type,
+  spread: spreadOf(view),
+  isStreamed: streams,
+});
 
 /** Rows that a turn of four vectors leaves much of; a vector has 16 elements at most. */
 const isShort = (length: number): boolean => length < 512 && length % 64 !== 0;
@@ -89,8 +116,8 @@ function turnsOf(views: readonly View[]): readonly [number, 1 | 4] {
 }
 
 /** What of a layout the code depends on, in few characters: it is asked for with every launch. */
-function keyOf(outer: number, vectors: number, views: readonly View[]): string {
-  let key = `${outer} ${vectors} `;
+function keyOf(outer: number, vectors: number, views: readonly View[], streams: number): string {
+  let key = `${outer} ${vectors} ${streams} `;
   for (const view of views) key += view.buffer.type.charAt(0) + spreadOf(view).charAt(0);
   return key;
 }

@@ -50,6 +50,8 @@ static inline float float_scale(float x, float n) {
   const float half = float_floor(n * 0.5f);
   return x * float_power2(half + 0x1.0000fep23f) * float_power2(n - half + 0x1.0000fep23f);
 }
+/* x 2^n of n + shiftDown32, rounded once. */
+static inline float float_scale_down(float x, float shifted) { return x * float_power2(shifted) * 0x1p-64f; }
 /* For a b that is neither small nor large. */
 #define double_ratio(a, b) ((a) / (b))
 
@@ -83,7 +85,15 @@ typedef int64_t doubles_bits __attribute__((vector_size(VECTOR_BYTES)));
 typedef float half_floats __attribute__((vector_size(VECTOR_BYTES / 2)));
 typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
 
-#if defined(__GNUC__) && !defined(__clang__) && VECTOR_BYTES == 64
+/* Compilers name the processor's instructions as they like. */
+#if defined(__has_builtin)
+#define HAS(builtin) __has_builtin(builtin)
+#else
+#define HAS(builtin) 0
+#endif
+
+#if !defined(__clang__) && VECTOR_BYTES == 64 && HAS(__builtin_ia32_vfmaddps512_mask) && \
+    HAS(__builtin_ia32_blendmps_512_mask) && HAS(__builtin_ia32_scalefps512_mask) && HAS(__builtin_ia32_rcp14pd512_mask)
 #define HAS_BUILTINS
 #define floats_fma(a, b, c) ((floats)__builtin_ia32_vfmaddps512_mask(a, b, c, 0xffff, 4))
 #define doubles_fma(a, b, c) ((doubles)__builtin_ia32_vfmaddpd512_mask(a, b, c, 0xff, 4))
@@ -111,7 +121,8 @@ typedef int32_t half_ints __attribute__((vector_size(VECTOR_BYTES / 2)));
 #define doubles_rint(a) ((doubles)__builtin_ia32_rndscalepd_mask(a, 8, (doubles){0}, 0xff, 4))
 #define doubles_from(a) ((doubles)__builtin_ia32_cvtps2pd512_mask(a, (doubles){0}, 0xff, 4))
 #define doubles_from_int(a) ((doubles)__builtin_ia32_cvtdq2pd512_mask(a, (doubles){0}, 0xff))
-#elif defined(__GNUC__) && !defined(__clang__) && VECTOR_BYTES == 32
+#elif !defined(__clang__) && VECTOR_BYTES == 32 && HAS(__builtin_ia32_vfmaddps256) && \
+    HAS(__builtin_ia32_blendvps256) && HAS(__builtin_ia32_roundps256)
 #define HAS_BUILTINS
 #define floats_fma(a, b, c) ((floats)__builtin_ia32_vfmaddps256(a, b, c))
 #define doubles_fma(a, b, c) ((doubles)__builtin_ia32_vfmaddpd256(a, b, c))
@@ -201,6 +212,7 @@ INLINE doubles doubles_power2(doubles shifted) { return (doubles)((doubles_bits)
 INLINE floats floats_power2(floats shifted) { return (floats)((floats_bits)shifted << 23); }
 #if defined(HAS_BUILTINS) && VECTOR_BYTES == 64
 #define floats_scale(x, n) ((floats)__builtin_ia32_scalefps512_mask(x, n, (floats){0}, 0xffff, 4))
+#define floats_scale_down(x, shifted) floats_scale(x, shifted - floats_all(0x1.80017ep23f))
 /* By an estimate of 14 bits and two steps of Newton's, each of which doubles them. */
 INLINE doubles doubles_ratio(doubles a, doubles b) {
   const doubles one = doubles_all(1);
@@ -213,6 +225,7 @@ INLINE floats floats_scale(floats x, floats n) {
   const floats half = floats_floor(n * 0.5f);
   return x * floats_power2(half + 0x1.0000fep23f) * floats_power2(n - half + 0x1.0000fep23f);
 }
+INLINE floats floats_scale_down(floats x, floats shifted) { return x * floats_power2(shifted) * 0x1p-64f; }
 INLINE doubles doubles_ratio(doubles a, doubles b) { return a / b; }
 #endif
 INLINE doubles doubles_exponent(doubles x) {
@@ -234,6 +247,32 @@ INLINE doubles doubles_load(const float *p) {
 INLINE void doubles_store(float *p, doubles x) {
   *(unaligned_half_floats *)p = __builtin_convertvector(x, half_floats);
 }
+/* To memory past the caches, where the processor can; p is aligned to what is written. */
+#if HAS(__builtin_nontemporal_store)
+#define stream_floats(p, x) __builtin_nontemporal_store(x, (floats *)(p))
+#define stream_half(p, x) __builtin_nontemporal_store(x, (half_floats *)(p))
+#elif VECTOR_BYTES == 64 && HAS(__builtin_ia32_movntps512) && HAS(__builtin_ia32_movntps256)
+#define stream_floats __builtin_ia32_movntps512
+#define stream_half __builtin_ia32_movntps256
+#elif VECTOR_BYTES == 32 && HAS(__builtin_ia32_movntps256) && HAS(__builtin_ia32_movntps)
+#define stream_floats __builtin_ia32_movntps256
+#define stream_half __builtin_ia32_movntps
+#elif VECTOR_BYTES == 16 && HAS(__builtin_ia32_movntps)
+#define stream_floats __builtin_ia32_movntps
+#define stream_half(p, x) *(unaligned_half_floats *)(p) = x
+#else
+#define stream_floats floats_store
+#define stream_half(p, x) *(unaligned_half_floats *)(p) = x
+#endif
+INLINE void floats_stream(float *p, floats x) { stream_floats(p, x); }
+INLINE void doubles_stream(float *p, doubles x) { stream_half(p, __builtin_convertvector(x, half_floats)); }
+/* What was streamed is there before what is written later. */
+#if HAS(__builtin_ia32_sfence)
+#define END_STREAM __builtin_ia32_sfence
+#else
+#define END_STREAM() ((void)0)
+#endif
+
 INLINE doubles doubles_load_int(const int32_t *p) {
   return doubles_from_int(*(const unaligned_half_ints *)p);
 }

@@ -1,6 +1,7 @@
 /** What Transformers calls an activation, and what a name of it means here. */
 import { catalogue, find } from '../../activations/catalogue.js';
 import { type Activation, Formula, type Gate } from '../../activations/kinds.js';
+import type { BlockFormula } from '../../layers/feed-forward.js';
 import { type Expression, substitute, variable } from '../../scalar/expression.js';
 import { simplify } from '../../scalar/simplify.js';
 
@@ -12,6 +13,8 @@ const writtenNames = [
   ...['gelu', 'gelu_10', 'gelu_pytorch_tanh', 'hardswish', 'laplace', 'leaky_relu', 'linear', 'mish', 'quick_gelu'],
   ...['relu', 'relu2', 'relu6', 'sigmoid', 'silu', 'sqrtsoftplus', 'tanh'],
 ] as const;
+/** Those that have weights of their own. */
+const learnedNames = ['prelu', 'xielu'] as const;
 
 /** The gate activation(gate) * value, what the activation learns included; named as the catalogue's gate that is the same. */
 export function gateOf(activation: Activation): Gate {
@@ -29,26 +32,14 @@ const isSame = (a: Expression, b: Expression): boolean => simplify(a) === simpli
  * What Transformers calls the block's activation, or undefined where it has none that computes the same: found by
  * comparing expressions, not names.
  */
-export function hiddenAct(feedForward: Gate | Activation): string | undefined {
-  if (feedForward.learned.length > 0) return undefined;
-  return writtenNames.find((name) => {
+export function hiddenAct(feedForward: BlockFormula): string | undefined {
+  if (feedForward.kind === 'row') return undefined;
+  const names = feedForward.learned.length > 0 ? learnedNames : writtenNames;
+  return names.find((name) => {
     const activation = find(name, 'activation');
     const candidate = feedForward.kind === 'gate' ? gateOf(activation) : activation;
-    return isSame(candidate.expression, feedForward.expression);
+    return (
+      candidate.learned.join() === feedForward.learned.join() && isSame(candidate.expression, feedForward.expression)
+    );
   });
-}
-
-/** The name to write: one that Transformers lacks fails to load there, which is right, since the model computes something else. */
-export const writtenAct = (feedForward: Gate | Activation): string =>
-  hiddenAct(feedForward) ?? `sluice:${feedForward.name}`;
-
-/**
- * The block of an activation's name.
- * @param stored the block's formula where the run keeps it itself.
- * @throws SluiceError `name` for an activation that we do not have.
- */
-export function readAct(name: string, kind: 'gate' | 'activation', stored?: Formula): Gate | Activation {
-  if (stored !== undefined && stored.kind !== 'row') return stored as Gate | Activation;
-  const activation = find(name, 'activation');
-  return kind === 'gate' ? gateOf(activation) : activation;
 }

@@ -1,7 +1,7 @@
 /** config.json of a BERT, whatever head stands on it. */
 import type { Activation } from '../../activations/kinds.js';
 import type { BertConfig } from '../../models/bert.js';
-import { readAct, writtenAct } from './activation-names.js';
+import { decodeBlock, encodeBlock } from './carrier.js';
 import type { ConfigCodec } from './config-codec.js';
 import { countOf, numberOf } from './config-values.js';
 import { architecture, encodeLabels, headOf, labelsOf, requirePlain } from './encoder-values.js';
@@ -18,7 +18,7 @@ export const bertCodec: ConfigCodec<BertConfig> = {
       intermediate_size: config.intermediateSize,
       num_hidden_layers: config.numHiddenLayers,
       num_attention_heads: config.numAttentionHeads,
-      hidden_act: writtenAct(config.activation),
+      ...encodeBlock(config.activation, 'bert'),
       max_position_embeddings: config.maxPositionEmbeddings,
       type_vocab_size: config.typeVocabSize,
       initializer_range: config.initializerRange,
@@ -48,7 +48,7 @@ export const bertCodec: ConfigCodec<BertConfig> = {
       typeVocabSize: countOf(json, 'type_vocab_size', 2),
       layerNormEps: numberOf(json, 'layer_norm_eps', 1e-12),
       initializerRange: numberOf(json, 'initializer_range', 0.02),
-      activation: readAct(String(json['hidden_act'] ?? 'gelu'), 'activation', stored) as Activation,
+      activation: decodeBlock(json, 'bert', stored) as Activation,
       dropout: numberOf(json, 'hidden_dropout_prob', 0.1),
       head,
       labels: labelsOf(json, head),

@@ -1,13 +1,15 @@
 /** config.json of a ModernBERT, whatever head stands on it. */
-import type { Activation, Gate } from '../../activations/kinds.js';
+import { find } from '../../activations/catalogue.js';
+import type { Gate } from '../../activations/kinds.js';
 import { SluiceError } from '../../base/errors.js';
 import { checkChoice } from '../../base/options.js';
 import type { ModernBertConfig } from '../../models/modernbert.js';
-import { readAct, writtenAct } from './activation-names.js';
+import { hiddenAct } from './activation-names.js';
+import { decodeBlock, encodeBlock } from './carrier.js';
 import type { ConfigCodec } from './config-codec.js';
 import { countOf, flagOf, type Json, numberOf, recordOf } from './config-values.js';
 import { architecture, encodeLabels, headOf, labelsOf, requirePlain } from './encoder-values.js';
-import { ropeTheta } from './rope.js';
+import { decodeRope } from './rope.js';
 
 const attentions = ['full_attention', 'sliding_attention'] as const;
 
@@ -24,7 +26,7 @@ export const modernBertCodec: ConfigCodec<ModernBertConfig> = {
       intermediate_size: config.intermediateSize,
       num_hidden_layers: config.numHiddenLayers,
       num_attention_heads: config.numAttentionHeads,
-      hidden_activation: writtenAct(config.gate),
+      ...encodeBlock(config.gate, 'modernbert'),
       max_position_embeddings: config.maxPositionEmbeddings,
       layer_types: config.localLayers.map((isLocal) => attentions[isLocal ? 1 : 0]),
       local_attention: config.localAttention,
@@ -41,7 +43,7 @@ export const modernBertCodec: ConfigCodec<ModernBertConfig> = {
       decoder_bias: config.decoderBias,
       classifier_bias: config.classifierBias,
       classifier_pooling: config.classifierPooling,
-      classifier_activation: writtenAct(config.classifierActivation),
+      classifier_activation: hiddenAct(config.classifierActivation) ?? `sluice:${config.classifierActivation.name}`,
       initializer_range: config.initializerRange,
       attention_dropout: 0,
       embedding_dropout: config.dropout,
@@ -79,9 +81,9 @@ export const modernBertCodec: ConfigCodec<ModernBertConfig> = {
       decoderBias: flagOf(json, 'decoder_bias', true),
       classifierBias: flagOf(json, 'classifier_bias'),
       classifierPooling: classifierPooling as 'cls' | 'mean',
-      classifierActivation: readAct(String(json['classifier_activation'] ?? 'gelu'), 'activation') as Activation,
+      classifierActivation: find(String(json['classifier_activation'] ?? 'gelu'), 'activation'),
       initializerRange: numberOf(json, 'initializer_range', 0.02),
-      gate: readAct(String(json['hidden_activation'] ?? 'gelu'), 'gate', stored) as Gate,
+      gate: decodeBlock(json, 'modernbert', stored) as Gate,
       dropout: numberOf(json, 'mlp_dropout', 0),
       head,
       labels: labelsOf(json, head),
@@ -108,5 +110,11 @@ function localLayers(json: Json, layers: number): boolean[] {
 /** Version 5 of Transformers keeps the bases in rope_parameters, older ones at the top. */
 function thetaOf(json: Json, type: (typeof attentions)[number], old: string, usual: number): number {
   const part = recordOf(recordOf(json, 'rope_parameters'), type);
-  return ropeTheta({ rope_theta: numberOf(json, old, usual), rope_parameters: part });
+  const { ropeTheta, ropeScaling } = decodeRope({ rope_theta: numberOf(json, old, usual), rope_parameters: part }, 1);
+  if (ropeScaling === undefined) return ropeTheta;
+  throw new SluiceError('format', {
+    rule: `the rotary positions of a ModernBERT are not scaled here: rope_parameters.${type}`,
+    received: ropeScaling.type,
+    remedy: 'Without its scaling the model would compute something else: choose one that has none.',
+  });
 }

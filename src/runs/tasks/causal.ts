@@ -107,6 +107,8 @@ async function openDraft(settings: Settings): Promise<Draft> {
     name: settings.data === 'demo' ? 'demo' : settings.model,
     async *prepare(device, signal) {
       checkMemory(device, smallest, settings);
+      const foreign = noteOn(smallest);
+      if (foreign !== undefined) yield { kind: 'note', message: foreign };
       const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
       if (tokenizer.vocabularySize < smallest.vocabSize) {
         const sizes = `${tokenizer.vocabularySize} tokens, not the ${smallest.vocabSize} asked for`;
@@ -115,6 +117,12 @@ async function openDraft(settings: Settings): Promise<Draft> {
       return (folder, until) => tokenizeInto(folder, { device, settings, texts, tokenizer }, until);
     },
   };
+}
+
+/** What is said of a block that no model type of Transformers has. */
+function noteOn({ carrier, formula }: CausalDesign): string | undefined {
+  if (carrier === undefined || carrier.act !== undefined) return undefined;
+  return `Transformers has no ${formula.name}: the run is saved as a ${carrier.type} of our own, which Sluice alone opens`;
 }
 
 interface Materials {

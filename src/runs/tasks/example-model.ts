@@ -12,6 +12,7 @@ import type { Tensor } from '../../tensor/index.js';
 import { ExampleTrainer, type Objective } from '../../training/example-trainer.js';
 import type { Prediction } from '../../training/judge-examples.js';
 import type { Learner } from '../../training/learner.js';
+import type { Json } from '../codecs/codec.js';
 import { optimizerSettings, ruleOf } from '../optimizer-settings.js';
 import type { PartialSettings, SettingName, Settings } from '../settings.js';
 import type { Judgement } from '../task.js';
@@ -32,7 +33,7 @@ export interface ExampleModel {
   readonly model: Layer;
   readonly head: Head;
   /** Written as config.json. */
-  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly config: Json;
   /** For a person. */
   readonly description: string;
   /** What a step learns from, and by which rule. */
@@ -78,7 +79,7 @@ export const gradientDefaults: PartialSettings = {
 
 export interface Differentiable {
   readonly model: Layer;
-  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly config: Json;
   readonly description: string;
   /** [count, outputs of the head] of examples. */
   forward(examples: Examples, mode: Mode): Tensor;

@@ -264,9 +264,9 @@ class ExampleRun implements TaskRun {
 
   async save(): Promise<void> {
     const { folder } = this.#parts;
-    const { config } = this.#built;
-    if (config !== undefined) await writeFileAtomically(join(folder, runFiles.config), `${encodeJson(config, 2)}\n`);
-    await saveWeights(folder, this.#built.model);
+    const { config, model } = this.#built;
+    await writeFileAtomically(join(folder, runFiles.config), `${encodeJson(config, 2)}\n`);
+    await saveWeights(folder, model);
   }
 
   async close(): Promise<void> {

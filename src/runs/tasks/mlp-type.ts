@@ -5,8 +5,8 @@ import { encodedWidth } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { Mlp, type MlpConfig, mlpConfig } from '../../models/mlp.js';
 import { tensor } from '../../tensor/index.js';
+import { mlpCodec } from '../codecs/mlp.js';
 import { activationOf } from '../model.js';
-import { encodeMlp } from '../model-config.js';
 import type { SettingName, Settings } from '../settings.js';
 import {
   type ExampleModelType,
@@ -76,7 +76,7 @@ export const mlpType: ExampleModelType = {
     const model = new Mlp(new Initializer(device, settings.seed), config);
     return trainedByGradients(parts, {
       model,
-      config: encodeMlp(config),
+      config: mlpCodec.encode(config),
       description: `MLP, ${counted(model.parameterCount, 'parameter')}: ${describeShape(config)}`,
       forward: ({ count, width, inputs }, mode) => model.forward(tensor(device, inputs, [count, width]), mode),
     });

@@ -1,6 +1,10 @@
 import { afterAll, expect, test } from 'vitest';
 import type { Device, View } from '../../../src/devices/device.js';
 import { openNative } from '../../../src/devices/native/device.js';
+import type { KernelSource } from '../../../src/devices/native/kernel-source.js';
+import { MapLauncher } from '../../../src/devices/native/maps.js';
+import { NativeBuffer } from '../../../src/devices/native/memory.js';
+import type { Launcher } from '../../../src/devices/native/runtime.js';
 import { openReference } from '../../../src/devices/reference/index.js';
 import { mapKernel } from '../../../src/kernels/kernel.js';
 import { parse } from '../../../src/scalar/parse.js';
@@ -116,4 +120,54 @@ withCompiler('an output may be one of the inputs, whatever the length', async ()
     expect(new Set(await device.read(a))).toEqual(new Set([5]));
     expect(new Set(await device.read(b))).toEqual(new Set([2]));
   }
+});
+
+withCompiler.each(['x + 1', 'x*sigmoid(x)', 'x*tanh(softplus(x))'])(
+  'an output too large for the caches is what its parts are: %s',
+  async (text) => {
+    const [, device] = devices;
+    if (device === undefined) throw new Error('no device');
+    const kernel = mapKernel({ inputs: ['x'], scalars: [], outputs: [parse(text, ['x'])] });
+    const half = 2 ** 21;
+    const length = 2 * half + 100;
+    const x = place(
+      device,
+      [length],
+      Float32Array.from({ length }, (_, i) => Math.sin(i) * 9),
+    );
+    const [whole, parts] = [place(device, [length], new Float32Array(length)), device.allocate('float32', length)];
+    device.map(kernel, [x], [], [whole]);
+    const pieces = [0, half].map((offset) => {
+      const shape = [offset === 0 ? half : length - half];
+      const piece = { buffer: parts, offset, shape, strides: [1] };
+      device.map(kernel, [{ ...x, offset, shape }], [], [piece]);
+      return piece;
+    });
+    const [wanted, actual] = [await Promise.all(pieces.map((piece) => device.read(piece))), await device.read(whole)];
+    expect(
+      Buffer.compare(Buffer.from(actual.buffer), Buffer.concat(wanted.map(({ buffer }) => new Uint8Array(buffer)))),
+    ).toBe(0);
+  },
+);
+
+test('an output that is an input as well, or is not aligned, is not streamed past the caches', () => {
+  const kernel = mapKernel({ inputs: ['x'], scalars: [], outputs: [parse('x + 1', ['x'])] });
+  const names: string[] = [];
+  const launcher = {
+    kernel: (_: string, source: () => KernelSource) => {
+      names.push(source().code);
+      return { source: source() };
+    },
+    launch: () => undefined,
+  };
+  const view = (address: number, offset = 0): View => ({
+    buffer: new NativeBuffer('float32', 2 ** 23, address),
+    offset,
+    shape: [2 ** 22],
+    strides: [1],
+  });
+  const maps = new MapLauncher(launcher as unknown as Launcher);
+  const x = view(2 ** 30);
+  for (const output of [view(2 ** 31), x, view(2 ** 31, 1)]) maps.run(kernel, [x], [], [output]);
+  expect(names.map((code) => code.includes('floats_stream'))).toEqual([true, false]);
 });
