@@ -31,7 +31,7 @@ function designOf(
   formula = activationOf(settings, 'gelu'),
 ): EncoderDesign {
   const { target } = encoding;
-  const { outputs } = headOf(encoding, settings.loss);
+  const { outputs } = headOf(encoding, settings);
   const words = target.kind === 'words' ? target.words : [];
   // One output is the logit of the second class.
   const labels = words.length === outputs ? words : words.slice(-outputs);
