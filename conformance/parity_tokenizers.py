@@ -42,7 +42,7 @@ def compare(report: Report, folder: Path, lines: list[str]) -> None:
         check=False,
     )
     if answer.returncode != 0:
-        report.check(f"{folder.name} opens", answer.stderr.strip()[-400:])
+        report.check(f"{folder.name} opens", answer.stderr.strip()[-400:] or f"exit {answer.returncode}")
         return
     ours = json.loads(answer.stdout)
     plain = [tokenizer.encode(line, add_special_tokens=False).ids for line in lines]

@@ -61,7 +61,8 @@ export class PretrainedTokenizer implements Tokenizer {
     this.#model = openModel(tokenizer, config);
     const added = readAddedTokens(tokenizer);
     this.#ids = new Map([...this.#model.tokens_to_ids, ...added.map(({ content, id }) => [content, id] as const)]);
-    this.#tokens = new Map(Array.from(this.#ids, ([token, id]) => [id, token]));
+    const tokens = [...this.#model.vocab.entries(), ...added.map(({ id, content }) => [id, content] as const)];
+    this.#tokens = new Map(tokens.flatMap(([id, token]) => (token === undefined ? [] : [[id, token] as const])));
     this.#specials = new Set(added.filter(({ special }) => special).map(({ id }) => id));
     this.#finders = {
       raw: new TokenFinder(

@@ -7,6 +7,8 @@ import { escapeRegExp } from './unicode.js';
 /** Words to tokens. */
 export interface LibraryModel {
   (words: readonly string[]): string[];
+  /** By id; a unigram model may have a token twice. */
+  readonly vocab: readonly (string | undefined)[];
   readonly tokens_to_ids: ReadonlyMap<string, number>;
   readonly unk_token_id: number | undefined;
 }
