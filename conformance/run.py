@@ -21,7 +21,10 @@ from report import Report
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "test" / "golden"
 PYTHON = os.environ.get("SLUICE_PYTHON") or sys.executable
-MODELS = ("llama", "arcee", "llama-head-dim", "qwen2", "gemma", "gpt2", "gpt2-xielu")
+MODELS = {
+    "golden_decoders.py": ("llama", "arcee", "llama-head-dim", "qwen2", "gemma", "gpt2", "gpt2-xielu"),
+    "golden_encoders.py": ("bert-words", "bert-texts", "modernbert-words", "modernbert-texts", "modernbert-tokens"),
+}
 # Scripts that write a folder, and the folder's name.
 FOLDERS = {
     "golden_convolution.py": "convolution",
@@ -94,17 +97,18 @@ def check_activations(report: Report, folder: Path) -> None:
 
 
 def check_models(report: Report, folder: Path) -> None:
-    problem = missing("torch", "transformers", "safetensors", "numpy") or regenerate("golden_decoders.py", folder)
-    if problem:
-        report.check("golden models", problem)
-        return
-    for model in MODELS:
-        old, new = GOLDEN / model, folder / model
-        report.check(f"golden {model} config", same_config(old / "config.json", new / "config.json"))
-        weights = same_tensors(old / "model.safetensors", new / "model.safetensors", 0)
-        report.check(f"golden {model} weights", weights)
-        expected = same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
-        report.check(f"golden {model} results", expected)
+    for script, models in MODELS.items():
+        problem = missing("torch", "transformers", "safetensors", "numpy") or regenerate(script, folder)
+        if problem:
+            report.check(f"golden models of {script}", problem)
+            continue
+        for model in models:
+            old, new = GOLDEN / model, folder / model
+            report.check(f"golden {model} config", same_config(old / "config.json", new / "config.json"))
+            weights = same_tensors(old / "model.safetensors", new / "model.safetensors", 0)
+            report.check(f"golden {model} weights", weights)
+            expected = same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
+            report.check(f"golden {model} results", expected)
 
 
 def close_numbers(old: object, new: object, path: str = "") -> str:

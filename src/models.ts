@@ -1,7 +1,20 @@
 /** `sluice/models`: whole models, what they cost, and text from them. */
 export { type BagConfig, BagOfTokens } from './models/bag-of-tokens.js';
+export { Bert, type BertConfig, bert, bertConfig } from './models/bert.js';
 export type { CausalModel, TokenCache } from './models/causal-model.js';
 export type { DecoderConfig, DecoderOptions } from './models/decoder-config.js';
+export {
+  type Encoder,
+  type EncoderHead,
+  type EncoderInputs,
+  encoderHeads,
+  firstVectors,
+  meanVectors,
+  paddedLayout,
+  type TextLayout,
+  visibleRanges,
+} from './models/encoder.js';
+export type { EncoderOptions } from './models/encoder-options.js';
 export { Forecaster, type ForecasterConfig, type Shortcut } from './models/forecaster.js';
 export {
   GatedConvolution,
@@ -25,6 +38,7 @@ export {
 } from './models/lenet.js';
 export { Llama, type LlamaConfig, type LlamaOptions, llama, llamaConfig } from './models/llama.js';
 export { Mlp, type MlpConfig, type MlpOptions, mlp, mlpConfig } from './models/mlp.js';
+export { ModernBert, type ModernBertConfig, modernBert, modernBertConfig } from './models/modernbert.js';
 export {
   Perceptron,
   type PerceptronOptions,

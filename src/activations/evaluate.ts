@@ -28,15 +28,17 @@ export function formulaKernel(formula: Activation | Gate, what: 'value' | 'deriv
   return mapKernel({ inputs: formula.inputs, scalars: formula.learned, outputs });
 }
 
-/** A row function's value over rows `x`. */
-export function rowValueKernel(formula: RowFunction): RowKernel {
-  return rowKernel({ elements: ['x'], scalars: formula.learned, outputs: [extend(formula.expression, ['x'])] });
+/** A row function's value over rows `x`: with its limits at infinities, or as models compute it. */
+export function rowValueKernel(formula: RowFunction, atInfinities = true): RowKernel {
+  const { expression, learned: scalars } = formula;
+  return rowKernel({ elements: ['x'], scalars, outputs: [atInfinities ? extend(expression, ['x']) : expression] });
 }
 
 /** A row function's vector-Jacobian product: the gradient by `x` from the `cotangent` of its value. */
-export function rowGradientKernel(formula: RowFunction): RowKernel {
+export function rowGradientKernel(formula: RowFunction, atInfinities = true): RowKernel {
   const elements = ['x', 'cotangent'];
   const seed = { output: formula.expression, cotangent: variable('cotangent') };
-  const outputs = gradient([seed], ['x'], new Set(elements)).map((output) => extend(output, ['x']));
+  const found = gradient([seed], ['x'], new Set(elements));
+  const outputs = atInfinities ? found.map((output) => extend(output, ['x'])) : found;
   return rowKernel({ elements, scalars: formula.learned, outputs });
 }

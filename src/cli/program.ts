@@ -3,6 +3,7 @@ import { registerActivations } from './activations.js';
 import { registerBench } from './bench.js';
 import type { Context, Register } from './command.js';
 import { registerDoctor } from './doctor.js';
+import { registerEmbed } from './embed.js';
 import { registerEvaluate } from './evaluate.js';
 import { registerExplain } from './explain.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
@@ -22,6 +23,7 @@ const commands: readonly Register[] = [
   registerGenerate,
   registerEvaluate,
   registerPredict,
+  registerEmbed,
   registerExplain,
   registerInspect,
   registerPull,

@@ -105,7 +105,7 @@ export function formulaPasses(device: Device, formula: Formula, views: readonly 
     const inRows = (flat: readonly View[]): View[] =>
       flat.map((view) => ({ ...view, shape: [rows, length], strides: [length, 1] }));
     const common = { rows, length, columns: [], perRow: [], scalars, outputs: inRows(outputs) };
-    const [forward, backward] = [rowValueKernel(formula), rowGradientKernel(formula)];
+    const [forward, backward] = [rowValueKernel(formula, false), rowGradientKernel(formula, false)];
     return {
       value: () => device.row(forward, { ...common, elements: inRows(inputs) }),
       gradient: () => device.row(backward, { ...common, elements: inRows([...inputs, ...cotangent]) }),

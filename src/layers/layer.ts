@@ -1,4 +1,4 @@
-import { internal, noGrad, Tensor } from '../tensor/index.js';
+import { internal, noGrad, scope, Tensor } from '../tensor/index.js';
 import { checkWeights } from './weight-check.js';
 
 export interface NamedParameter {
@@ -9,9 +9,9 @@ export interface NamedParameter {
   readonly decay: boolean;
 }
 
-/** A property `qProj` holds what a checkpoint calls `q_proj`. */
+/** A property `qProj` holds what a checkpoint calls `q_proj`; one with a capital in front, `LayerNorm`, what is called so there. */
 export const checkpointName = (property: string): string =>
-  property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  /^[A-Z]/.test(property) ? property : property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Tensors by name, read one at a time: a `SafetensorsFile`, or what `parseSafetensors` gives. */
 export interface WeightReader {
@@ -141,7 +141,10 @@ async function writePieces(tensor: Tensor, pieces: AsyncIterable<Float32Array>):
   let at = 0;
   for await (const piece of pieces) {
     const start = at;
-    noGrad(() => internal(() => tensor.reshape([tensor.size]).narrow(0, start, piece.length).write(piece)));
+    // The views go at once: they hold the memory.
+    scope(tensor.device, () => {
+      noGrad(() => internal(() => tensor.reshape([tensor.size]).narrow(0, start, piece.length).write(piece)));
+    });
     at += piece.length;
   }
 }

@@ -4,6 +4,7 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import type { Settings } from './settings.js';
 import { causalModelNamed } from './tasks/causal-models.js';
+import { type EncoderName, encoderNamed } from './tasks/encoder-types.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -28,6 +29,14 @@ const causalFolder = (model: Settings['model']): FolderType => ({
   },
 });
 
+/** An encoder, with or without a head: it says hidden words, or gives texts their vectors. */
+const encoderFolder = (model: EncoderName): FolderType => ({
+  describe(config) {
+    const design = encoderNamed(model).decode(config);
+    return { settings: { task: 'mlm', model, context: design.context }, formula: design.formula };
+  },
+});
+
 /** By what `model_type` says. */
 const folderTypes: Readonly<Record<string, FolderType>> = {
   llama: causalFolder('llama'),
@@ -35,6 +44,8 @@ const folderTypes: Readonly<Record<string, FolderType>> = {
   gpt2: causalFolder('gpt2'),
   qwen2: causalFolder('qwen2'),
   gemma: causalFolder('gemma'),
+  bert: encoderFolder('bert'),
+  modernbert: encoderFolder('modernbert'),
 };
 
 /** @throws SluiceError `name` that suggests the nearest type. */

@@ -55,7 +55,8 @@ function designOf(folder: string, record: RunRecord, config: Json): CausalDesign
   return causalModelNamed(settings.model).decode(config, formulaOf(folder, record), settings);
 }
 
-function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
+/** The block's formula. @throws SluiceError `checkpoint`. */
+export function formulaOf(folder: string, { feedForward }: RunRecord): Formula {
   try {
     return readFormula(feedForward);
   } catch (cause) {

@@ -26,6 +26,8 @@ const modelNames = [
   'qwen2',
   'gemma',
   'gated-conv',
+  'bert',
+  'modernbert',
   'lenet',
   'lenet1989',
   'mlp',
@@ -60,11 +62,11 @@ export const settingsSchema = v.strictObject({
   ),
   task: about(
     text,
-    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, adding, copy, forecast, FILE.csv, FILE.jsonl',
+    'what is learned: causal (predict the next token), mlm (say hidden tokens), rings, spirals, xor, moons, mnist, adding, copy, forecast, FILE.csv, FILE.jsonl',
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama, qwen2, gemma (gated block), arcee, gpt2 (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
+    'model type: llama, qwen2, gemma (gated block), arcee, gpt2 (plain block), gated-conv, rnn, lstm, gru; of mlm and of texts bert (plain block) or modernbert (gated block); of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -77,6 +79,10 @@ export const settingsSchema = v.strictObject({
     `loss of examples: ${lossNames.join(', ')}; by default the first for classes and mse for values`,
   ),
   labelSmoothing: about(share, 'share of the target that cross-entropy spreads over all classes'),
+  posWeight: about(
+    v.optional(positive),
+    'how much an example of the second class counts in binary-cross-entropy, beside one of the first; 1 by default',
+  ),
   initialization: about(
     v.optional(v.picklist(schemeNames, `is one of ${schemeNames.join(', ')}`)),
     `initial weights of an MLP: ${schemeNames.join(', ')}; what suits the activation by default`,
@@ -106,6 +112,11 @@ export const settingsSchema = v.strictObject({
     'what a forecast of the network is added to: none, last (the last value), or linear (a linear forecast, too)',
   ),
   season: about(v.optional(whole(2, 2 ** 16)), 'rows after which a series repeats; found in what is learned from'),
+  maskShare: about(
+    v.pipe(v.number(), v.gtValue(0, 'is above 0'), v.ltValue(1, 'is below 1')),
+    'share of the tokens that mlm chooses: of them 80 % are hidden, 10 % become another token, 10 % stay',
+  ),
+  wholeWords: about(v.boolean(), 'mlm chooses whole words, not tokens'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
   dim: about(size, 'width of the residual stream'),
   layers: about(size, 'number of layers; of an MLP the hidden ones'),
@@ -204,6 +215,7 @@ type Open =
   | 'surrogate'
   | 'gateActivation'
   | 'forgetBias'
+  | 'posWeight'
   | 'param'
   | 'momentum'
   | 'dampening'
@@ -233,6 +245,8 @@ export const defaults: Defaults = {
   horizon: 1,
   bidirectional: false,
   shortcut: 'linear',
+  maskShare: 0.15,
+  wholeWords: false,
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
@@ -265,6 +279,7 @@ export const defaults: Defaults = {
 
 /** Values for messages, where nothing is the default. */
 const examples: Omit<Settings, keyof Defaults> = {
+  posWeight: 5,
   data: 'my.txt',
   target: 'price',
   inputs: 'x,y',

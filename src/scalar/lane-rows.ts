@@ -1,5 +1,5 @@
 import { shift64 } from './expansions.js';
-import { shift32 } from './expansions32.js';
+import { shift32, shiftDown32 } from './expansions32.js';
 import { call } from './notation.js';
 import type { Row } from './row.js';
 import * as special from './special.js';
@@ -39,6 +39,18 @@ export const laneRows = {
         ...[1, ...half, 'sub', { float: 2 ** 23 + 127 }, 'add', { shift: 23 }, 'i32x4.shl', 'mul'],
       ],
       c: (call, x, n) => call('scale', x, n),
+    },
+    cost: 'operation',
+  },
+  /** x 2^n in float32 for `shifted` = n + shiftDown32 with integral n from -190 to 63, x about 1; rounded once. */
+  scaleDown32: {
+    evaluate: (x = 0, shifted = 0) => x * 2 ** (shifted - shiftDown32),
+    derivative: () => [0, 0],
+    notation: call('scaleDown32', '\\operatorname{scale}'),
+    written: 'lanes',
+    lanes: {
+      steps: [0, 1, { shift: 23 }, 'i32x4.shl', 'mul', { float: 2 ** -64 }, 'mul'],
+      c: (call, x, n) => call('scale_down', x, n),
     },
     cost: 'operation',
   },

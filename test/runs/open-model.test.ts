@@ -143,8 +143,11 @@ describe('a run of examples is opened by its config.json', () => {
         { ...good, activation: { ...(good['activation'] as object), expression: 'x*(' } },
         /config\.json activation is an activation: /,
       ],
-      [{ ...good, hidden_sizes: [8, 9] }, /layers\.1\.weight has the shape \[9, 8\], received \[8, 8\]/],
-      [{ ...good, hidden_sizes: [8] }, /only tensors of their model, received "layers\.2/],
+      [
+        { ...good, hidden_sizes: [8, 9] },
+        /3 of another shape\), received \["layers\.1\.weight \[8, 8\], not \[9, 8\]"/,
+      ],
+      [{ ...good, hidden_sizes: [8] }, /received \["unexpected layers\.2/],
     ] as const) {
       write(config);
       await expect(openModel(run, device)).rejects.toThrow(message);

@@ -72,6 +72,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
     ...{ beta2: share, clip: atLeastZero, dropout: share, validation: [0, -0.1, 1, 2, none] },
     ...{ evalEvery: count, evalTokens: count, sampleEvery: countFromZero, saveEvery: count, keep: count },
     ...{ target: text, inputs: text, missing: ['guess', ''], loss: ['l2', 1], labelSmoothing: share },
+    posWeight: positive,
     ...{ initialization: ['glorot'], surrogate: text, outputs: ['0/2'], examples: [0, 2.5, 1e9], shift: [-1, 0.5, 9] },
     ...{ optimizer: ['sdg', 1], momentum: atLeastZero, dampening: atLeastZero, nesterov: ['yes'], alpha: share },
     ...{ centered: [1], beta1: share, amsgrad: ['no'], epsilon: atLeastZero },
@@ -86,7 +87,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
       readout: ['max', 1],
       shortcut: ['long', 1],
     },
-    ...{ kernel: size, pooling: ['median', 1] },
+    ...{ kernel: size, pooling: ['median', 1], maskShare: [0, 1, none], wholeWords: ['yes', 1] },
     ...{ gateActivation: text, forgetBias: [none, infinity, '1'] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };

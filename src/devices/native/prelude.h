@@ -50,6 +50,8 @@ static inline float float_scale(float x, float n) {
   const float half = float_floor(n * 0.5f);
   return x * float_power2(half + 0x1.0000fep23f) * float_power2(n - half + 0x1.0000fep23f);
 }
+/* x 2^n of n + shiftDown32, rounded once. */
+static inline float float_scale_down(float x, float shifted) { return x * float_power2(shifted) * 0x1p-64f; }
 /* For a b that is neither small nor large. */
 #define double_ratio(a, b) ((a) / (b))
 
@@ -210,6 +212,7 @@ INLINE doubles doubles_power2(doubles shifted) { return (doubles)((doubles_bits)
 INLINE floats floats_power2(floats shifted) { return (floats)((floats_bits)shifted << 23); }
 #if defined(HAS_BUILTINS) && VECTOR_BYTES == 64
 #define floats_scale(x, n) ((floats)__builtin_ia32_scalefps512_mask(x, n, (floats){0}, 0xffff, 4))
+#define floats_scale_down(x, shifted) floats_scale(x, shifted - floats_all(0x1.80017ep23f))
 /* By an estimate of 14 bits and two steps of Newton's, each of which doubles them. */
 INLINE doubles doubles_ratio(doubles a, doubles b) {
   const doubles one = doubles_all(1);
@@ -222,6 +225,7 @@ INLINE floats floats_scale(floats x, floats n) {
   const floats half = floats_floor(n * 0.5f);
   return x * floats_power2(half + 0x1.0000fep23f) * floats_power2(n - half + 0x1.0000fep23f);
 }
+INLINE floats floats_scale_down(floats x, floats shifted) { return x * floats_power2(shifted) * 0x1p-64f; }
 INLINE doubles doubles_ratio(doubles a, doubles b) { return a / b; }
 #endif
 INLINE doubles doubles_exponent(doubles x) {

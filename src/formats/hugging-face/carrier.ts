@@ -8,7 +8,10 @@ import type { Json } from './config-values.js';
 
 type Block = 'gate' | 'activation';
 
+type Family = 'decoder' | 'encoder';
+
 interface ModelTypeFacts {
+  readonly family: Family;
   /** The block that the type is welded to; a block of the other kind does not fit its weights. */
   readonly block: Block;
   /** The key of config.json that names the activation. */
@@ -21,13 +24,14 @@ interface ModelTypeFacts {
   readonly writes?: Readonly<Record<string, string>>;
 }
 
-/** The decoders of Transformers that we have. */
+/** The model types of Transformers that we have. */
 const modelTypes = {
-  llama: { block: 'gate', key: 'hidden_act', usual: 'silu' },
-  arcee: { block: 'activation', key: 'hidden_act', usual: 'relu2' },
-  gpt2: { block: 'activation', key: 'activation_function', usual: 'gelu_new' },
-  qwen2: { block: 'gate', key: 'hidden_act', usual: 'silu' },
+  llama: { family: 'decoder', block: 'gate', key: 'hidden_act', usual: 'silu' },
+  arcee: { family: 'decoder', block: 'activation', key: 'hidden_act', usual: 'relu2' },
+  gpt2: { family: 'decoder', block: 'activation', key: 'activation_function', usual: 'gelu_new' },
+  qwen2: { family: 'decoder', block: 'gate', key: 'hidden_act', usual: 'silu' },
   gemma: {
+    family: 'decoder',
     block: 'gate',
     key: 'hidden_act',
     usual: 'gelu_pytorch_tanh',
@@ -35,6 +39,8 @@ const modelTypes = {
     reads: { gelu: 'gelu_pytorch_tanh' },
     writes: { gelu: 'gelu_python' },
   },
+  bert: { family: 'encoder', block: 'activation', key: 'hidden_act', usual: 'gelu' },
+  modernbert: { family: 'encoder', block: 'gate', key: 'hidden_activation', usual: 'gelu' },
 } as const satisfies Readonly<Record<string, ModelTypeFacts>>;
 
 export type CarrierType = keyof typeof modelTypes;
@@ -50,15 +56,17 @@ export interface Carrier {
 const kindNames = { gate: 'gated', activation: 'plain', row: 'of a row function' } as const;
 
 /** The model types that can have such a block, the usual one first; Transformers has none for a row function. */
-export const carriersOf = ({ kind }: Pick<Formula, 'kind'>): CarrierType[] =>
-  kind === 'row' ? ['arcee'] : carrierTypes.filter((type) => modelTypes[type].block === kind);
+export function carriersOf({ kind }: Pick<Formula, 'kind'>, family: Family = 'decoder'): CarrierType[] {
+  if (kind === 'row') return family === 'decoder' ? ['arcee'] : [];
+  return carrierTypes.filter((type) => modelTypes[type].family === family && modelTypes[type].block === kind);
+}
 
 /**
  * Where a block can live: the wanted model type, or the first that has such a block.
  * @throws SluiceError `argument` for a type whose block is of the other kind.
  */
 export function carrierOf(feedForward: BlockFormula, wanted?: CarrierType): Carrier {
-  const fitting = carriersOf(feedForward);
+  const fitting = carriersOf(feedForward, wanted === undefined ? 'decoder' : modelTypes[wanted].family);
   const [usual = 'llama'] = fitting;
   const type = wanted ?? usual;
   if (!fitting.includes(type)) {
@@ -105,7 +113,8 @@ function readOwn(value: unknown, type: CarrierType): BlockFormula {
   const { kind, name, expression, parameters, source } = record;
   const isText = [name, expression, source].every((part) => typeof part === 'string');
   const fits =
-    Object.keys(kindNames).some((known) => known === kind) && carriersOf({ kind: kind as Kind }).includes(type);
+    Object.keys(kindNames).some((known) => known === kind) &&
+    carriersOf({ kind: kind as Kind }, modelTypes[type].family).includes(type);
   if (!fits || !isText || !areParameters(parameters)) {
     throw new SluiceError('format', {
       rule: `${ownFormula} in config.json is the formula of a block of ${type}, as Sluice wrote it`,

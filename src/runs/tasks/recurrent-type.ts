@@ -54,6 +54,7 @@ export const recurrentType = (cell: CellName): CausalModelType => {
         layers: countOf(json, 'num_hidden_layers'),
         context: countOf(json, 'max_position_embeddings'),
         dropout: settings.dropout,
+        forgetBias: settings.forgetBias,
       }),
   };
 };

@@ -62,7 +62,7 @@ function configOf(cell: CellName, { settings, formula: activation, encoding }: M
     ...{ cell, layers, hidden, dropout, bidirectional, forgetBias },
     ...(isText ? { inputs: dim, vocabSize: first.vocabularySize } : { inputs: encodedWidth(encoding) }),
     activations: activationsOf(cell, activation, gateOf(settings)),
-    outputs: headOf(encoding, settings.loss).outputs,
+    outputs: headOf(encoding, settings).outputs,
     answers: saidSteps(encoding) === undefined ? (readout ?? (isText ? 'mean' : 'last')) : 'each',
   });
 }
