@@ -51,11 +51,12 @@ async function predictWith(run: string, flags: PredictFlags, output: Output, sig
       const { data, text: texts, batch } = flags;
       const predicted = await judge.predict({ data, texts, batch, signal });
       const { target, predictions } = predicted;
-      const isClass = predictions.some(({ probability }) => probability !== undefined);
+      const isClass = predictions.some(({ value }) => typeof value === 'string');
+      const isWeighed = predictions.some(({ probability }) => probability !== undefined);
       const right = (title: string) => ({ title, align: 'right' }) as const;
       const name = texts.length > 0 ? { title: 'text' } : right(isSeries(record.settings.task) ? 'row' : 'line');
       output.table(
-        [name, isClass ? { title: target } : right(target), ...(isClass ? [right('probability')] : [])],
+        [name, isClass ? { title: target } : right(target), ...(isWeighed ? [right('probability')] : [])],
         predictions.map(cellsOf),
       );
       output.result(predicted);
