@@ -1,5 +1,6 @@
 import type { ColumnKernel } from '../../kernels/kernel.js';
 import type { RowArguments } from '../device.js';
+import { Variants } from '../variants.js';
 import { columnSource, columnsPerTile } from './column-source.js';
 import { resource } from './resource.js';
 import { storageTypes, writeOperands } from './row-operands.js';
@@ -13,7 +14,7 @@ const columnsPerChunk = 256;
 /** Runs sums over rows: blocks of rows at once, then their sums in order. */
 export class ColumnLauncher {
   readonly #launcher: Launcher;
-  readonly #variants = new WeakMap<ColumnKernel, Map<string, NativeKernel>>();
+  readonly #variants = new Variants<ColumnKernel, NativeKernel>();
   readonly #words = new ArgumentWriter();
 
   constructor(launcher: Launcher) {
@@ -43,15 +44,10 @@ export class ColumnLauncher {
 
   #find(kernel: ColumnKernel, operands: RowArguments): NativeKernel {
     const types = storageTypes(operands);
-    const key = types.join();
-    const variants = this.#variants.get(kernel) ?? new Map<string, NativeKernel>();
-    this.#variants.set(kernel, variants);
-    const known = variants.get(key);
-    if (known !== undefined) return known;
-    const source = columnSource(kernel, types);
-    const made = this.#launcher.kernel(source.name, () => source);
-    variants.set(key, made);
-    return made;
+    return this.#variants.find(kernel, types.join(), () => {
+      const source = columnSource(kernel, types);
+      return this.#launcher.kernel(source.name, () => source);
+    });
   }
 }
 

@@ -1,17 +1,12 @@
 import type { MapKernel } from '../../kernels/kernel.js';
 import { constant, type Expression, reachable, transform, variable, withOperands } from '../../scalar/expression.js';
 import { CPrinter } from '../../scalar/print-c.js';
-import type { StorageType } from '../device.js';
 import { lowerToLanes } from '../lanes.js';
+import type { Slot } from '../variants.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
 import { copyWords, tiledRows } from './map-tiles.js';
 
-/** How an operand lies along the innermost axis: side by side, all the same one, or a stride apart. */
-export type Spread = 'contiguous' | 'repeated' | 'strided';
-
-export interface Slot {
-  readonly type: StorageType;
-  readonly spread: Spread;
+interface MapSlot extends Slot {
   /** An output that goes to memory past the caches, from an address aligned to a line on. */
   readonly isStreamed?: boolean;
 }
@@ -22,10 +17,10 @@ export interface MapLayout {
   readonly outer: number;
   /** Vectors that a turn of the loop takes: several hide how long one operation waits for another, where rows are long. */
   readonly vectors: 1 | 4;
-  readonly slots: readonly Slot[];
+  readonly slots: readonly MapSlot[];
 }
 
-interface Operand extends Slot {
+interface Operand extends MapSlot {
   readonly place: number;
   readonly isOutput: boolean;
 }

@@ -2,7 +2,8 @@ import { SluiceError } from '../../base/errors.js';
 import type { MapKernel } from '../../kernels/kernel.js';
 import { exponentials } from '../../scalar/lower.js';
 import type { View } from '../device.js';
-import { mapSource, type Slot, type Spread } from './map-source.js';
+import { slotOf, slotsKey, spreadOf, Variants } from '../variants.js';
+import { mapSource } from './map-source.js';
 import { addressOf } from './memory.js';
 import { ArgumentWriter, type Launcher, type NativeKernel } from './runtime.js';
 
@@ -26,7 +27,7 @@ function chunkOf(kernel: MapKernel): number {
 /** Runs map kernels: one text for each kernel and layout. */
 export class MapLauncher {
   readonly #launcher: Launcher;
-  readonly #kernels = new WeakMap<MapKernel, Map<string, NativeKernel>>();
+  readonly #kernels = new Variants<MapKernel, NativeKernel>();
   readonly #arguments = new ArgumentWriter();
 
   constructor(launcher: Launcher) {
@@ -55,31 +56,14 @@ export class MapLauncher {
   }
 
   #find(kernel: MapKernel, views: readonly View[]): NativeKernel {
-    let variants = this.#kernels.get(kernel);
-    if (variants === undefined) {
-      variants = new Map();
-      this.#kernels.set(kernel, variants);
-    }
     const [outer, vectors] = turnsOf(views);
     const streams = streamsOf(views, kernel.inputs.length);
-    const layout = keyOf(outer, vectors, views, streams);
-    let found = variants.get(layout);
-    if (found === undefined) {
-      const source = mapSource(kernel, {
-        outer,
-        vectors,
-        slots: views.map((view, i) => slotOf(view, (streams & (2 ** i)) !== 0)),
-      });
-      found = this.#launcher.kernel(source.name, () => source);
-      variants.set(layout, found);
-    }
-    return found;
+    return this.#kernels.find(kernel, `${outer} ${vectors} ${streams} ${slotsKey(views)}`, () => {
+      const slots = views.map((view, i) => ({ ...slotOf(view), isStreamed: (streams & (2 ** i)) !== 0 }));
+      const source = mapSource(kernel, { outer, vectors, slots });
+      return this.#launcher.kernel(source.name, () => source);
+    });
   }
-}
-
-function spreadOf({ strides }: View): Spread {
-  const stride = strides[strides.length - 1];
-  return stride === 1 ? 'contiguous' : stride === 0 ? 'repeated' : 'strided';
 }
 
 /** Bytes of an output that no cache holds until it is read: half of a common last one. */
@@ -99,12 +83,6 @@ function streamsOf(views: readonly View[], inputs: number): number {
   return bits;
 }
 
-const slotOf = (view: View, streams: boolean): Slot => ({
-  type: view.buffer.type,
-  spread: spreadOf(view),
-  isStreamed: streams,
-});
-
 /** Rows that a turn of four vectors leaves much of; a vector has 16 elements at most. */
 const isShort = (length: number): boolean => length < 512 && length % 64 !== 0;
 
@@ -113,11 +91,4 @@ function turnsOf(views: readonly View[]): readonly [number, 1 | 4] {
   const shape = views[0]?.shape ?? [];
   const isApart = shape.length > 1 && views.some((view) => spreadOf(view) !== 'contiguous');
   return [shape.length - 1, isApart && isShort(shape.at(-1) ?? 1) ? 1 : 4];
-}
-
-/** What of a layout the code depends on, in few characters: it is asked for with every launch. */
-function keyOf(outer: number, vectors: number, views: readonly View[], streams: number): string {
-  let key = `${outer} ${vectors} ${streams} `;
-  for (const view of views) key += view.buffer.type.charAt(0) + spreadOf(view).charAt(0);
-  return key;
 }

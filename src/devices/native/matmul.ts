@@ -1,3 +1,4 @@
+import { foldBatch, turnColumn } from '../products.js';
 import type { BlasMatrix, BlasProduct } from './blas.js';
 import { defines, type KernelSource, kernelSource } from './kernel-source.js';
 import {
@@ -155,19 +156,3 @@ const packSource = (): KernelSource => source('pack', 'matmul-pack.c');
 const tileSource = (): KernelSource => source('tile', 'matmul-tile.c');
 const rowsSource = (): KernelSource => source('rows', 'matmul-rows.c');
 const dotsSource = (rows: number): KernelSource => source(`dots${rows}`, 'matmul-dots.c', `#define ROWS ${rows}`);
-
-/** A column is a row of the transposed product, where its numbers are neighbours. */
-function turnColumn(product: BlasProduct): BlasProduct {
-  const { m, n, a, b, c } = product;
-  if (n !== 1 || m === 1 || c.rowStride !== 1) return product;
-  const turned = (x: BlasMatrix): BlasMatrix => ({ ...x, rowStride: x.columnStride, columnStride: x.rowStride });
-  return { ...product, m: 1, n: m, a: turned(b), b: turned(a), c: { ...c, rowStride: m, columnStride: 1 } };
-}
-
-/** A batch whose B is the same throughout and whose A and C run on is one taller product. */
-function foldBatch(product: BlasProduct): BlasProduct {
-  const { batch, m, a, b, c } = product;
-  if (batch === 1 || b.batchStride !== 0) return product;
-  if (a.batchStride !== m * a.rowStride || c.batchStride !== m * c.rowStride) return product;
-  return { ...product, batch: 1, m: batch * m };
-}

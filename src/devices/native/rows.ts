@@ -1,5 +1,6 @@
 import type { RowKernel } from '../../kernels/kernel.js';
 import type { RowArguments } from '../device.js';
+import { Variants } from '../variants.js';
 import { storageTypes, writeOperands } from './row-operands.js';
 import { type RowSource, rowSource } from './row-source.js';
 import { ArgumentWriter, type Launcher, type NativeKernel } from './runtime.js';
@@ -14,7 +15,7 @@ interface Variant {
 /** Runs row kernels: a row is one work item. */
 export class RowLauncher {
   readonly #launcher: Launcher;
-  readonly #variants = new WeakMap<RowKernel, Map<string, Variant>>();
+  readonly #variants = new Variants<RowKernel, Variant>();
   readonly #words = new ArgumentWriter();
 
   constructor(launcher: Launcher) {
@@ -31,14 +32,9 @@ export class RowLauncher {
 
   #find(kernel: RowKernel, operands: RowArguments): Variant {
     const types = storageTypes(operands);
-    const key = types.join();
-    const variants = this.#variants.get(kernel) ?? new Map<string, Variant>();
-    this.#variants.set(kernel, variants);
-    const known = variants.get(key);
-    if (known !== undefined) return known;
-    const source = rowSource(kernel, types);
-    const made = { source, native: this.#launcher.kernel(source.name, () => source) };
-    variants.set(key, made);
-    return made;
+    return this.#variants.find(kernel, types.join(), () => {
+      const source = rowSource(kernel, types);
+      return { source, native: this.#launcher.kernel(source.name, () => source) };
+    });
   }
 }

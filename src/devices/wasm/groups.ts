@@ -1,9 +1,7 @@
 import type { StorageType } from '../device.js';
+import type { Spread } from '../variants.js';
 import type { FunctionBuilder, Local } from './assembler.js';
 import type { LaneType, Vector } from './lanes.js';
-
-/** How the elements of a group lie in memory: side by side, all the same one, or a stride apart. */
-export type Spread = 'contiguous' | 'repeated' | 'strided';
 
 export interface Operand {
   readonly type: StorageType;

@@ -1,11 +1,12 @@
 import { SluiceError } from '../../base/errors.js';
 import type { MapKernel } from '../../kernels/kernel.js';
 import { type Expression, variable } from '../../scalar/expression.js';
-import type { StorageType, View } from '../device.js';
+import type { View } from '../device.js';
 import { lowerToLanes } from '../lanes.js';
+import { type Slot, slotOf, slotsKey } from '../variants.js';
 import { ArgumentReader, ArgumentWriter } from './arguments.js';
 import type { FunctionBuilder, Local } from './assembler.js';
-import { type GroupSize, loadGroup, type Operand, type Spread, storeGroup, vectorsPerGroup } from './groups.js';
+import { type GroupSize, loadGroup, type Operand, storeGroup, vectorsPerGroup } from './groups.js';
 import { LanePrinter, laneTypes, type Vector } from './lanes.js';
 import { addressOf } from './memory.js';
 import type { WasmRuntime } from './runtime.js';
@@ -13,11 +14,6 @@ import { KernelVariants } from './variants.js';
 
 /** Elements that one turn of a thread takes: enough to hide its cost, few enough to share the work. */
 const elementsPerChunk = 16_384;
-
-interface Slot {
-  readonly type: StorageType;
-  readonly spread: Spread;
-}
 
 /** Everything about the operands that the code depends on. */
 interface Layout {
@@ -54,26 +50,12 @@ export class MapLauncher {
     for (const scalar of scalars) args.float(scalar);
     const [count, grain] =
       outer.length === 0 ? [length, elementsPerChunk] : [rows, Math.max(1, Math.ceil(elementsPerChunk / length))];
-    const id = this.#variants.find(kernel, keyOf(outer.length, views), (f) => {
+    const id = this.#variants.find(kernel, `${outer.length} ${slotsKey(views)}`, (f) => {
       const layout = { outer: outer.length, slots: views.map(slotOf) };
       new MapEmitter(f, kernel, layout, this.#runtime.relaxed).emit();
     });
     this.#runtime.launch(id, args.words, count, grain);
   }
-}
-
-const spreadOf = ({ strides }: View): Spread => {
-  const stride = strides[strides.length - 1] ?? 1;
-  return stride === 1 ? 'contiguous' : stride === 0 ? 'repeated' : 'strided';
-};
-
-const slotOf = (view: View): Slot => ({ type: view.buffer.type, spread: spreadOf(view) });
-
-/** What of a layout the code depends on, in few characters: it is asked for with every launch. */
-function keyOf(outer: number, views: readonly View[]): string {
-  let key = String(outer);
-  for (const view of views) key += view.buffer.type.charAt(0) + spreadOf(view).charAt(0);
-  return key;
 }
 
 /** An operand as the launch gives it: where it starts, and bytes from one index to the next along each axis. */

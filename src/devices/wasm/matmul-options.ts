@@ -36,26 +36,6 @@ export interface MatmulOptions {
   readonly accumulate?: boolean;
 }
 
-/** A column is a row of the transposed product, where its numbers are neighbours. */
-export function turnColumn(options: MatmulOptions): MatmulOptions {
-  const { m, n, a, b, c } = options;
-  if (n !== 1 || m === 1 || c.rowStride !== 1) return options;
-  const turned = (matrix: MatrixOperand) => ({
-    ...matrix,
-    rowStride: matrix.columnStride,
-    columnStride: matrix.rowStride,
-  });
-  return { ...options, m: 1, n: m, a: turned(b), b: turned(a), c: { ...c, rowStride: m } };
-}
-
-/** A batch whose B is the same throughout and whose A and C run on is one taller product. */
-export function foldBatch(options: MatmulOptions): MatmulOptions {
-  const { batch, m, a, b, c } = options;
-  if (batch === 1 || b.batchStride !== 0) return options;
-  if (a.batchStride !== m * a.rowStride || c.batchStride !== m * c.rowStride) return options;
-  return { ...options, batch: 1, m: batch * m };
-}
-
 /** One product of a batch. */
 export function slice(options: MatmulOptions, item: number): MatmulOptions {
   const { a, b, c } = options;

@@ -1,8 +1,9 @@
+import { foldBatch, turnColumn } from '../products.js';
 import { mode } from './matmul-arguments.js';
 import { dotColumns, emitMatmulDots } from './matmul-dots.js';
 import { emitMatmul } from './matmul-kernel.js';
 import type { MatmulOptions } from './matmul-options.js';
-import { cut, foldBatch, slice, turnColumn, wordsOf } from './matmul-options.js';
+import { cut, slice, wordsOf } from './matmul-options.js';
 import { blockSize, choosePacking, chooseTile, evenly, packedPanels, panelWidth, roundUp } from './matmul-plan.js';
 import { emitMatmulRows, rowColumns, rowScratchBytes } from './matmul-rows.js';
 import type { Tile } from './matmul-tile.js';

@@ -1,10 +1,11 @@
+import { Variants } from '../variants.js';
 import type { FunctionBuilder } from './assembler.js';
 import type { WasmRuntime } from './runtime.js';
 
 /** The modules compiled for kernels: one for each kernel and layout of its operands, for as long as the kernel lives. */
 export class KernelVariants<Kernel extends object> {
   readonly #runtime: WasmRuntime;
-  readonly #compiled = new WeakMap<Kernel, Map<string, number>>();
+  readonly #compiled = new Variants<Kernel, number>();
 
   constructor(runtime: WasmRuntime) {
     this.#runtime = runtime;
@@ -12,14 +13,10 @@ export class KernelVariants<Kernel extends object> {
 
   /** The number to launch; `emit` writes the body of `run` the first time. */
   find(kernel: Kernel, layout: string, emit: (run: FunctionBuilder) => void): number {
-    const variants = this.#compiled.get(kernel) ?? new Map<string, number>();
-    this.#compiled.set(kernel, variants);
-    const known = variants.get(layout);
-    if (known !== undefined) return known;
-    const module = this.#runtime.module();
-    emit(module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] }));
-    const id = this.#runtime.compile(module.bytes());
-    variants.set(layout, id);
-    return id;
+    return this.#compiled.find(kernel, layout, () => {
+      const module = this.#runtime.module();
+      emit(module.function({ name: 'run', parameters: ['i32', 'i32', 'i32', 'i32'] }));
+      return this.#runtime.compile(module.bytes());
+    });
   }
 }
