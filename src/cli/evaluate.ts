@@ -22,7 +22,7 @@ export const registerEvaluate: Register = (program, context) => {
       .description(
         'How good a trained model is on what it did not learn from: loss and bits per byte of a text, or the metrics of its task.',
       )
-      .argument('<run>', 'the folder of the run')
+      .argument('<run>', 'the folder of a run, or of a downloaded model, or the name of one')
       .option('--data <path>', 'the text, or the table; by default what the run held out')
       .option('--batch <number>', 'sequences, or examples, at a time', integerIn({ minimum: 1 }), 8)
       .option(

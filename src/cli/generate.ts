@@ -23,7 +23,7 @@ export const registerGenerate: Register = (program, context) => {
     program
       .command('generate')
       .description('Continue a text with a trained model.')
-      .argument('<run>', 'the folder of the run')
+      .argument('<run>', 'the folder of a run, or of a downloaded model, or the name of one')
       .option('--prompt <text>', 'the text to continue; without it a document begins, or a line', '')
       .option('--chat <text>', 'say this to a model that was taught to chat, by its chat template')
       .option('--system <text>', 'what the system tells it before; for --chat')

@@ -26,7 +26,7 @@ export const registerInspect: Register = (program, context) => {
       .description(
         'Look into a model: what its layers give, dead and saturated units, and how large the gradient is at each layer.',
       )
-      .argument('<run>', 'the folder of the run')
+      .argument('<run>', 'the folder of a run, or of a downloaded model, or the name of one')
       .option(
         '--data <path>',
         'the text, or the table; by default what the run held out, or, of a folder without, what is in it',

@@ -16,7 +16,7 @@ export const registerPredict: Register = (program, context) => {
     program
       .command('predict')
       .description('What a trained model says of a table, of texts, or of the rows that follow a series.')
-      .argument('<run>', 'the folder of the run')
+      .argument('<run>', 'the folder of a run, or of a downloaded model, or the name of one')
       .option('--data <file>', 'a table, lines of JSON, or another series; its target need not be there')
       .addOption(repeatable('--text <text>', 'a text to classify').default([], 'none'))
       .option('--batch <number>', 'examples at a time', integerIn({ minimum: 1 }), 64),

@@ -137,3 +137,42 @@ test('a link to a file is followed', async () => {
   expect(opened.names()).toEqual(['b', 'w']);
   await opened[Symbol.asyncDispose]();
 });
+
+test('integers are read as they are, 64-bit ones as bigints, and halves are refused', async () => {
+  const entry = (name: string, dtype: SafetensorsEntry['dtype'], array: ArrayBufferView, length: number) => ({
+    ...{ name, dtype, shape: [length] },
+    bytes: () => new Uint8Array(array.buffer as ArrayBuffer),
+  });
+  const bytes = encodeSafetensors([
+    entry('byte', 'I8', Int8Array.of(-1, 2, 3), 3),
+    entry('flag', 'BOOL', Uint8Array.of(0, 1), 2),
+    entry('long', 'I64', BigInt64Array.of(-(2n ** 53n) - 1n), 1),
+    entry('half', 'F16', Uint16Array.of(1), 1),
+    entry('word', 'U16', Uint16Array.of(65_535), 1),
+  ]);
+  const opened = await SafetensorsFile.open(await saved('integers.safetensors', bytes));
+  expect(await opened.readValues('byte')).toEqual(Int8Array.of(-1, 2, 3));
+  expect(await opened.readValues('flag')).toEqual(Uint8Array.of(0, 1));
+  expect(await opened.readValues('long')).toEqual(BigInt64Array.of(-(2n ** 53n) - 1n));
+  expect(await opened.readValues('word')).toEqual(Uint16Array.of(65_535));
+  expect((await errorOf(() => opened.readValues('half'))).message).toMatch(/to be read as it is, received "F16"/);
+  await opened.close();
+});
+
+test('a tensor in pieces is the tensor, in no more memory than a piece', async () => {
+  const wide = Float32Array.from({ length: 2_500_000 }, (_, i) => Math.cos(i));
+  const opened = await SafetensorsFile.open(
+    await saved('pieces.safetensors', encodeSafetensors([float32Entry('w', [wide.length], wide)])),
+  );
+  const whole = new Float32Array(wide.length);
+  let [at, largest] = [0, 0];
+  for await (const piece of opened.float32Pieces('w')) {
+    whole.set(piece, at);
+    at += piece.length;
+    largest = Math.max(largest, piece.length);
+  }
+  expect(at).toBe(wide.length);
+  expect(largest).toBeLessThanOrEqual(2 ** 20);
+  expect(Buffer.from(whole.buffer).equals(Buffer.from(wide.buffer))).toBe(true);
+  await opened.close();
+});

@@ -102,19 +102,23 @@ describe("the README's commands", () => {
     for (const name of named) expect(Object.keys(scripts)).toContain(name);
   });
 
-  test.skipIf(!isBuilt)('of sluice run as they stand, one after the other, on small models', async () => {
-    const lines = commands.filter((line) => line.startsWith('npx sluice '));
-    const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(project, 'cache'), HF_TOKEN: '', HF_HUB_OFFLINE: '' };
-    expect(lines.length).toBeGreaterThan(8);
-    for (const line of lines) {
-      const words = wordsOf(line).slice(2);
-      const isNew = words[0] === 'train' && !words.includes('--resume');
-      const shape = words.includes('--task') ? ['--steps', '2', '--quiet'] : small;
-      const extra = isNew ? shape : words[0] === 'generate' ? ['--max-tokens', '3'] : [];
-      const args = [join(checkout, 'bin/sluice.js'), ...words, ...extra];
-      const { code, stdout } = await node(args, { cwd: project, env });
-      expect({ line, code }).toEqual({ line, code: 0 });
-      expect(stdout.length, line).toBeGreaterThan(0);
-    }
-  });
+  test.skipIf(!isBuilt)(
+    'of sluice run as they stand, one after the other, on small models',
+    async () => {
+      const lines = commands.filter((line) => line.startsWith('npx sluice '));
+      const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(project, 'cache'), HF_TOKEN: '', HF_HUB_OFFLINE: '' };
+      expect(lines.length).toBeGreaterThan(8);
+      for (const line of lines) {
+        const words = wordsOf(line).slice(2);
+        const isNew = words[0] === 'train' && !words.includes('--resume');
+        const shape = words.includes('--task') ? ['--steps', '2', '--quiet'] : small;
+        const extra = isNew ? shape : words[0] === 'generate' ? ['--max-tokens', '3'] : [];
+        const args = [join(checkout, 'bin/sluice.js'), ...words, ...extra];
+        const { code, stdout } = await node(args, { cwd: project, env });
+        expect({ line, code }).toEqual({ line, code: 0 });
+        expect(stdout.length, line).toBeGreaterThan(0);
+      }
+    },
+    300_000,
+  );
 });
