@@ -1,14 +1,18 @@
 import type { Command } from 'commander';
+import { SluiceError } from '../base/errors.js';
 import { plural } from '../base/plural.js';
+import type { OpenRun } from '../runs/open-run.js';
 import { completeGeneration, type GenerationSettings, generationDefaults } from '../runs/sampling.js';
 import type { Register } from './command.js';
 import { type CommonOptions, common, integerIn, numberIn, refuseMore, repeatable, withDevice } from './options.js';
 import { Output } from './output.js';
 import { withSignals } from './signals.js';
-import { asUsage } from './usage.js';
+import { asUsage, UsageError } from './usage.js';
 
 interface GenerateFlags extends CommonOptions, Omit<GenerationSettings, 'seed'> {
   readonly prompt: string;
+  readonly chat?: string;
+  readonly system?: string;
 }
 
 export const registerGenerate: Register = (program, context) => {
@@ -21,6 +25,8 @@ export const registerGenerate: Register = (program, context) => {
       .description('Continue a text with a trained model.')
       .argument('<run>', 'the folder of the run')
       .option('--prompt <text>', 'the text to continue; without it a document begins, or a line', '')
+      .option('--chat <text>', 'say this to a model that was taught to chat, by its chat template')
+      .option('--system <text>', 'what the system tells it before; for --chat')
       .option('--max-tokens <number>', 'tokens to generate at most', integerIn({ minimum: 1 }), maxTokens)
       .option('--temperature <number>', '0 takes the likeliest token each time', numberIn({ minimum: 0 }), temperature)
       .option('--top-k <number>', 'choose among the k likeliest; 0 for all', integerIn({ minimum: 0 }), topK)
@@ -47,6 +53,7 @@ export const registerGenerate: Register = (program, context) => {
   );
   refuseMore(command, () => '--prompt').action(async (run: string, flags: GenerateFlags) => {
     const output = new Output(context.terminal, flags);
+    requireOneWay(flags);
     const settings = asUsage(() => completeGeneration(given(command, flags)));
     context.exitCode = await withSignals((signal) => generateFrom(run, { flags, settings }, output, signal));
   });
@@ -68,14 +75,19 @@ async function generateFrom(
     import('../runs/generate.js'),
   ]);
   return withDevice(output, flags, async (device) => {
-    const { model, tokenizer, endTokens, beginToken } = await openRun(run, device);
+    const opened = await openRun(run, device);
+    const { model, tokenizer, beginToken } = opened;
     const isBegun = flags.prompt !== '' || beginToken !== undefined;
-    const prompt = isBegun ? flags.prompt : asUsage(() => beginning(tokenizer));
+    const begun =
+      flags.chat === undefined
+        ? { prompt: isBegun ? flags.prompt : asUsage(() => beginning(tokenizer)), endTokens: opened.endTokens }
+        : await conversation(opened, flags.chat, flags.system);
+    const { prompt } = begun;
     const write = (text: string): void => {
       if (!output.json) output.terminal.out(text);
     };
     write(flags.prompt);
-    const options = { ...settings, prompt, endTokens, beginToken, signal };
+    const options = { ...settings, ...begun, beginToken, signal };
     const began = performance.now();
     let [text, tokens] = ['', 0];
     for await (const piece of generate(device, model, tokenizer, options)) {
@@ -90,6 +102,29 @@ async function generateFrom(
     output.result({ prompt, text, tokens, tokensPerSecond: tokens / seconds, ...settings });
     return 0;
   });
+}
+
+/** What a model is given that somebody talks to, and what ends its turn. */
+async function conversation(
+  { folder, tokenizer, endTokens }: OpenRun,
+  said: string,
+  system: string | undefined,
+): Promise<{ readonly prompt: string; readonly isFramed: true; readonly endTokens: readonly number[] }> {
+  const { readChatTemplate } = await import('../runs/chat/template.js');
+  const template = await readChatTemplate(folder, tokenizer);
+  const told = system === undefined ? [] : [{ role: 'system', content: system }];
+  const prompt = await template.render([...told, { role: 'user', content: said }]);
+  const endOfTurn = await template.endOfTurn(tokenizer);
+  const usual = tokenizer.endOfText === undefined || endTokens.length > 0 ? endTokens : [tokenizer.endOfText];
+  return { prompt, isFramed: true, endTokens: [...usual, ...(endOfTurn === undefined ? [] : [endOfTurn])] };
+}
+
+/** Chatting and continuing are two things. */
+function requireOneWay({ prompt, chat, system }: GenerateFlags): void {
+  const parts = { rule: '--chat takes no --prompt, and --system takes --chat', received: system ?? prompt };
+  if ((chat !== undefined && prompt !== '') || (chat === undefined && system !== undefined)) {
+    throw new UsageError(new SluiceError('argument', { ...parts, remedy: 'Give --chat, with --system where you like.' }));
+  }
 }
 
 /** What decides the text, as far as it was said; without a seed it is another one each time. */

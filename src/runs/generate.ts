@@ -12,6 +12,8 @@ import { completeGeneration, type GenerationSettings, generationDefaults, sample
 /** What is left out is as in `generationDefaults`. */
 export interface GenerateOptions extends Partial<GenerationSettings> {
   readonly prompt: string;
+  /** The prompt has its special tokens spelled out, as a chat template leaves it: none are added. False by default. */
+  readonly isFramed?: boolean;
   /** Tokens that end the text; the tokenizer's end of text by default. */
   readonly endTokens?: readonly number[];
   /** Begins the text where the prompt is empty; the tokenizer's end of text by default. */
@@ -42,9 +44,9 @@ export async function* generate(
   given: GenerateOptions,
 ): AsyncGenerator<GeneratedPiece> {
   checkOptions('generate', given, generateOptions);
-  const { prompt, endTokens, beginToken, signal, ...rest } = given;
+  const { prompt, isFramed = false, endTokens, beginToken, signal, ...rest } = given;
   const settings = completeGeneration(rest);
-  const ids = promptIds(tokenizer, { prompt, beginToken });
+  const ids = isFramed ? [...tokenizer.encode(prompt)] : promptIds(tokenizer, { prompt, beginToken });
   const stopper = new Stopper(settings.stop);
   const decoder = tokenizer.streamDecoder();
   const { vocabularySize: vocabulary } = tokenizer;
@@ -114,7 +116,7 @@ export async function* generateTokens(
 
 const generateOptions = {
   ...generationDefaults,
-  ...{ prompt: '', endTokens: undefined, beginToken: undefined, signal: undefined },
+  ...{ prompt: '', isFramed: false, endTokens: undefined, beginToken: undefined, signal: undefined },
 } satisfies OptionTable<GenerateOptions>;
 
 const endsOf = ({ endOfText }: Tokenizer, given: readonly number[] = []): readonly number[] =>

@@ -53,6 +53,8 @@ export interface ExampleModelType {
   readonly defaults: PartialSettings;
   /** Defaults that hold whatever the examples are. */
   readonly own?: PartialSettings;
+  /** What --hidden is where nothing says it; 1 by default. */
+  usualHidden?(settings: Pick<Settings, 'dim'>): number;
   formulaOf(settings: Settings): Activation;
   /** What a person should know before it trains. */
   warn?(formula: Activation, settings: Settings): string | undefined;

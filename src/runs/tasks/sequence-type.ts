@@ -44,6 +44,10 @@ const sequenceType = (cell: CellName): ExampleModelType => ({
   ],
   defaults: defaults[cell],
   formulaOf: ({ activation }) => resolveActivation(activation ?? 'tanh'),
+  warn: (_, { dropout, layers }) =>
+    dropout > 0 && layers === 1
+      ? `--dropout ${dropout} does nothing: it is between the layers, and there is one; give --layers 2 or more`
+      : undefined,
   memoryBytes: (settings, encoding) => memoryBytes(cell, settings, encoding),
   build: (parts) => {
     const config = configOf(cell, parts);
