@@ -123,7 +123,9 @@ async function conversation(
 function requireOneWay({ prompt, chat, system }: GenerateFlags): void {
   const parts = { rule: '--chat takes no --prompt, and --system takes --chat', received: system ?? prompt };
   if ((chat !== undefined && prompt !== '') || (chat === undefined && system !== undefined)) {
-    throw new UsageError(new SluiceError('argument', { ...parts, remedy: 'Give --chat, with --system where you like.' }));
+    throw new UsageError(
+      new SluiceError('argument', { ...parts, remedy: 'Give --chat, with --system where you like.' }),
+    );
   }
 }
 

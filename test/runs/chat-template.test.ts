@@ -46,7 +46,11 @@ describe('a chat template', () => {
   });
 
   test.each([
-    ['that never ends', '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}', /not done after 1 s/],
+    [
+      'that never ends',
+      '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}',
+      /not done after 1 s/,
+    ],
     [
       'that makes gigabytes',
       '{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}{{ ns.l }}',
@@ -55,9 +59,13 @@ describe('a chat template', () => {
     ['that calls itself', '{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}', /call stack|not done/],
     ['that refuses', "{{ raise_exception('roles must alternate') }}", /roles must alternate/],
     ['that is no template', '{% for %}', /renders the conversation, received/],
-  ])('%s is one error', async (_, template, message) => {
-    await expect(renderTemplate({ template, context: {} }, { seconds: 1, megabytes: 64 })).rejects.toThrow(message);
-  }, 20_000);
+  ])(
+    '%s is one error',
+    async (_, template, message) => {
+      await expect(renderTemplate({ template, context: {} }, { seconds: 1, megabytes: 64 })).rejects.toThrow(message);
+    },
+    20_000,
+  );
 
   test('comes from chat_template.jinja, then from tokenizer_config.json, one or the default of several', async () => {
     await expect(readChatTemplate(folder, tokenizerWith({}))).rejects.toThrow(/has a chat template.*taught to chat/);

@@ -8,7 +8,7 @@ export interface Rendering {
 }
 
 export interface RenderLimits {
-  /** 5 by default. */
+  /** 10 by default: a slow machine must start a thread in them, too. */
   readonly seconds?: number;
   /** Of the thread that renders; 256 by default. */
   readonly megabytes?: number;
@@ -23,7 +23,7 @@ type Answer = { readonly text: string } | { readonly error: string };
  */
 export async function renderTemplate(
   rendering: Rendering,
-  { seconds = 5, megabytes = 256 }: RenderLimits = {},
+  { seconds = 10, megabytes = 256 }: RenderLimits = {},
 ): Promise<string> {
   // Only tests run the sources themselves; a worker needs JavaScript, which is then the built file.
   const built = import.meta.url.endsWith('.ts') ? '../../../dist/runs/chat/worker.js' : './worker.js';
