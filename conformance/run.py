@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "test" / "golden"
 PYTHON = os.environ.get("SLUICE_PYTHON") or sys.executable
 MODELS = {
-    "golden_llama.py": ("llama", "arcee", "llama-head-dim"),
+    "golden_decoders.py": ("llama", "arcee", "llama-head-dim", "qwen2", "gemma", "gpt2", "gpt2-xielu"),
     "golden_encoders.py": ("bert-words", "bert-texts", "modernbert-words", "modernbert-texts", "modernbert-tokens"),
 }
 # Scripts that write a folder, and the folder's name.

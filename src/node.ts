@@ -15,6 +15,7 @@ export type { Plan } from './runs/plan.js';
 export { type PresetName, presetNamed, presetNames } from './runs/presets.js';
 export type { ProfileReport, ProfileRow } from './runs/profile-report.js';
 export type { RunRecord } from './runs/run-folder.js';
+export { type SaveModelOptions, saveModel } from './runs/save-model.js';
 export { checkSettings, type PartialSettings, type Settings } from './runs/settings.js';
 export { type ResumeOptions, resumeRun, type StartOptions, startRun } from './runs/start-run.js';
 export type { Judgement, TaskRun } from './runs/task.js';

@@ -75,7 +75,8 @@ export class Cell {
       Object.fromEntries(inputs.map((input) => [input, variable(input)])),
       Object.fromEntries(functions),
     );
-    this.parts = [...parts.values()];
+    const order = [...gates, ...[...parts.values()].map(({ name }) => name)];
+    this.parts = [...parts.values()].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   }
 
   /** The names of the states: `h`, which is the output, and what the cell remembers beside it. */
@@ -169,6 +170,9 @@ export const gruCell = cell(
 const cells = { rnn: rnnCell, lstm: lstmCell, gru: gruCell } as const;
 export type CellName = keyof typeof cells;
 export const cellNames = Object.keys(cells) as readonly CellName[];
+
+/** Every cell of the catalogue. */
+export const catalogueCells = (): readonly Cell[] => Object.values(cells);
 
 /** @throws SluiceError `name` that suggests the nearest one. */
 export function findCell(name: CellName): Cell {

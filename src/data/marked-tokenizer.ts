@@ -88,6 +88,13 @@ export class MarkedTokenizer implements Tokenizer {
   }
 }
 
+/** The marks of a marked tokenizer with so many tokens. */
+export const marksAt = (vocabularySize: number) => ({
+  start: vocabularySize - 3,
+  end: vocabularySize - 2,
+  mask: vocabularySize - 1,
+});
+
 /** Marks around a text, and around each of two, for Hugging Face's libraries. */
 function template(first: number): JsonObject {
   const mark = (id: string, type: number) => ({ SpecialToken: { id, type_id: type } });

@@ -64,7 +64,10 @@ export async function loadWeights(folder: string, model: Layer): Promise<readonl
   }
 }
 
-const namesOf = (model: Layer): string[] => model.namedParameters().map(({ name }) => name);
+const namesOf = (model: Layer): string[] => [
+  ...model.namedParameters().map(({ name }) => name),
+  ...model.namedConstants().keys(),
+];
 
 async function withWeights<T>(folder: string, use: (file: TensorReader) => Promise<T>): Promise<T> {
   const file = await openSafetensors(folder);

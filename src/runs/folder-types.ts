@@ -41,11 +41,11 @@ const encoderFolder = (model: EncoderName): FolderType => ({
 const folderTypes: Readonly<Record<string, FolderType>> = {
   llama: causalFolder('llama'),
   arcee: causalFolder('arcee'),
+  bert: encoderFolder('bert'),
+  modernbert: encoderFolder('modernbert'),
   gpt2: causalFolder('gpt2'),
   qwen2: causalFolder('qwen2'),
   gemma: causalFolder('gemma'),
-  bert: encoderFolder('bert'),
-  modernbert: encoderFolder('modernbert'),
 };
 
 /** @throws SluiceError `name` that suggests the nearest type. */

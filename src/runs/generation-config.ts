@@ -17,7 +17,7 @@ export interface Ends {
 
 /**
  * The tokens that generation begins and ends with: generation_config.json's, else config.json's, as Transformers has it.
- * @throws SluiceError `format` for a token that the vocabulary cannot have, or a generation_config.json that is no object.
+ * @throws SluiceError `format` for a token that is no whole number, or a generation_config.json that is no object.
  */
 export async function readEnds(folder: string, config: Json, vocabSize: number): Promise<Ends> {
   const generation = await readGenerationConfig(join(folder, runFiles.generation));
@@ -40,17 +40,17 @@ async function readGenerationConfig(path: string): Promise<Json | undefined> {
   throw new SluiceError('format', { rule: `${path} holds a JSON object`, received: text, remedy });
 }
 
-/** A number, a list of numbers, or nothing. */
+/** A number, a list of numbers, or nothing. What the vocabulary does not reach is never said: small models keep the tokens of large ones. */
 function tokensOf(key: string, value: unknown, vocabSize: number): number[] {
   const listed: readonly unknown[] = Array.isArray(value)
     ? value
     : value === undefined || value === null
       ? []
       : [value];
-  return listed.map((token) => {
-    if (typeof token === 'number' && Number.isInteger(token) && token >= 0 && token < vocabSize) return token;
+  return listed.flatMap((token) => {
+    if (typeof token === 'number' && Number.isInteger(token)) return token >= 0 && token < vocabSize ? [token] : [];
     throw new SluiceError('format', {
-      rule: `${key} is a token below vocab_size ${vocabSize}, or a list of them`,
+      rule: `${key} is the number of a token, or a list of them`,
       received: value,
       remedy: 'Correct generation_config.json and config.json, or leave it out there.',
     });

@@ -6,22 +6,33 @@ import { defaults, type Settings } from './settings.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Of a model with more positions: what its logits take grows with the window, and few texts fill it. */
+const longestWindow = 1024;
+
 /**
  * The record of a run, or, of a folder without run.json, such as one from the Hugging Face hub, what run.json would say.
  * @throws SluiceError `checkpoint` for a folder that holds no model, `name` for a model type that we do not have,
  * `format` for a config.json with an impossible value.
  */
 export async function readFolder(folder: string): Promise<RunRecord> {
-  const has = (file: string): Promise<boolean> => access(join(folder, file)).then(...yesOrNo);
-  if ((await has(runFiles.record)) || !(await has(runFiles.config))) return readRecord(folder);
+  const run = await readRunOrNothing(folder);
+  if (run !== undefined) return run;
   const config = await readJson(folder, runFiles.config);
   const { settings, formula } = folderTypeNamed(config['model_type']).describe(config);
+  const context = Math.min(longestWindow, settings.context ?? defaults.context);
   return {
     formatVersion: 1,
-    settings: { ...defaults, minLr: defaults.lr / 10, ...sizesOf(config), ...settings, data: folder },
+    settings: { ...defaults, minLr: defaults.lr / 10, ...sizesOf(config), ...settings, context, data: folder },
     feedForward: formula.toJSON(),
     versions: {},
   };
+}
+
+/** The record of a run; undefined of a folder that has config.json alone. @throws SluiceError `checkpoint`. */
+export async function readRunOrNothing(folder: string): Promise<RunRecord | undefined> {
+  const has = (file: string): Promise<boolean> => access(join(folder, file)).then(...yesOrNo);
+  const isForeign = !(await has(runFiles.record)) && (await has(runFiles.config));
+  return isForeign ? undefined : readRecord(folder);
 }
 
 const yesOrNo = [() => true, () => false] as const;

@@ -79,6 +79,10 @@ export const settingsSchema = v.strictObject({
     `loss of examples: ${lossNames.join(', ')}; by default the first for classes and mse for values`,
   ),
   labelSmoothing: about(share, 'share of the target that cross-entropy spreads over all classes'),
+  posWeight: about(
+    v.optional(positive),
+    'how much an example of the second class counts in binary-cross-entropy, beside one of the first; 1 by default',
+  ),
   initialization: about(
     v.optional(v.picklist(schemeNames, `is one of ${schemeNames.join(', ')}`)),
     `initial weights of an MLP: ${schemeNames.join(', ')}; what suits the activation by default`,
@@ -191,7 +195,7 @@ export const settingsSchema = v.strictObject({
   seed: about(whole(0), 'seed of all randomness'),
   device: about(text, `where to compute: ${openableDevices.join(', ')}`),
   threads: about(v.optional(whole(1, mostThreads)), 'threads that compute'),
-  deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
+  deterministic: about(v.boolean(), 'same bits for any number of threads; on one device for any compiler and BLAS, too'),
 });
 
 export type Settings = v.InferOutput<typeof settingsSchema>;
@@ -211,6 +215,7 @@ type Open =
   | 'surrogate'
   | 'gateActivation'
   | 'forgetBias'
+  | 'posWeight'
   | 'param'
   | 'momentum'
   | 'dampening'
@@ -274,6 +279,7 @@ export const defaults: Defaults = {
 
 /** Values for messages, where nothing is the default. */
 const examples: Omit<Settings, keyof Defaults> = {
+  posWeight: 5,
   data: 'my.txt',
   target: 'price',
   inputs: 'x,y',

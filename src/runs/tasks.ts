@@ -34,7 +34,7 @@ const tasks: readonly Task[] = [
   exampleTask({
     ...{ name: 'text', description: 'tell the class of a text', isRead: true, read: textData },
     ...{ settings: ['target', 'inputs', 'tokenizer', 'dim', 'context', 'readout'] },
-    ...{ defaults: {}, models: ['bag', 'lstm', 'gru', 'rnn'] },
+    ...{ defaults: {}, models: ['bag', 'lstm', 'gru', 'rnn', 'bert', 'modernbert'] },
   }),
   exampleTask({
     ...{ name: 'adding', description: 'tell the sum of two marked numbers of many', isRead: false, read: addingData },

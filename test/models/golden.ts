@@ -35,7 +35,7 @@ const read = (names: readonly string[]) =>
   );
 
 /** Decoders of Transformers with what it computes of them. */
-export const golden = await read(['llama', 'arcee', 'llama-head-dim']);
+export const golden = await read(['llama', 'arcee', 'llama-head-dim', 'qwen2', 'gemma', 'gpt2', 'gpt2-xielu']);
 
 /** Encoders, with padding. */
 export const goldenEncoders = await read([

@@ -35,6 +35,14 @@ describe('a resumed run gives the same bits as an unbroken one', () => {
     ['of a perceptron', { task: 'moons', model: 'perceptron', examples: 64 }],
     ['of a LeNet', { task: 'mnist', model: 'lenet1989', batch: 4, validation: 0.01 }],
     ['of texts of different lengths', { task: 'text', data: texts, tokenizer: 'byte' }],
+    ['of an encoder with dropout', { task: 'text', data: texts, tokenizer: 'byte', model: 'bert', dim: 8, layers: 1 }],
+    [
+      'of hidden words',
+      {
+        ...{ task: 'mlm', data: texts, tokenizer: 'byte', model: 'modernbert', dropout: 0.1, wholeWords: true },
+        ...{ dim: 8, layers: 2, heads: 2, context: 16, batch: 2, accumulate: 2 },
+      },
+    ],
     [
       'of texts that are read in both directions',
       {

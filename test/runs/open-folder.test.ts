@@ -226,10 +226,10 @@ describe('a folder whose files do not fit together is refused', () => {
     expect((await refusal()).message).toMatch(/tokenizer of .* fits the model's vocabulary of 64, received 257/);
   });
 
-  test.each([-1, 64, 1.5, 'end', [2, 'x'], { a: 1 }])('with the end token %j', async (eos_token_id) => {
+  test.each([1.5, 'end', [2, 'x'], { a: 1 }])('with the end token %j', async (eos_token_id) => {
     await writeWeights(weights());
     await write('generation_config.json', { eos_token_id });
-    expect((await refusal()).message).toMatch(/eos_token_id is a token below vocab_size 64/);
+    expect((await refusal()).message).toMatch(/eos_token_id is the number of a token/);
   });
 
   test.each([
@@ -264,6 +264,8 @@ describe('the tokens that end a text', () => {
   test("are generation_config.json's before those, a number or a list", async () => {
     await write('generation_config.json', { eos_token_id: [5, 6] });
     expect(await ends()).toEqual({ endTokens: [5, 6], beginToken: 1 });
+    await write('generation_config.json', { eos_token_id: [64, 7, -1], bos_token_id: 50256 });
+    expect(await ends()).toEqual({ endTokens: [7], beginToken: undefined });
     await write('generation_config.json', { eos_token_id: 7, bos_token_id: 3 });
     expect(await ends()).toEqual({ endTokens: [7], beginToken: 3 });
     await write('generation_config.json', { eos_token_id: null, bos_token_id: null });

@@ -72,6 +72,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
     ...{ beta2: share, clip: atLeastZero, dropout: share, validation: [0, -0.1, 1, 2, none] },
     ...{ evalEvery: count, evalTokens: count, sampleEvery: countFromZero, saveEvery: count, keep: count },
     ...{ target: text, inputs: text, missing: ['guess', ''], loss: ['l2', 1], labelSmoothing: share },
+    posWeight: positive,
     ...{ initialization: ['glorot'], surrogate: text, outputs: ['0/2'], examples: [0, 2.5, 1e9], shift: [-1, 0.5, 9] },
     ...{ optimizer: ['sdg', 1], momentum: atLeastZero, dampening: atLeastZero, nesterov: ['yes'], alpha: share },
     ...{ centered: [1], beta1: share, amsgrad: ['no'], epsilon: atLeastZero },

@@ -24,6 +24,8 @@ struct NAME(block) {
   float log_sum_exp[QUERIES], delta[QUERIES];
   struct sight sight;
 };
+_Static_assert(sizeof(struct NAME(block)) + 63 <= BLOCK_BYTES, "a launch gives the block its scratch memory");
+_Static_assert(D_PAD <= HEAD_DIM + MOST_VECTOR && 2 * PART_KEYS <= MOST_KEYS, "a launch gives sums their scratch memory");
 
 /* A block of queries: its part of each operand, times factors, padded with zeros. */
 static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int64_t batch, int64_t head, int64_t first,

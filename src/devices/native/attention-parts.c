@@ -2,9 +2,9 @@
 #ifndef SLUICE_ATTENTION
 #define SLUICE_ATTENTION
 /* Lanes are queries: a block of scores is [keys][QUERIES], so that a row's maximum and sum are taken lane by lane. */
-#define QUERIES 64
 #define PAIR (2 * LANES)
 #define KEYS (8 * TILE_ROWS) /* keys of a block */
+_Static_assert(QUERIES % PAIR == 0 && KEYS <= MOST_KEYS && LANES <= MOST_VECTOR, "launches count on these sizes");
 
 struct operand {
   float *numbers;

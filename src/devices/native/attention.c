@@ -10,6 +10,7 @@ struct NAME(block) {
   floats largest[QUERIES / LANES], totals[QUERIES / LANES];
   struct sight sight;
 };
+_Static_assert(sizeof(struct NAME(block)) <= BLOCK_BYTES, "a launch gives the block its scratch memory");
 
 /* Turns one vector's scores into weights; returns what the sums so far are to be multiplied by. */
 static NOINLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats lower, floats upper, floats *largest,

@@ -1,14 +1,22 @@
 import type { AttentionShape } from '../../kernels/attention.js';
 import type { AttentionGradients, AttentionViews, View } from '../device.js';
-import { type KernelSource, kernelSource } from './kernel-source.js';
+import { defines, type KernelSource, kernelSource } from './kernel-source.js';
 import { resource } from './resource.js';
 import { ArgumentWriter, type Launcher } from './runtime.js';
 
-/** As in attention-parts.c; the others are bounds of what it has, on any processor. */
 const queries = 64;
+/** Bounds of what the kernels have, on any processor. */
 const mostKeys = 112;
 const mostVector = 64;
 const mostSight = 4 * queries; // numbers of what a block of queries sees
+
+/** Numbers that a thread holds of a block of queries. */
+const blockNumbers: Readonly<Record<string, (headDim: number) => number>> = {
+  attention: (headDim) => 2 * headDim * queries + mostKeys * queries + 4 * queries + mostSight,
+  'attention-gradient': (headDim) =>
+    3 * headDim * queries + 2 * queries * (headDim + mostVector) + mostKeys * queries + 3 * queries + mostSight,
+};
+const blockBytes = (file: string, headDim: number): number => 4 * (blockNumbers[file]?.(headDim) ?? 0);
 
 const fewestItems = 16; // of the backward pass, so that threads find work; a fixed number, since it shapes the sums
 const mostChunks = 4; // of its keys: each has its own share of the queries' gradients
@@ -28,9 +36,9 @@ export function attentionForward(launcher: Launcher, shape: AttentionShape, view
     return;
   }
   const kernel = kernelOf(launcher, 'attention', headDim);
-  const scratch = 4 * (2 * headDim * queries + mostKeys * queries + 4 * queries + mostSight);
   const words = wordsOf(shape, views, {});
-  launcher.launch(kernel, words, batch * heads * Math.ceil(queryLength / queries), 1, scratch);
+  const items = batch * heads * Math.ceil(queryLength / queries);
+  launcher.launch(kernel, words, items, 1, blockBytes('attention', headDim));
 }
 
 /** One query: chunks of the keys, then what they give together. */
@@ -64,9 +72,8 @@ export function attentionBackward(
   const rows = batch * heads * queryLength;
   const workspace = chunks === 1 ? 0 : launcher.workspace(4 * chunks * rows * headDim);
   const words = wordsOf(shape, views, { chunks, chunkKeys, workspace }, gradients);
-  const wide = headDim + mostVector;
-  const block = 3 * headDim * queries + 2 * queries * wide + mostKeys * queries + 3 * queries + mostSight;
-  const scratch = 4 * (block + 2 * (chunkKeys + mostKeys) * wide);
+  const sums = 2 * (chunkKeys + mostKeys) * (headDim + mostVector);
+  const scratch = blockBytes('attention-gradient', headDim) + 4 * sums;
   const kernel = kernelOf(launcher, 'attention-gradient', headDim);
   launcher.launch(kernel, words, chunks * batch * keyValueHeads, 1, scratch);
   if (chunks === 1) return;
@@ -109,13 +116,18 @@ function writeOperand(view: View): void {
   writer.address(view).number(batch).number(time).number(head);
 }
 
+const sizesOf = (file: string, headDim: number): Readonly<Record<string, number>> => ({
+  ...{ QUERIES: queries, MOST_KEYS: mostKeys, MOST_VECTOR: mostVector },
+  ...{ HEAD_DIM: headDim, BLOCK_BYTES: blockBytes(file, headDim) },
+});
+
 const kernelOf = (launcher: Launcher, file: string, headDim: number) =>
   launcher.kernel(`${file} ${headDim}`, () => attentionSource(file, headDim));
 
 const attentionSource = (file: string, headDim: number): KernelSource =>
   kernelSource(`sluice_${file.replace('-', '_')}_${headDim}`, (name) =>
     [
-      ...[resource('vectors.c'), `#define KERNEL ${name}`, `#define HEAD_DIM ${headDim}`],
-      ...[resource('attention-parts.c'), resource(`${file}.c`), '#undef KERNEL', '#undef HEAD_DIM', ''],
+      ...[resource('vectors.c'), `#define KERNEL ${name}`, defines(sizesOf(file, headDim))],
+      ...[resource('attention-parts.c'), resource(`${file}.c`), '#undef KERNEL', ''],
     ].join('\n'),
   );

@@ -2,9 +2,8 @@ import type { ColumnKernel } from '../../kernels/kernel.js';
 import type { StorageType } from '../device.js';
 import { Fits } from './fits.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
-import { resource } from './resource.js';
 import { RowOperandText } from './row-operands.js';
-import { type Effect, Pass } from './row-pass.js';
+import { type Effect, Pass, rowPrelude } from './row-pass.js';
 import { RowPlan } from './row-plan.js';
 import { TypedPrinter } from './typed-printer.js';
 
@@ -29,7 +28,7 @@ export function columnSource(kernel: ColumnKernel, types: readonly StorageType[]
   const { statements, results } = new TypedPrinter(fits).print(values, names);
   return kernelSource('column', (name) =>
     [
-      resource('row-prelude.h'),
+      rowPrelude(),
       ...pass.definition(`${name}_row`),
       `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
       ...operands.arguments,

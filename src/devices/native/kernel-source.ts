@@ -12,3 +12,9 @@ export function kernelSource(prefix: string, write: (name: string) => string): K
   const name = `${prefix}_${hash}`;
   return { name, code: write(name) };
 }
+
+/** Numbers that a launcher shares with its text, as macros. */
+export const defines = (numbers: Readonly<Record<string, number>>): string =>
+  Object.entries(numbers)
+    .map(([name, value]) => `#undef ${name}\n#define ${name} ${value}`)
+    .join('\n');

@@ -4,7 +4,6 @@
  */
 #ifndef SLUICE_MATMUL_DOTS
 #define SLUICE_MATMUL_DOTS
-#define DOT_COLUMNS 4
 #define DOT_LANES 16 /* on every processor, so that sums are the same */
 #define DOT_VECTORS (DOT_LANES / LANES)
 

@@ -1,6 +1,6 @@
 import type { BlasProduct } from './blas.js';
 
-/** How an operand is read, as matmul-words.c has it: where it lies, packed beforehand, or packed by each work item. */
+/** How an operand is read: where it lies, packed beforehand, or packed by each work item. */
 export const reading = { direct: 0, shared: 1, own: 2 } as const;
 
 export interface MatmulPlan {
@@ -13,12 +13,15 @@ export interface MatmulPlan {
   readonly columnBlocks: number;
 }
 
+/** Packed together: whole panels, however wide the processor's are. */
 export const groupColumns = 256;
 export const groupRows = 84;
 export const groupDepth = 64;
 /** The most rows that a tile has, and twice the lanes of the widest vector, on any processor. */
 export const mostTileRows = 14;
 export const mostPanel = 32;
+/** A multiple of the rows of every processor's tile. */
+export const wholeTiles = 12 * mostTileRows;
 
 const mostDepth = 512;
 const blockNumbers = 131_072; // of A, packed: they stay in a second-level cache of 1 MB

@@ -3,11 +3,10 @@
 #define SLUICE_MATMUL
 #define PANEL (2 * LANES)    /* columns of a tile */
 enum { AHEAD = 16 }; /* steps of k */
-enum { GROUP_COLUMNS = 256, GROUP_ROWS = 84, GROUP_DEPTH = 64 }; /* packed together: whole panels, however wide the processor's are */
 enum { GROUP_NUMBERS = 65536 }; /* of B, read again and again */
-
-/* How an operand is read: where it lies, packed beforehand, or packed by each work item for itself. */
-enum { DIRECT, SHARED, OWN };
+_Static_assert(PANEL <= MOST_PANEL && TILE_ROWS <= MOST_TILE_ROWS, "a launch gives panels their scratch memory");
+_Static_assert(GROUP_COLUMNS % PANEL == 0 && GROUP_ROWS % TILE_ROWS == 0 && WHOLE_TILES % TILE_ROWS == 0,
+               "what is packed together is whole panels");
 
 struct matmul {
   int64_t m, n, k, a_batch, a_row, a_column, b_batch, b_row, b_column, c_batch, c_row, accumulate;

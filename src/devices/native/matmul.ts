@@ -1,5 +1,5 @@
 import type { BlasMatrix, BlasProduct } from './blas.js';
-import { type KernelSource, kernelSource } from './kernel-source.js';
+import { defines, type KernelSource, kernelSource } from './kernel-source.js';
 import {
   groupColumns,
   groupDepth,
@@ -11,6 +11,7 @@ import {
   planPacked,
   reading,
   roundUp,
+  wholeTiles,
 } from './matmul-plan.js';
 import { resource } from './resource.js';
 import { ArgumentWriter, type Launcher } from './runtime.js';
@@ -38,14 +39,15 @@ export function matmul(launcher: Launcher, product: BlasProduct): void {
 
 const hugeSide = 1536;
 const smallFlops = 2e7;
+const shallow = 128;
 
 /**
  * Whether ours is the faster one, by the table of docs/log.md: with vectors of 512 bits up to all but the largest
- * products, with shorter ones where a BLAS spends its time on packing.
+ * products, with shorter ones where a BLAS spends its time on packing or on C.
  */
 export function prefersOwn({ batch, m, n, k }: BlasProduct, vectorBytes: number): boolean {
   if (m <= fewRows || n === 1) return true;
-  return vectorBytes === 64 ? Math.min(m, n, k) < hugeSide : 2 * batch * m * n * k < smallFlops;
+  return vectorBytes === 64 ? Math.min(m, n, k) < hugeSide : k <= shallow || 2 * batch * m * n * k < smallFlops;
 }
 
 const writer = /* @__PURE__ */ new ArgumentWriter();
@@ -75,7 +77,7 @@ function multiplyTiles(launcher: Launcher, product: BlasProduct): void {
   const items = batch * rowBlocks * columnBlocks;
   const rows = Math.ceil(m / rowBlocks) + 2 * mostTileRows;
   const scratch = 4 * depth * (groupColumns + (readA === reading.own ? rows : 0));
-  const aNumbers = readA === reading.shared ? batch * roundUp(m, mostTileRows * 12) * k : 0;
+  const aNumbers = readA === reading.shared ? batch * roundUp(m, wholeTiles) * k : 0;
   const bNumbers = readB === reading.shared ? batch * roundUp(n, mostPanel) * k : 0;
   const a = aNumbers + bNumbers > 0 ? launcher.workspace(4 * (aNumbers + bNumbers) + 64) : 0;
   const words = wordsOf(product, plan, { a, b: a + 4 * aNumbers });
@@ -135,10 +137,17 @@ function multiplyRows(launcher: Launcher, product: BlasProduct): void {
   launcher.launch(kernel, wordsOf(product, plan), batch * Math.ceil(n / depth), grain, scratch);
 }
 
+const sizes = {
+  ...{ GROUP_COLUMNS: groupColumns, GROUP_ROWS: groupRows, GROUP_DEPTH: groupDepth, DOT_COLUMNS: dotColumns },
+  ...{ MOST_PANEL: mostPanel, WHOLE_TILES: wholeTiles, MOST_TILE_ROWS: mostTileRows },
+  ...{ DIRECT: reading.direct, SHARED: reading.shared, OWN: reading.own },
+};
+
 const source = (prefix: string, file: string, define = ''): KernelSource =>
   kernelSource(`sluice_matmul_${prefix}`, (name) =>
     [
-      ...[resource('vectors.c'), resource('matmul-words.c'), `#define KERNEL ${name}`, define, resource(file)],
+      ...[resource('vectors.c'), defines(sizes), resource('matmul-words.c')],
+      ...[`#define KERNEL ${name}`, define, resource(file)],
       ...['#undef KERNEL', '#undef ROWS', ''],
     ].join('\n'),
   );

@@ -27,27 +27,6 @@ static inline void threefry(uint32_t k0, uint32_t k1, uint64_t first, uint32_t *
 /* The upper 24 bits, in [0, 1). */
 static inline float threefry_uniform(uint32_t word) { return (float)(int32_t)(word >> 8) * 0x1p-24f; }
 
-/* log(x) for normal, positive x, as the expansion for float64 lanes. */
-static inline double normal_log(double x) {
-  uint64_t bits, mantissa;
-  memcpy(&bits, &x, sizeof x);
-  /* Counted from sqrt(1/2), so that the mantissa is next to 1 for x next to 1. */
-  const uint64_t above = bits - 0x3fe6a09e667f3bcd;
-  const double n = (double)((int64_t)above >> 52);
-  mantissa = bits - (above & 0xfff0000000000000);
-  double m;
-  memcpy(&m, &mantissa, sizeof m);
-  const double s = (m - 1) / (m + 1), z = s * s;
-  double p = 0.14616585424888623;
-  p = double_fma(p, z, 0.15331710618210773);
-  p = double_fma(p, z, 0.18182889455674947);
-  p = double_fma(p, z, 0.22222211130259878);
-  p = double_fma(p, z, 0.2857142862600327);
-  p = double_fma(p, z, 0.39999999999899444);
-  p = double_fma(p, z, 0.666666666666667);
-  return n * 0.6931471803691238 + (n * 1.9082149292705877e-10 + (2 * s + s * z * p));
-}
-
 /* cos(2 pi u) for u = k 2^-24: the quarter turn is taken off exactly. */
 static inline double normal_cos(double u) {
   const double q = __builtin_floor(4 * u + 0.5), r = (4 * u - q) * 1.5707963267948966, z = r * r;

@@ -1,4 +1,7 @@
 import { parity, type RandomKey, rotations } from '../../base/random.js';
+import { variable } from '../../scalar/expression.js';
+import { expand } from '../../scalar/lower.js';
+import { CPrinter } from '../../scalar/print-c.js';
 import type { View } from '../device.js';
 import { resource } from './resource.js';
 import { ArgumentWriter, type KernelSource, type Launcher } from './runtime.js';
@@ -14,12 +17,23 @@ const sources = {
 
 export const randomSource = (name: string, normal: 0 | 1): KernelSource => ({
   name,
-  code: [...defines, `#define NAME ${name}`, `#define NORMAL ${normal}`, resource('random.c')].join('\n'),
+  code: [
+    ...(normal === 1 ? logarithm() : []),
+    ...[...macros, `#define NAME ${name}`, `#define NORMAL ${normal}`, resource('random.c')],
+  ].join('\n'),
 });
+
+/** What normal numbers need of the logarithm, of which there is one expansion. */
+function logarithm(): string[] {
+  const x = variable('x');
+  const { statements, results } = new CPrinter('float64').evaluate([expand(x.log())], new Map([[x, 'x']]));
+  const text = ['static inline double normal_log(double x) {', ...statements, `return ${results[0]};`, '}'];
+  return ['#ifndef SLUICE_NORMAL_LOG', '#define SLUICE_NORMAL_LOG', ...text, '#endif'];
+}
 
 const rounds = (numbers: readonly number[]): string => numbers.map((bits) => `ROUND(${bits})`).join(' ');
 
-const defines = [
+const macros = [
   `#define NUMBERS_PER_ITEM ${numbersPerItem}`,
   `#define THREEFRY_PARITY ${parity}u`,
   `#define THREEFRY_EVEN(ROUND) ${rounds(rotations.slice(0, 4))}`,

@@ -3,6 +3,8 @@ import { type Expression, variable } from '../../scalar/expression.js';
 import { pending } from '../../scalar/fusion.js';
 import { CPrinter } from '../../scalar/print-c.js';
 import { exponentialOf, type Fits } from './fits.js';
+import { defines } from './kernel-source.js';
+import { resource } from './resource.js';
 import { Lowering } from './typed-printer.js';
 
 /** Where a value of each element lies: the name of a pointer to the row's first. */
@@ -43,8 +45,22 @@ interface Parameter extends Memory {
 }
 
 const halves = [0, 1] as const;
-/** Vectors of floats that a turn with exponentials takes: SIDE_BY_SIDE of row-prelude.h. */
+/** Vectors of floats that a turn with exponentials takes. */
 const sideBySide = 4;
+const page = 4096;
+const rowStep = 16;
+
+/** What row and column kernels are made of beside prelude.h. */
+export const rowPrelude = (): string =>
+  [defines({ PAGE: page, ROW_STEP: rowStep, SIDE_BY_SIDE: sideBySide }), resource('row-prelude.h')].join('\n');
+
+/** Bytes of scratch memory for a row in memory: whole vectors, so that what lies behind is aligned as well. */
+export const scratchOf = (ctype: Memory['ctype'], length: number): number =>
+  widthOf(ctype) * rowStep * Math.ceil(length / rowStep) + page;
+/** The same in C, of `length`. */
+export const scratchText = (ctype: Memory['ctype']): string =>
+  `${widthOf(ctype)} * ((length + ROW_STEP - 1) / ROW_STEP * ROW_STEP) + PAGE`;
+const widthOf = (ctype: Memory['ctype']): number => (ctype === 'double' ? 8 : 4);
 const indexOf = (k: number, half: number): string => `i + ${k} * FLOATS + ${half} * DOUBLES`;
 const position = variable(rowBuiltins.position);
 

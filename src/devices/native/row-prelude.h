@@ -13,7 +13,7 @@
  * Memory at the same place in its page as what is written next to it: processors compare addresses by these bits alone, and
  * take a load for one of what was just stored where it is not.
  */
-enum { PAGE = 4096 };
+_Static_assert(PAGE % 64 == 0 && ROW_STEP % FLOATS == 0, "a launch gives rows their scratch memory");
 INLINE char *in_step(char *memory, const void *with) {
   return memory + (((uintptr_t)with - (uintptr_t)memory) & (PAGE - 64));
 }
@@ -122,7 +122,6 @@ INLINE floats floats_with_exponent(floats x) { return (floats)((floats_bits)x <<
 INLINE floats floats_with_exponents(floats a, floats b) { return (floats)(((floats_bits)a - (floats_bits)b) << 23); }
 
 /* Step by step for several vectors: a processor that would wait for the last step of one goes on with the others. */
-enum { SIDE_BY_SIDE = 4 };
 #define EACH _Pragma("GCC unroll 4") for (int k = 0; k < n; k++)
 #define EACH_FMA(to, a, b, c) EACH to[k] = floats_fma(a, b, c);
 

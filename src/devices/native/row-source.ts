@@ -4,9 +4,18 @@ import { operandsOf } from '../../scalar/match.js';
 import type { StorageType } from '../device.js';
 import { Fits } from './fits.js';
 import { type KernelSource, kernelSource } from './kernel-source.js';
-import { resource } from './resource.js';
 import { RowOperandText } from './row-operands.js';
-import { type Collector, collectors, type Effect, type Memory, Pass, type PassParts } from './row-pass.js';
+import {
+  type Collector,
+  collectors,
+  type Effect,
+  type Memory,
+  Pass,
+  type PassParts,
+  rowPrelude,
+  scratchOf,
+  scratchText,
+} from './row-pass.js';
 import { chosen, type Pick, pickedSum, pickIn, type Selection } from './row-picks.js';
 import { RowPlan } from './row-plan.js';
 import { TypedPrinter } from './typed-printer.js';
@@ -22,7 +31,7 @@ export function rowSource(kernel: RowKernel, types: readonly StorageType[]): Row
   const { body, passes } = writer.write();
   const source = kernelSource('row', (name) =>
     [
-      resource('row-prelude.h'),
+      rowPrelude(),
       ...passes.flatMap((pass, k) => pass.definition(`${name}_pass${k}`)),
       `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
       ...body(name),
@@ -56,7 +65,7 @@ class RowWriter {
   }
 
   readonly scratchBytes = (length: number): number =>
-    [...this.#kept.values()].reduce((sum, memory) => sum + widthOf(memory) * padded(length) + page, 0);
+    [...this.#kept.values()].reduce((sum, { ctype }) => sum + scratchOf(ctype, length), 0);
 
   write(): { body: (name: string) => string[]; passes: readonly Pass[] } {
     const names = new Map(this.#operands.constants);
@@ -77,7 +86,7 @@ class RowWriter {
       '(void)rows, (void)whole;',
       ...[...this.#kept.values()].flatMap((memory) => [
         `char *const ${memory.name}_base = scratch;`,
-        `scratch += ${widthOf(memory)} * ((length + 15) / 16 * 16) + PAGE;`,
+        `scratch += ${scratchText(memory.ctype)};`,
       ]),
       '(void)scratch;',
       'for (int64_t i = begin; i < end; i++) {',
@@ -269,9 +278,3 @@ function collectorOf(reduction: 'sum' | 'maximum', operand: Expression, fits: Fi
   const isCount = [then, otherwise].every((branch) => branch?.value === 0 || branch?.value === 1);
   return isCount && fits.isFloat(operand) ? 'count' : 'sum';
 }
-
-/** PAGE of row-prelude.h. */
-const page = 4096;
-const widthOf = ({ ctype }: Memory): number => (ctype === 'double' ? 8 : 4);
-/** Whole vectors, so that what lies behind is aligned as well. */
-const padded = (length: number): number => 16 * Math.ceil(length / 16);

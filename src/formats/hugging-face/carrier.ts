@@ -8,16 +8,15 @@ import type { Json } from './config-values.js';
 
 type Block = 'gate' | 'activation';
 
-type Family = 'decoder' | 'encoder';
-
 interface ModelTypeFacts {
-  readonly family: Family;
   /** The block that the type is welded to; a block of the other kind does not fit its weights. */
   readonly block: Block;
   /** The key of config.json that names the activation. */
   readonly key: string;
   /** What is meant where the key is left out. */
   readonly usual: string;
+  /** It reads texts, and writes none. */
+  readonly isEncoder?: true;
   /** Names that mean something else here than in ACT2FN. */
   readonly reads?: Readonly<Record<string, string>>;
   /** The name to write for those. */
@@ -26,12 +25,11 @@ interface ModelTypeFacts {
 
 /** The model types of Transformers that we have. */
 const modelTypes = {
-  llama: { family: 'decoder', block: 'gate', key: 'hidden_act', usual: 'silu' },
-  arcee: { family: 'decoder', block: 'activation', key: 'hidden_act', usual: 'relu2' },
-  gpt2: { family: 'decoder', block: 'activation', key: 'activation_function', usual: 'gelu_new' },
-  qwen2: { family: 'decoder', block: 'gate', key: 'hidden_act', usual: 'silu' },
+  llama: { block: 'gate', key: 'hidden_act', usual: 'silu' },
+  arcee: { block: 'activation', key: 'hidden_act', usual: 'relu2' },
+  gpt2: { block: 'activation', key: 'activation_function', usual: 'gelu_new' },
+  qwen2: { block: 'gate', key: 'hidden_act', usual: 'silu' },
   gemma: {
-    family: 'decoder',
     block: 'gate',
     key: 'hidden_act',
     usual: 'gelu_pytorch_tanh',
@@ -39,12 +37,16 @@ const modelTypes = {
     reads: { gelu: 'gelu_pytorch_tanh' },
     writes: { gelu: 'gelu_python' },
   },
-  bert: { family: 'encoder', block: 'activation', key: 'hidden_act', usual: 'gelu' },
-  modernbert: { family: 'encoder', block: 'gate', key: 'hidden_activation', usual: 'gelu' },
+  bert: { block: 'activation', key: 'hidden_act', usual: 'gelu', isEncoder: true },
+  modernbert: { block: 'gate', key: 'hidden_activation', usual: 'gelu', isEncoder: true },
 } as const satisfies Readonly<Record<string, ModelTypeFacts>>;
 
 export type CarrierType = keyof typeof modelTypes;
-export const carrierTypes = Object.keys(modelTypes) as CarrierType[];
+const isEncoder = (type: CarrierType): boolean => 'isEncoder' in modelTypes[type];
+const typesOf = (encoders: boolean): CarrierType[] =>
+  (Object.keys(modelTypes) as CarrierType[]).filter((type) => isEncoder(type) === encoders);
+/** The decoders. */
+export const carrierTypes = typesOf(false);
 
 /** How a block is kept in a config.json. */
 export interface Carrier {
@@ -56,17 +58,15 @@ export interface Carrier {
 const kindNames = { gate: 'gated', activation: 'plain', row: 'of a row function' } as const;
 
 /** The model types that can have such a block, the usual one first; Transformers has none for a row function. */
-export function carriersOf({ kind }: Pick<Formula, 'kind'>, family: Family = 'decoder'): CarrierType[] {
-  if (kind === 'row') return family === 'decoder' ? ['arcee'] : [];
-  return carrierTypes.filter((type) => modelTypes[type].family === family && modelTypes[type].block === kind);
-}
+export const carriersOf = ({ kind }: Pick<Formula, 'kind'>, encoders = false): CarrierType[] =>
+  kind === 'row' && !encoders ? ['arcee'] : typesOf(encoders).filter((type) => modelTypes[type].block === kind);
 
 /**
  * Where a block can live: the wanted model type, or the first that has such a block.
  * @throws SluiceError `argument` for a type whose block is of the other kind.
  */
 export function carrierOf(feedForward: BlockFormula, wanted?: CarrierType): Carrier {
-  const fitting = carriersOf(feedForward, wanted === undefined ? 'decoder' : modelTypes[wanted].family);
+  const fitting = carriersOf(feedForward, wanted !== undefined && isEncoder(wanted));
   const [usual = 'llama'] = fitting;
   const type = wanted ?? usual;
   if (!fitting.includes(type)) {
@@ -114,7 +114,7 @@ function readOwn(value: unknown, type: CarrierType): BlockFormula {
   const isText = [name, expression, source].every((part) => typeof part === 'string');
   const fits =
     Object.keys(kindNames).some((known) => known === kind) &&
-    carriersOf({ kind: kind as Kind }, modelTypes[type].family).includes(type);
+    carriersOf({ kind: kind as Kind }, isEncoder(type)).includes(type);
   if (!fits || !isText || !areParameters(parameters)) {
     throw new SluiceError('format', {
       rule: `${ownFormula} in config.json is the formula of a block of ${type}, as Sluice wrote it`,

@@ -110,7 +110,11 @@ function localLayers(json: Json, layers: number): boolean[] {
 /** Version 5 of Transformers keeps the bases in rope_parameters, older ones at the top. */
 function thetaOf(json: Json, type: (typeof attentions)[number], old: string, usual: number): number {
   const part = recordOf(recordOf(json, 'rope_parameters'), type);
-  const { ropeTheta, ropeScaling } = decodeRope({ rope_theta: numberOf(json, old, usual), rope_parameters: part }, 0);
-  requirePlain({ rope_type: ropeScaling?.type ?? 'default' }, { rope_type: 'default' });
-  return ropeTheta;
+  const { ropeTheta, ropeScaling } = decodeRope({ rope_theta: numberOf(json, old, usual), rope_parameters: part }, 1);
+  if (ropeScaling === undefined) return ropeTheta;
+  throw new SluiceError('format', {
+    rule: `the rotary positions of a ModernBERT are not scaled here: rope_parameters.${type}`,
+    received: ropeScaling.type,
+    remedy: 'Without its scaling the model would compute something else: choose one that has none.',
+  });
 }

@@ -34,7 +34,11 @@ export async function renderTemplate(
   let timer: NodeJS.Timeout | undefined;
   try {
     const answer = await new Promise<Answer>((resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`it was not done after ${seconds} s`)), 1000 * seconds);
+      // Ticks, not the clock: time in which the whole process was stopped is not the template's.
+      let ticks = 0;
+      timer = setInterval(() => {
+        if (++ticks >= 10 * seconds) reject(new Error(`it was not done after ${seconds} s`));
+      }, 100);
       worker.once('message', resolve);
       worker.once('error', reject);
       worker.once('exit', () => reject(new Error('it ended without a text')));
@@ -44,7 +48,7 @@ export async function renderTemplate(
   } catch (cause) {
     throw refused(cause, megabytes);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
     await worker.terminate();
   }
 }

@@ -29,11 +29,10 @@ export const bagType: ExampleModelType = {
   formulaOf: (settings) => activationOf(settings, 'relu'),
   warn: warnOfSteps,
   memoryBytes: (settings, encoding) =>
-    16 * vocabularyOf(encoding) * settings.dim +
-    mlpBytes(settings, settings.dim, headOf(encoding, settings.loss).outputs),
+    16 * vocabularyOf(encoding) * settings.dim + mlpBytes(settings, settings.dim, headOf(encoding, settings).outputs),
   build: (parts) => {
     const { device, settings, formula, encoding } = parts;
-    const mlp = shapeOf(settings, formula, settings.dim, headOf(encoding, settings.loss).outputs);
+    const mlp = shapeOf(settings, formula, settings.dim, headOf(encoding, settings).outputs);
     const vocabSize = vocabularyOf(encoding);
     const model = new BagOfTokens(new Initializer(device, settings.seed), { vocabSize, mlp });
     return trainedByGradients(parts, {

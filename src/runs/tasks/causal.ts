@@ -265,13 +265,19 @@ function judgementOf(evaluation: Evaluation): Judgement {
   };
 }
 
+/** Half a gigabyte. */
+const mostLogits = 2 ** 27;
+
 async function judgeOn(
   device: Device,
-  { folder, design, model, tokenizer }: OpenRun,
+  { folder, design, record, model, tokenizer }: OpenRun,
   { data, batch, signal, tell }: JudgeOptions,
 ): Promise<Judged> {
   const source = await openRunText(folder, tokenizer, data, tell);
-  const options = { batch, context: design.context, ...(signal === undefined ? {} : { signal }) };
+  const context = Math.min(design.context, record.settings.context);
+  // More windows at a time would only take more memory: the logits of each are context * vocabulary numbers.
+  const most = Math.max(1, Math.floor(mostLogits / (context * design.vocabSize)));
+  const options = { batch: Math.min(batch, most), context, ...(signal === undefined ? {} : { signal }) };
   const result = await evaluate(device, model, source, tokenByteLengths(tokenizer), options).finally(() =>
     closeText(source),
   );

@@ -4,6 +4,7 @@ import { SluiceError } from '../../base/errors.js';
 import { didYouMean } from '../../base/nearest.js';
 import { plural } from '../../base/plural.js';
 import type { Device } from '../../devices/device.js';
+import { gateOf } from '../../formats/hugging-face/activation-names.js';
 import { bertCodec } from '../../formats/hugging-face/bert.js';
 import { type ConfigCodec, decodeWith } from '../../formats/hugging-face/config-codec.js';
 import { modernBertCodec } from '../../formats/hugging-face/modernbert.js';
@@ -46,8 +47,11 @@ export interface EncoderType {
   readonly settings: readonly SettingName[];
   /** Fills in what was left open. @throws SluiceError `argument` for settings that contradict each other. */
   complete(given: PartialSettings & Pick<Settings, 'data'>): Settings;
-  /** @throws SluiceError `argument` for sizes that do not fit each other. */
-  design(settings: Settings, vocabSize: number, purpose: EncoderPurpose): EncoderDesign;
+  /**
+   * @param activation of the block in place of the one that settings name.
+   * @throws SluiceError `argument` for sizes that do not fit each other.
+   */
+  design(settings: Settings, vocabSize: number, purpose: EncoderPurpose, activation?: Activation): EncoderDesign;
   /** @throws SluiceError `format` for a missing or impossible value. */
   decode(config: Readonly<Record<string, unknown>>, formula?: Formula): EncoderDesign;
 }
@@ -108,8 +112,7 @@ function completeWith(given: PartialSettings & Pick<Settings, 'data'>, ffn: stri
 const bertType: EncoderType = {
   settings: ['heads', 'hidden', 'activation', 'param'],
   complete: (given) => completeWith(given, 'mlp'),
-  design(settings, vocabSize, purpose) {
-    const feedForward = activationOf(settings, 'gelu');
+  design(settings, vocabSize, purpose, feedForward = activationOf(settings, 'gelu')) {
     return designOf(bertFamily, bertConfig({ ...sizesOf(settings, vocabSize), feedForward, ...purpose }));
   },
   decode: (config, formula) => designOf(bertFamily, decodeWith(bertCodec, config, formula)),
@@ -126,8 +129,8 @@ const modernBertType: EncoderType = {
       remedy: 'Use --ffn gated with --activation, or --model bert.',
     });
   },
-  design(settings, vocabSize, purpose) {
-    const feedForward = feedForwardOf(settings) as Gate;
+  design(settings, vocabSize, purpose, activation) {
+    const feedForward = activation === undefined ? (feedForwardOf(settings) as Gate) : gateOf(activation);
     return designOf(modernBertFamily, modernBertConfig({ ...sizesOf(settings, vocabSize), feedForward, ...purpose }));
   },
   decode: (config, formula) => designOf(modernBertFamily, decodeWith(modernBertCodec, config, formula)),

@@ -53,6 +53,8 @@ export interface ExampleModelType {
   readonly defaults: PartialSettings;
   /** Defaults that hold whatever the examples are. */
   readonly own?: PartialSettings;
+  /** What --hidden is where nothing says it; 1 by default. */
+  usualHidden?(settings: Pick<Settings, 'dim'>): number;
   formulaOf(settings: Settings): Activation;
   /** What a person should know before it trains. */
   warn?(formula: Activation, settings: Settings): string | undefined;
@@ -67,7 +69,7 @@ export const stopsGradients = (formula: Activation): boolean =>
 
 /** Settings of every model that learns by gradients. */
 export const gradientSettings: readonly SettingName[] = [
-  ...(['loss', 'labelSmoothing', 'batch', 'accumulate', 'warmup'] as const),
+  ...(['loss', 'labelSmoothing', 'posWeight', 'batch', 'accumulate', 'warmup'] as const),
   ...optimizerSettings,
 ];
 
@@ -88,7 +90,7 @@ export function trainedByGradients(
   { device, settings, encoding, vary = (examples) => examples }: ModelParts,
   { model, config, description, forward }: Differentiable,
 ): ExampleModel {
-  const head = headOf(encoding, settings.loss);
+  const head = headOf(encoding, settings);
   const { batch, accumulate, seed, labelSmoothing } = settings;
   const optimizer = ruleOf(settings);
   const ask = (examples: Examples, mode: Mode, smoothing = 0): Prediction => {

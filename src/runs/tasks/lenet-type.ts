@@ -37,7 +37,7 @@ function sideOf(encoding: TableEncoding): number {
 
 const optionsOf = ({ settings, formula, encoding }: ModelParts) => ({
   side: sideOf(encoding),
-  outputs: headOf(encoding, settings.loss).outputs,
+  outputs: headOf(encoding, settings).outputs,
   activation: formula,
   initialization: settings.initialization,
 });

@@ -91,9 +91,9 @@ async function fillIn(reader: Reader, run: OpenEncoder, { texts, data }: Predict
     const places = [...ids.keys()].filter((place) => ids[place] === mask);
     if (places.length === 0) {
       throw new SluiceError('argument', {
-        rule: 'a text to fill in has a [MASK]',
+        rule: `a text to fill in has a [MASK] within its first ${model.maxPositions - 2} tokens`,
         received: text,
-        remedy: 'Write [MASK] in place of a word.',
+        remedy: 'Write [MASK] in place of a word, and cut what stands far before it.',
       });
     }
     const probabilities = scope(device, () =>

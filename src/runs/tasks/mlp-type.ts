@@ -68,11 +68,10 @@ export const mlpType: ExampleModelType = {
   defaults: { ...gradientDefaults, layers: 2, hidden: 32 },
   formulaOf: (settings) => activationOf(settings, 'relu'),
   warn: warnOfSteps,
-  memoryBytes: (settings, encoding) =>
-    mlpBytes(settings, encodedWidth(encoding), headOf(encoding, settings.loss).outputs),
+  memoryBytes: (settings, encoding) => mlpBytes(settings, encodedWidth(encoding), headOf(encoding, settings).outputs),
   build: (parts) => {
     const { device, settings, formula, encoding } = parts;
-    const config = shapeOf(settings, formula, encodedWidth(encoding), headOf(encoding, settings.loss).outputs);
+    const config = shapeOf(settings, formula, encodedWidth(encoding), headOf(encoding, settings).outputs);
     const model = new Mlp(new Initializer(device, settings.seed), config);
     return trainedByGradients(parts, {
       model,

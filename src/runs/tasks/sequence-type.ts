@@ -44,6 +44,10 @@ const sequenceType = (cell: CellName): ExampleModelType => ({
   ],
   defaults: defaults[cell],
   formulaOf: ({ activation }) => resolveActivation(activation ?? 'tanh'),
+  warn: (_, { dropout, layers }) =>
+    dropout > 0 && layers === 1
+      ? `--dropout ${dropout} does nothing: it is between the layers, and there is one; give --layers 2 or more`
+      : undefined,
   memoryBytes: (settings, encoding) => memoryBytes(cell, settings, encoding),
   build: (parts) => {
     const config = configOf(cell, parts);
@@ -62,7 +66,7 @@ function configOf(cell: CellName, { settings, formula: activation, encoding }: M
     ...{ cell, layers, hidden, dropout, bidirectional, forgetBias },
     ...(isText ? { inputs: dim, vocabSize: first.vocabularySize } : { inputs: encodedWidth(encoding) }),
     activations: activationsOf(cell, activation, gateOf(settings)),
-    outputs: headOf(encoding, settings.loss).outputs,
+    outputs: headOf(encoding, settings).outputs,
     answers: saidSteps(encoding) === undefined ? (readout ?? (isText ? 'mean' : 'last')) : 'each',
   });
 }

@@ -32,7 +32,7 @@ const gitHash = (bytes: Uint8Array): string =>
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** A hub with one model, whose safetensors are on another host, as the real one's are. */
-export async function hubServer(files: Readonly<Record<string, Uint8Array>>): Promise<HubServer> {
+export async function hubServer(files: Readonly<Record<string, Uint8Array>>, name = 'me/tiny'): Promise<HubServer> {
   const isLarge = (path: string): boolean => path.endsWith('.safetensors');
   const etag = (path: string): string => {
     const bytes = files[path] ?? new Uint8Array();
@@ -46,12 +46,12 @@ export async function hubServer(files: Readonly<Record<string, Uint8Array>>): Pr
   const home = await listen((request, response) => {
     const asked = record(home.asked, request);
     if (hub.hubTrick(asked, response, home.asked.length)) return;
-    if (asked.path.startsWith('/api/models/me/tiny/revision/')) {
+    if (asked.path.startsWith(`/api/models/${name}/revision/`)) {
       const siblings = Object.keys(files).map((path) => ({ rfilename: path, ...hub.list(path) }));
       response.end(JSON.stringify({ sha: commit, siblings }));
       return;
     }
-    const path = decodeURIComponent(asked.path.replace(`/me/tiny/resolve/${commit}/`, ''));
+    const path = decodeURIComponent(asked.path.replace(`/${name}/resolve/${commit}/`, ''));
     const bytes = files[path];
     if (bytes === undefined) {
       response.writeHead(404, { 'x-error-code': 'EntryNotFound', 'x-error-message': 'Entry not found' }).end();
