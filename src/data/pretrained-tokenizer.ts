@@ -63,7 +63,9 @@ export class PretrainedTokenizer implements Tokenizer {
     this.#ids = new Map([...this.#model.tokens_to_ids, ...added.map(({ content, id }) => [content, id] as const)]);
     const tokens = [...this.#model.vocab.entries(), ...added.map(({ id, content }) => [id, content] as const)];
     this.#tokens = new Map(tokens.flatMap(([id, token]) => (token === undefined ? [] : [[id, token] as const])));
-    this.#specials = new Set(added.filter(({ special }) => special).map(({ id }) => id));
+    // By their texts: a unigram model may have a token twice.
+    const specials = new Set(added.filter(({ special }) => special).map(({ content }) => content));
+    this.#specials = new Set(Array.from(this.#tokens).flatMap(([id, token]) => (specials.has(token) ? [id] : [])));
     this.#finders = {
       raw: new TokenFinder(
         added.filter(({ normalized }) => !normalized),

@@ -4,8 +4,10 @@ import { Template } from '@huggingface/jinja';
 import type { Rendering } from './render.js';
 
 const { template, context } = workerData as Rendering;
+// Jinja reads every line break of a template as \n, those within its texts too.
+const source = template.replaceAll(/\r\n?/g, '\n');
 try {
-  parentPort?.postMessage({ text: new Template(template).render({ ...context }) });
+  parentPort?.postMessage({ text: new Template(source).render({ ...context }) });
 } catch (error) {
   parentPort?.postMessage({ error: error instanceof Error ? error.message : String(error) });
 }
