@@ -71,11 +71,13 @@ async function generateFrom(
     const { model, tokenizer, endTokens, beginToken } = await openRun(run, device);
     const isBegun = flags.prompt !== '' || beginToken !== undefined;
     const prompt = isBegun ? flags.prompt : asUsage(() => beginning(tokenizer));
-    const write = (text: string): void => {
-      if (!output.json) output.terminal.out(text);
-    };
-    write(flags.prompt);
     const options = { ...settings, prompt, endTokens, beginToken, signal };
+    const few = { ...options, maxTokens: Math.min(3, settings.maxTokens) };
+    await device.rehearse?.(async () => {
+      for await (const _ of generate(device, model, tokenizer, few));
+    });
+    const write = (text: string): void => output.write(text);
+    write(flags.prompt);
     const began = performance.now();
     let [text, tokens] = ['', 0];
     for await (const piece of generate(device, model, tokenizer, options)) {

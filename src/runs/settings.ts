@@ -191,7 +191,10 @@ export const settingsSchema = v.strictObject({
   seed: about(whole(0), 'seed of all randomness'),
   device: about(text, `where to compute: ${openableDevices.join(', ')}`),
   threads: about(v.optional(whole(1, mostThreads)), 'threads that compute'),
-  deterministic: about(v.boolean(), 'same bits for any number of threads; on one device for any compiler and BLAS, too'),
+  deterministic: about(
+    v.boolean(),
+    'same bits for any number of threads; on one device for any compiler and BLAS, too',
+  ),
 });
 
 export type Settings = v.InferOutput<typeof settingsSchema>;
