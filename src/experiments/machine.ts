@@ -49,7 +49,7 @@ export async function inspectMachine(): Promise<MachineReport> {
   for (const name of knownDevices) devices.push(await tryDevice(name));
   const { simd, relaxedSimd, threads: sharedMemory } = detectFeatures();
   const native = await inspectNative();
-  const ofParts = native.flatMap((part) => (part.found ? [] : part.advice));
+  const ofParts = native.flatMap((part) => (part.found || part.advice === '' ? [] : part.advice));
   // What to do about the native device is said of its parts.
   const ofDevices = devices.flatMap(({ name, remedy = '' }) =>
     remedy === '' || (name === 'native' && ofParts.length > 0) ? [] : remedy,
