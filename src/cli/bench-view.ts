@@ -60,8 +60,8 @@ function showActivations(output: Output, { ceilings, devices, pytorch }: BenchRe
     [
       { title: 'activation, ns' },
       ...devices.flatMap(({ device }) => [right(`${device} value`), right('gradient')]),
-      right('copies'),
-      right('copies'),
+      right(`${first?.device ?? ''} value, in copies`),
+      right('gradient, in copies'),
       ...(pytorch === undefined ? [] : [right('pytorch, both')]),
     ],
     (first?.activations ?? []).map(({ name, value, gradient }, i) => [

@@ -1,4 +1,6 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { SluiceError } from '../base/errors.js';
+import { plural } from '../base/plural.js';
 import type { BenchSize, DeviceBench } from '../experiments/device-bench.js';
 import type { Register } from './command.js';
 import { type CommonOptions, common, withDevice } from './options.js';
@@ -14,8 +16,9 @@ const sizes: Readonly<Record<'full' | 'quick', BenchSize>> = {
     block: { tokens: 512, dim: 512, hidden: 1376 },
   },
   quick: {
-    ...{ elements: 1024, read: 8192, repetitions: 1, product: 32, tokens: 4 },
-    ...{ block: { tokens: 4, dim: 16, hidden: 48 }, step: { layers: 1, batch: 1 } },
+    // As large as threads and caches need to show, and few passes.
+    ...{ elements: 2 ** 18, read: 2 ** 22, repetitions: 2, product: 256, tokens: 8 },
+    ...{ block: { tokens: 64, dim: 128, hidden: 344 }, step: { layers: 1, batch: 1 } },
   },
 };
 
@@ -27,7 +30,7 @@ export const registerBench: Register = (program, context) => {
       .description(
         'How fast this machine is: ceilings, activations, feed-forward blocks, a training step, generation; every device that computes, or one. SLUICE_PYTHON sets PyTorch beside them.',
       )
-      .option('--quick', 'tiny sizes, to see that everything runs'),
+      .option('--quick', 'smaller sizes and fewer passes: rough figures'),
     'quiet',
     'device',
     'threads',
@@ -42,17 +45,24 @@ export const registerBench: Register = (program, context) => {
         import('./bench-view.js'),
         import('../devices/registry.js'),
       ]);
+    // Where lines stay, those of every formula would bury the tables.
+    const tell = (what: string): void => {
+      if (context.terminal.interactive) output.progress(what);
+    };
+    if (flags.quick === true) output.progress('Rough figures: smaller sizes and fewer passes than without --quick.');
+    warnOfLoad(output);
     const devices: DeviceBench[] = [];
     const bench = async (device: string, isAsked: boolean): Promise<void> => {
       const measured = await withDevice(output, { ...flags, device }, async (opened) => {
         if (opened.isInterpreted === true && !isAsked) return undefined;
-        return benchDevice(opened, size, (what) => output.progress(`${opened.name}: ${what}`));
+        if (!context.terminal.interactive) output.progress(`${opened.name}: measuring`);
+        return benchDevice(opened, size, (what) => tell(`${opened.name}: ${what}`));
       });
       if (measured !== undefined) devices.push(measured);
     };
     if (flags.device !== undefined) await bench(flags.device, true);
     else for (const name of deviceNames) await bench(name, false).catch((error) => passOver(output, name, error));
-    const pytorch = await benchPytorch(size, (what) => output.progress(`PyTorch: ${what}`));
+    const pytorch = await benchPytorch(size, (what) => tell(`PyTorch: ${what}`));
     const all = [...devices, ...(pytorch === undefined ? [] : [pytorch])];
     const best = bestCeilings(all.map(({ ceilings }) => ceilings));
     const ceilings = { ...best, productFlopsPerExponential: best.productGigaflops / best.gigaexponentialsPerSecond };
@@ -61,6 +71,16 @@ export const registerBench: Register = (program, context) => {
     output.result({ ...report, pytorch: pytorch ?? null });
   });
 };
+
+/** Timings are of what other programs leave. */
+function warnOfLoad(output: Output): void {
+  const [load = 0] = loadavg();
+  const threads = availableParallelism();
+  if (load < threads / 2) return;
+  output.progress(
+    `Other programs keep ${load.toFixed(1)} of ${plural(threads, 'thread')} busy: figures will be too low.`,
+  );
+}
 
 /** Of all devices, those that do not work here are passed over, with the reason. */
 function passOver(output: Output, name: string, error: unknown): void {

@@ -26,7 +26,10 @@ export const registerDoctor: Register = (program, context) => {
       ['Node', `${report.node}, ${report.platform}`],
       ['processor', `${report.processor}, ${plural(report.threads, 'thread')}`],
       ['memory', `${gigabytes(memory.total)}, ${gigabytes(memory.free)} free`],
-      ...native.map(({ part, description }) => [part === 'compiler' ? 'C compiler' : part, description] as const),
+      ...native.map(
+        ({ part, description }) =>
+          [part === 'compiler' ? 'C compiler' : part === 'kernels' ? 'kernels made ahead' : part, description] as const,
+      ),
       ['WebAssembly SIMD', has(wasm.simd)],
       ['relaxed SIMD', has(wasm.relaxedSimd)],
       ['shared memory', has(wasm.sharedMemory)],
@@ -42,13 +45,15 @@ export const registerDoctor: Register = (program, context) => {
     if (planned.length > 0) output.lines('', `Planned for a later version: ${planned.join(', ')}.`);
     output.lines('', ...(advice.length === 0 ? ['Nothing is missing.'] : advice));
     output.result(report);
+    // What a variable names wrongly ends other commands, too.
+    if (native.some((part) => !part.found && part.isWrong === true)) context.exitCode = 1;
   });
 };
 
 async function clear(output: Output): Promise<void> {
-  const { clearCache } = await import('../devices/native/inspect.js');
+  const { clearCache, sizeText } = await import('../devices/native/inspect.js');
   const cleared = clearCache();
-  const size = `${plural(cleared.files, 'compiled file')}, ${(cleared.bytes / 2 ** 20).toFixed(1)} MiB`;
+  const size = `${plural(cleared.files, 'compiled file')}, ${sizeText(cleared.bytes)}`;
   output.lines(`Removed ${size}: ${quoted(cleared.folder)}`);
   output.result(cleared);
 }

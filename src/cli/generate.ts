@@ -83,11 +83,13 @@ async function generateFrom(
         ? { prompt: isBegun ? flags.prompt : asUsage(() => beginning(tokenizer)), endTokens: opened.endTokens }
         : await conversation(opened, flags.chat, flags.system);
     const { prompt } = begun;
-    const write = (text: string): void => {
-      if (!output.json) output.terminal.out(text);
-    };
-    write(flags.prompt);
     const options = { ...settings, ...begun, beginToken, signal };
+    const few = { ...options, maxTokens: Math.min(3, settings.maxTokens) };
+    await device.rehearse?.(async () => {
+      for await (const _ of generate(device, model, tokenizer, few));
+    });
+    const write = (text: string): void => output.write(text);
+    write(flags.prompt);
     const began = performance.now();
     let [text, tokens] = ['', 0];
     for await (const piece of generate(device, model, tokenizer, options)) {

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
+import { SluiceError } from '../base/errors.js';
 import { plural } from '../base/plural.js';
 import type { Register } from './command.js';
 import { type CommonOptions, common } from './options.js';
 import { Output, quoted } from './output.js';
+import { UsageError } from './usage.js';
 
 interface BuildFlags extends CommonOptions {
-  readonly march: string;
+  readonly march?: string;
   readonly out?: string;
 }
 
@@ -18,18 +20,21 @@ export const registerKernels: Register = (program, context) => {
       .description(
         'Compiles what training the presets and evaluating the catalogue need, for machines without a compiler.',
       )
-      .requiredOption('--march <name>', "the kind of processor, as the compiler's -march names it: x86-64-v3")
+      .option('--march <name>', "required: the kind of processor, as the compiler's -march names it: x86-64-v3")
       .option('--out <folder>', 'where to; by default where this user finds it'),
     'quiet',
   ).action(async (flags: BuildFlags) => {
     const output = new Output(context.terminal, flags);
+    const { march } = flags;
+    if (march === undefined) throw noMarch();
     const [{ bakeKernels }, { bakedFolder }] = await Promise.all([
       import('../experiments/bake.js'),
       import('../devices/native/baked.js'),
     ]);
-    const folder = resolve(flags.out ?? bakedFolder(flags.march));
-    output.progress(`Compiling for ${flags.march}; this takes minutes.`);
-    const baking = await bakeKernels(folder, flags.march);
+    const folder = resolve(flags.out ?? bakedFolder(march));
+    const baking = await bakeKernels(folder, march, () =>
+      output.progress(`Compiling for ${march}; this takes seconds to minutes.`),
+    );
     const size = (baking.bytes / 2 ** 20).toFixed(1);
     output.lines(
       `${plural(baking.kernels, 'kernel')} in ${plural(baking.libraries, 'file')}, ${size} MiB: ${quoted(folder)}`,
@@ -38,3 +43,12 @@ export const registerKernels: Register = (program, context) => {
     output.result(baking);
   });
 };
+
+const noMarch = (): UsageError =>
+  new UsageError(
+    new SluiceError('argument', {
+      rule: 'kernels are built for a kind of processor',
+      received: 'no --march',
+      remedy: 'Give --march native for this one, or x86-64-v3 for most of the last ten years.',
+    }),
+  );

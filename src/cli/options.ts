@@ -99,7 +99,10 @@ export const repeatable = (flags: string, description: string): Option =>
     text,
   ]);
 
-/** Opens the device that the options ask for, hands it to `use`, and closes it whatever happens. */
+/**
+ * Opens the device that the options ask for, hands it to `use`, and closes it whatever happens. Where the automatic one
+ * lacks a kernel, the next one does it anew, unless something was said already.
+ */
 export async function withDevice<T>(
   output: Output,
   { device, threads }: CommonOptions,
@@ -107,11 +110,18 @@ export async function withDevice<T>(
   { deterministic = false } = {},
 ): Promise<T> {
   const { openDevice } = await import('../devices/open.js');
+  const { reasonToFallBack } = await import('../devices/fallback.js');
   const onNotice = (line: string): void => output.progress(line);
-  const opened = await asUsageAsync(() =>
-    openDevice(device, { ...(threads === undefined ? {} : { threads }), deterministic, onNotice }),
-  );
+  const options = { ...(threads === undefined ? {} : { threads }), deterministic, onNotice };
+  let opened = await asUsageAsync(() => openDevice(device, options));
   try {
+    return await use(opened);
+  } catch (error) {
+    const reason = reasonToFallBack(device ?? 'auto', error);
+    if (reason === undefined || output.hasSpoken) throw error;
+    output.progress(reason);
+    await opened.close();
+    opened = await openDevice(device, { ...options, except: opened.name });
     return await use(opened);
   } finally {
     await opened.close();

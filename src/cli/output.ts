@@ -66,6 +66,7 @@ export class Output {
   readonly terminal: Terminal;
   readonly json: boolean;
   readonly quiet: boolean;
+  #hasSpoken = false;
 
   constructor(terminal: Terminal, { json = false, quiet = false }: OutputOptions) {
     this.terminal = terminal;
@@ -73,9 +74,21 @@ export class Output {
     this.quiet = quiet;
   }
 
+  /** Whether something was written for people, which cannot be taken back. */
+  get hasSpoken(): boolean {
+    return this.#hasSpoken;
+  }
+
+  /** Text for people on standard output. */
+  write(text: string): void {
+    if (this.json) return;
+    this.#hasSpoken ||= text !== '';
+    this.terminal.out(text);
+  }
+
   /** Lines for people on standard output. */
   lines(...lines: readonly string[]): void {
-    if (!this.json) this.terminal.out(lines.map((line) => `${line}\n`).join(''));
+    this.write(lines.map((line) => `${line}\n`).join(''));
   }
 
   table(columns: readonly Column[], rows: readonly (readonly string[])[]): void {

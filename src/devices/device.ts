@@ -83,6 +83,11 @@ export interface Device {
   readonly addressableBytes?: number;
   /** It walks expressions instead of compiling them: for small sizes only. */
   readonly isInterpreted?: boolean;
+  /**
+   * Where all kernels were made ahead: goes through work without computing anything, to learn whether they are there;
+   * what is read is undefined.
+   */
+  readonly rehearse?: (work: () => Promise<unknown>) => Promise<void>;
 
   /** Memory whose contents are undefined. Throws SluiceError `memory` when there is no more. */
   allocate(type: StorageType, length: number): DeviceBuffer;

@@ -39,12 +39,13 @@ const openOptions = {
   threads: undefined,
   deterministic: false,
   onNotice: undefined,
+  except: undefined,
 } satisfies OptionTable<OpenOptions>;
 
 /** The first that works, fastest first; where none does, the error of the last. */
-async function openFastest(options: OpenOptions): Promise<Device> {
+async function openFastest({ except, ...options }: OpenOptions): Promise<Device> {
   let failure: unknown;
-  for (const name of deviceNames) {
+  for (const name of deviceNames.filter((one) => one !== except)) {
     try {
       return await openDevice(name, options);
     } catch (error) {

@@ -6,6 +6,8 @@ export interface OpenOptions {
   readonly threads?: number;
   /** The same bits for any number of threads, and on one device whatever the compiler and the BLAS. */
   readonly deterministic?: boolean;
+  /** A device that `auto` passes over: it turned out to lack a kernel. */
+  readonly except?: string;
   /** Hears what a user should know of what was opened, a line at a time: why the fastest device was not taken. */
   readonly onNotice?: (line: string) => void;
 }

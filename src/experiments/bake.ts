@@ -1,4 +1,5 @@
-import { readdirSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { catalogue } from '../activations/catalogue.js';
 import { isElementwise, isRowFunction } from '../activations/evaluate.js';
@@ -13,7 +14,9 @@ import { complete } from '../runs/complete.js';
 import { configOf } from '../runs/model.js';
 import { ruleOf } from '../runs/optimizer-settings.js';
 import { presetNamed, presetNames } from '../runs/presets.js';
-import type { Settings } from '../runs/settings.js';
+import { goThrough as goThroughRun, resultOf } from '../runs/rehearse-run.js';
+import type { PartialSettings, Settings } from '../runs/settings.js';
+import { taskNamed } from '../runs/tasks.js';
 import { full, noGrad, scope, tensor } from '../tensor/index.js';
 import { evaluate } from '../training/evaluate.js';
 import { Trainer } from '../training/trainer.js';
@@ -33,12 +36,15 @@ export interface Baking {
  * Makes all kernels that training the presets, using what was trained and evaluating the catalogue need, for machines
  * without a compiler: everything is gone through once and nothing is computed.
  * @param march the kind of processor, as the compiler's -march names it
+ * @param onBegin hears that all that can be refused was accepted
  * @throws SluiceError `device` where there is no compiler, or it does not know the processor.
  */
-export async function bakeKernels(folder: string, march: string): Promise<Baking> {
+export async function bakeKernels(folder: string, march: string, onBegin = (): void => {}): Promise<Baking> {
   const { device, made } = await bakeNative({ folder, march });
+  onBegin();
   try {
     for (const name of presetNames) await goThrough(device, complete({ ...presetNamed(name), data: 'demo' }));
+    for (const task of drawnTasks) await goThroughTask(device, task);
     await evaluateAll(device);
     const kernels = await made();
     const libraries = readdirSync(folder).filter((name) => name.endsWith('.so'));
@@ -46,6 +52,25 @@ export async function bakeKernels(folder: string, march: string): Promise<Baking
     return { march, folder, kernels, libraries: libraries.length, bytes: size };
   } finally {
     await device.close();
+  }
+}
+
+/** Tasks that draw their own examples, with each model type that learns from them. */
+const drawnTasks: readonly PartialSettings[] = [
+  ...(['mlp', 'perceptron'] as const).map((model) => ({ task: 'rings', model })),
+  ...(['lstm', 'gru', 'rnn'] as const).flatMap((model) => ['adding', 'copy'].map((task) => ({ task, model }))),
+];
+
+async function goThroughTask(device: Device, given: PartialSettings): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-'));
+  try {
+    const settings = complete({ ...given, examples: 64 });
+    const draft = await taskNamed(settings.task).open(settings);
+    const prepared = await resultOf(draft.prepare(device));
+    const run = await resultOf(prepared(folder));
+    await goThroughRun(run).finally(() => run.close());
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

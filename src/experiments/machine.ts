@@ -49,10 +49,10 @@ export async function inspectMachine(): Promise<MachineReport> {
   for (const name of knownDevices) devices.push(await tryDevice(name));
   const { simd, relaxedSimd, threads: sharedMemory } = detectFeatures();
   const native = await inspectNative();
-  const ofParts = native.flatMap((part) => (part.found ? [] : part.advice));
-  // What the doctor says how to do is said of the parts.
-  const ofDevices = devices.flatMap(({ remedy = '' }) =>
-    remedy === '' || remedy.includes('sluice doctor') ? [] : remedy,
+  const ofParts = native.flatMap((part) => (part.found || part.advice === '' ? [] : part.advice));
+  // What to do about the native device is said of its parts.
+  const ofDevices = devices.flatMap(({ name, remedy = '' }) =>
+    remedy === '' || (name === 'native' && ofParts.length > 0) ? [] : remedy,
   );
   const advice = [...new Set([...ofParts, ...ofDevices])];
   if (!simd) advice.push('WebAssembly SIMD is missing, which the wasm device needs: use Node 20.19 or later.');
@@ -63,11 +63,15 @@ export async function inspectMachine(): Promise<MachineReport> {
   if (!sharedMemory) advice.push('Shared memory is missing: the wasm device runs on one thread.');
   if (processor.threads === 1)
     advice.push('One thread is all this machine (or its container) gives: training scales with more.');
+  const faults = native.flatMap((part) => (part.found ? [] : part.description));
   return {
     ...processor,
     native,
     wasm: { simd, relaxedSimd, sharedMemory },
-    devices,
+    // What is said of a part is said there alone.
+    devices: devices.map((device) =>
+      faults.includes(device.description) ? { ...device, description: 'a part of it is wrong, see above' } : device,
+    ),
     advice,
   };
 }

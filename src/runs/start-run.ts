@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
 import { plural } from '../base/plural.js';
 import type { Device } from '../devices/device.js';
+import { reasonToFallBack } from '../devices/fallback.js';
 import { openDevice } from '../devices/open.js';
 import { truncateMetrics } from '../formats/json-lines.js';
 import { type LatestCheckpoint, latestCheckpoint } from '../training/checkpoints-read.js';
@@ -10,6 +11,7 @@ import { type ScheduleOptions, shortWarmup } from '../training/schedules.js';
 import { restoreTrainer } from './checkpointing.js';
 import { lockRun } from './lock.js';
 import { Profile } from './profile.js';
+import { rehearseRun, resultOf } from './rehearse-run.js';
 import {
   checkRunFolder,
   createRunFolder,
@@ -50,27 +52,35 @@ export async function* startRun(
   await checkRunFolder(out);
   const draft = await task.open(settings);
   if (draft.note !== undefined) yield { kind: 'note', message: draft.note };
-  const notices: string[] = [];
-  const opened = await openFor(settings, wanted ?? false, notices);
-  try {
-    for (const message of notices) yield { kind: 'note', message };
-    const prepared = yield* draft.prepare(opened.device, signal);
-    const folder = await createRunFolder(out, draft.name);
-    yield* runIn(folder, opened, task, prepared, settings, signal);
-  } finally {
-    await opened.device.close();
-  }
+  let except: string | undefined;
+  do {
+    const opened = yield* openFor(settings, wanted, except);
+    except = undefined;
+    try {
+      const prepared = yield* draft.prepare(opened.device, signal);
+      const folder = await createRunFolder(out, draft.name);
+      yield* runIn(folder, opened, task, prepared, settings, signal);
+    } catch (error) {
+      const reason = opened.hasStarted ? undefined : reasonToFallBack(settings.device, error);
+      if (reason === undefined) throw error;
+      yield { kind: 'note', message: reason };
+      except = opened.device.name;
+    } finally {
+      await opened.device.close();
+    }
+  } while (except !== undefined);
 }
 
 /** Makes the run's files and trains; a run that does not come so far leaves nothing behind. */
 async function* runIn(
   folder: string,
-  { device, profile }: Opened,
+  opened: Opened,
   task: Task,
   prepared: Prepared,
   settings: Settings,
   signal?: AbortSignal,
 ): AsyncGenerator<RunEvent> {
+  const { device, profile } = opened;
   let isRun = false;
   let own: TaskRun | undefined;
   try {
@@ -83,6 +93,7 @@ async function* runIn(
         if (!isRun) await discardRunFiles(folder);
       },
     };
+    await rehearseRun(device, () => resultOf(prepared(folder, signal)));
     own = yield* prepared(folder, signal);
     const decided = { ...settings, steps: await decideSteps(settings, own) };
     const run = activeRun(folder, device, decided, own, profile);
@@ -95,6 +106,7 @@ async function* runIn(
       versions: { sluice: packageVersion(), node: process.version },
     });
     isRun = true;
+    opened.hasStarted = true;
     yield { kind: 'started', run, plan: own.costs };
     yield* trainLoop(run, signal);
   } finally {
@@ -162,11 +174,21 @@ export async function* resumeRun(
   const latest = await latestCheckpoint(folder);
   const settings = { ...record.settings, ...changes } as Settings;
   const task = taskNamed(settings.task);
-  const notices: string[] = [];
-  const { device, profile } = await openFor(settings, wanted ?? false, notices);
+  let opened = yield* openFor(settings, wanted);
   let own: TaskRun | undefined;
   try {
-    for (const message of notices) yield { kind: 'note', message };
+    const makeOn = ({ device }: Opened, done: number): Promise<TaskRun> =>
+      task.resume({ folder, record, device, settings, done });
+    try {
+      await rehearseRun(opened.device, () => makeOn(opened, 0));
+    } catch (error) {
+      const reason = reasonToFallBack(settings.device, error);
+      if (reason === undefined) throw error;
+      yield { kind: 'note', message: reason };
+      await opened.device.close();
+      opened = yield* openFor(settings, wanted, opened.device.name);
+    }
+    const { device, profile } = opened;
     for (const message of warningsOf(latest, device)) yield { kind: 'warning', message };
     const state = await stateOf(folder, latest, settings);
     const steps = changes.steps ?? state.steps;
@@ -180,7 +202,7 @@ export async function* resumeRun(
     if (steps === state.step) {
       yield { kind: 'warning', message: `all is done after ${plural(steps, 'step')}; a larger --steps goes on` };
     }
-    own = await task.resume({ folder, record, device, settings, done: state.step });
+    own = await makeOn(opened, state.step);
     await truncateMetrics(join(folder, runFiles.metrics), state.step);
     if (latest.checkpoint !== undefined) {
       await restoreTrainer(own.trainer, latest.checkpoint);
@@ -192,7 +214,7 @@ export async function* resumeRun(
     yield* trainLoop(run, signal);
   } finally {
     await own?.close();
-    await device.close();
+    await opened.device.close();
   }
 }
 
@@ -225,18 +247,24 @@ function* warningsOf({ checkpoint, refused }: LatestCheckpoint, device: Device):
 interface Opened {
   readonly device: Device;
   readonly profile: Profile | undefined;
+  /** From then on it stays on its device. */
+  hasStarted?: boolean;
 }
 
-async function openFor(
+/** Tells why it is not the fastest. @param except as `openDevice` has it */
+async function* openFor(
   { device: name, threads, deterministic }: Settings,
-  wanted: boolean | string,
-  notices: string[],
-): Promise<Opened> {
+  wanted: boolean | string = false,
+  except?: string,
+): AsyncGenerator<RunEvent, Opened> {
+  const notices: string[] = [];
   const device = await openDevice(name, {
     deterministic,
     ...(threads === undefined ? {} : { threads }),
+    ...(except === undefined ? {} : { except }),
     onNotice: (line) => notices.push(line),
   });
+  for (const message of notices) yield { kind: 'note', message };
   if (wanted === false) return { device, profile: undefined };
   const profile = new Profile(device, wanted === true ? undefined : wanted);
   return { device: profile.device, profile };

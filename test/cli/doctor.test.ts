@@ -28,10 +28,33 @@ test('the doctor speaks to people too', async () => {
 afterEach(() => vi.unstubAllEnvs());
 
 test('the doctor says which command adds a compiler that is missing', async () => {
-  vi.stubEnv('SLUICE_CC', 'none');
+  vi.stubEnv('PATH', '/nowhere');
+  vi.stubEnv('SLUICE_CC', undefined);
   const { code, out } = await sluice(['doctor']);
   expect(code).toBe(0);
   expect(out).toContain(commandFor('compiler'));
+});
+
+test('of what a variable has switched off, the doctor advises to unset it, and to install nothing', async () => {
+  vi.stubEnv('SLUICE_CC', 'none');
+  vi.stubEnv('SLUICE_BLAS', 'none');
+  const { code, out } = await sluice(['doctor']);
+  expect(code).toBe(0);
+  expect(out).toContain('SLUICE_CC is none: unset it.');
+  expect(out).toContain('SLUICE_BLAS is none: unset it.');
+  expect(out).not.toMatch(/apt install|brew install/);
+});
+
+test.each([
+  ['SLUICE_CC', 'nonsense', /^C compiler +SLUICE_CC names .*nonsense: there is no such program/m],
+  ['SLUICE_KERNELS', '/no/where', /^kernels made ahead +SLUICE_KERNELS names .*there is none: \/no\/where/m],
+])('a wrong %s is said once, under its own part, and is a failure', async (variable, value, line) => {
+  vi.stubEnv(variable, value);
+  const { code, out } = await sluice(['doctor']);
+  expect(code).toBe(1);
+  expect(out).toMatch(line);
+  expect(out.match(new RegExp(`${variable} names`, 'g'))).toHaveLength(1);
+  expect(out).toMatch(new RegExp(`^Correct ${variable}, or unset it`, 'm'));
 });
 
 test.each([

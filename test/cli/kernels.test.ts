@@ -44,6 +44,47 @@ describe.skipIf(!hasCompiler)('sluice kernels build (skipped where there is no C
   );
 
   test(
+    'a task that draws its examples trains with them; where one is missing auto moves the whole run to wasm, with a line',
+    async () => {
+      vi.stubEnv('SLUICE_CC', 'none');
+      vi.stubEnv('SLUICE_KERNELS', out);
+      const rings = await sluice([
+        'train',
+        '--task',
+        'rings',
+        '--steps',
+        '3',
+        '--device',
+        'native',
+        '--out',
+        join(base, 'rings'),
+      ]);
+      expect(rings).toMatchObject({ code: 0 });
+      const custom = ['train', '--task', 'rings', '--steps', '3', '--activation', 'x*tanh(softplus(x))*3'];
+      const moved = await sluice([...custom, '--device', 'auto', '--out', join(base, 'custom')]);
+      expect(moved).toMatchObject({ code: 0 });
+      expect((moved.out + moved.error).match(/Not native: .*one is missing, received ".*formula with/g)).toHaveLength(
+        1,
+      );
+      const named = await sluice([...custom, '--device', 'native', '--out', join(base, 'named')]);
+      expect(named).toMatchObject({ code: 1 });
+      expect(fs.existsSync(join(base, 'named'))).toBe(false);
+    },
+    3 * minutes,
+  );
+
+  test('a formula that has no kernel is evaluated on wasm by auto, and an error by name', async () => {
+    vi.stubEnv('SLUICE_CC', 'none');
+    vi.stubEnv('SLUICE_KERNELS', out);
+    const evaluate = ['activations', 'eval', 'x*tanh(softplus(x))*3', '--x=1,2', '--json'];
+    const moved = await sluice(evaluate);
+    expect(moved).toMatchObject({ code: 0 });
+    expect(moved.json()).toMatchObject({ device: 'wasm' });
+    expect(moved.error).toMatch(/^Not native: .*formula with.*\n$/);
+    expect(await sluice([...evaluate, '--device', 'native'])).toMatchObject({ code: 1 });
+  });
+
+  test(
     'with them, the whole catalogue is evaluated without a compiler',
     async () => {
       vi.stubEnv('SLUICE_CC', 'none');
@@ -68,5 +109,11 @@ test('without a compiler nothing can be made', async () => {
   vi.stubEnv('SLUICE_CC', 'none');
   const { code, error } = await sluice(['kernels', 'build', '--march', 'native', '--out', out]);
   expect(code).toBe(1);
-  expect(error).toContain('needs a C compiler');
+  expect(error).toBe('error: kernels are made ahead by a C compiler, received "SLUICE_CC is none". Unset SLUICE_CC.\n');
+});
+
+test('without --march one is asked for, with examples', async () => {
+  const { code, error } = await sluice(['kernels', 'build']);
+  expect(code).toBe(2);
+  expect(error).toContain('Give --march native for this one');
 });

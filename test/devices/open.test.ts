@@ -31,7 +31,7 @@ test('the automatic device is the first that works, and says why the fastest doe
     const device = await openDevice('auto', { onNotice: (line) => notices.push(line) });
     expect(device.name).toBe(expected);
     expect(notices).toEqual([
-      'Not native: the native device needs a C compiler, or kernels that "sluice kernels build" made.',
+      'Not native: the native device needs a C compiler, or kernels that "sluice kernels build" made, received "SLUICE_CC is none".',
     ]);
     await device.close();
     vi.stubGlobal('WebAssembly', { validate: () => false });

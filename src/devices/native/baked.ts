@@ -93,7 +93,7 @@ interface Problem {
 
 /** Why a folder cannot be used here. */
 function problemOf(folder: string, prelude: string): Problem | undefined {
-  if (!fs.existsSync(folder)) return { what: 'there is none', remedy: 'Correct it, or leave the variable out.' };
+  if (!fs.existsSync(folder)) return { what: 'there is none', remedy: 'Correct SLUICE_KERNELS, or unset it.' };
   try {
     requirePrivate(folder);
   } catch (error) {

@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
+import { MissingKernel } from '../fallback.js';
 import { featuresOf, findBaked, flagsDigest, openBaked, platformName } from './baked.js';
 import { LibraryCache } from './cache.js';
 import { digest, openFolder, userCache } from './cache-folder.js';
@@ -55,13 +56,18 @@ export class Builder {
    */
   static async bake(folder: string, march: string): Promise<Builder> {
     const compiler = await findCompiler();
-    if (compiler === undefined) throw nothingToCompile();
+    if (compiler === undefined) throw noCompiler('kernels are made ahead by a C compiler', '');
     const flags = kernelFlags(march);
     const features = featuresOf(await predefined(compiler, flags));
     const baked = { march, platform: platformName(), features, prelude: digest(prelude()), flags: flagsDigest(march) };
     await openBaked(folder, baked);
     const cache = new LibraryCache(folder, 'shared');
     return new Builder({ cache, description: compiler.version, compiler, flags });
+  }
+
+  /** Whether it can make no more than there is. */
+  get isFixed(): boolean {
+    return this.#parts.compiler === undefined;
   }
 
   /** Where it keeps what it makes. */
@@ -90,7 +96,7 @@ export class Builder {
       keys,
       text,
       [],
-      sources.map(({ name }) => name),
+      sources.map(({ name, about }) => about?.() ?? name.replace(/^sluice_/, '').replaceAll('_', ' ')),
       signal,
     );
   }
@@ -106,18 +112,27 @@ export class Builder {
     if (compiler !== undefined)
       return cache.add(keys, (path) => compile(compiler, [...flags, ...more], text, path, signal));
     throw new SluiceError('device', {
-      rule: 'without a C compiler, all kernels of a run were made by "sluice kernels build"',
-      received: `${names[0]} is not in ${cache.folder}`,
-      remedy: 'Make them with this version of Sluice, install a compiler, or use device "wasm".',
+      rule: 'without a C compiler, kernels are those that "sluice kernels build" made, and one is missing',
+      received: names[0],
+      remedy:
+        'Use device "wasm", or install a C compiler: what is made ahead is for the presets, the tasks and the catalogue.',
+      cause: new MissingKernel(cache.folder),
     });
   }
 }
 
 const nothingToCompile = (): SluiceError =>
-  new SluiceError('device', {
-    rule: 'the native device needs a C compiler, or kernels that "sluice kernels build" made',
-    remedy: 'Install one ("sluice doctor" says how), or use device "wasm".',
-  });
+  noCompiler(
+    'the native device needs a C compiler, or kernels that "sluice kernels build" made',
+    ', or use device "wasm"',
+  );
+
+/** It is missing, or switched off. */
+function noCompiler(rule: string, or: string): SluiceError {
+  if (process.env['SLUICE_CC'] !== 'none')
+    return new SluiceError('device', { rule, remedy: `Install one ("sluice doctor" says how)${or}.` });
+  return new SluiceError('device', { rule, received: 'SLUICE_CC is none', remedy: `Unset SLUICE_CC${or}.` });
+}
 
 /** Compilers that run at a time. */
 export const parallelCompilers = (): number => os.availableParallelism();

@@ -1,7 +1,7 @@
 import type { ColumnKernel } from '../../kernels/kernel.js';
 import type { StorageType } from '../device.js';
 import { Fits } from './fits.js';
-import { type KernelSource, kernelSource } from './kernel-source.js';
+import { formulasInWords, type KernelSource, kernelSource } from './kernel-source.js';
 import { RowOperandText } from './row-operands.js';
 import { type Effect, Pass, rowPrelude } from './row-pass.js';
 import { RowPlan } from './row-plan.js';
@@ -26,31 +26,34 @@ export function columnSource(kernel: ColumnKernel, types: readonly StorageType[]
   const names = new Map(operands.constants);
   const entered = operands.enterRow(names, ' + first');
   const { statements, results } = new TypedPrinter(fits).print(values, names);
-  return kernelSource('column', (name) =>
-    [
-      rowPrelude(),
-      ...pass.definition(`${name}_row`),
-      `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
-      ...operands.arguments,
-      `const int64_t rows_per_block = (int64_t)args[${word}], blocks = (int64_t)args[${word + 1}];`,
-      `double *const sums = ADDRESS(double, args[${word + 2}]);`,
-      `const int64_t tiles = (length + ${columnsPerTile - 1}) / ${columnsPerTile};`,
-      '(void)scratch;',
-      'for (int64_t item = begin; item < end; item++) {',
-      `const int64_t block = item / tiles, first = item % tiles * ${columnsPerTile};`,
-      `const int64_t n = length - first < ${columnsPerTile} ? length - first : ${columnsPerTile}, whole = n - n % FLOATS;`,
-      'const int64_t top = block * rows_per_block, bottom = rows - top < rows_per_block ? rows : top + rows_per_block;',
-      ...sums.map(({ to }, o) => `double *const ${to} = sums + (${o} * blocks + block) * length + first;`),
-      `for (int64_t j = 0; j < n; j++) ${sums.map(({ to }) => `${to}[j] = 0`).join(', ')};`,
-      'for (int64_t i = top; i < bottom; i++) {',
-      ...entered,
-      ...statements,
-      Pass.values(results),
-      ...pass.call(`${name}_row`, 'n', 'whole', 'first'),
-      '}',
-      '}',
-      '}',
-      '',
-    ].join('\n'),
+  return kernelSource(
+    'column',
+    (name) =>
+      [
+        rowPrelude(),
+        ...pass.definition(`${name}_row`),
+        `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
+        ...operands.arguments,
+        `const int64_t rows_per_block = (int64_t)args[${word}], blocks = (int64_t)args[${word + 1}];`,
+        `double *const sums = ADDRESS(double, args[${word + 2}]);`,
+        `const int64_t tiles = (length + ${columnsPerTile - 1}) / ${columnsPerTile};`,
+        '(void)scratch;',
+        'for (int64_t item = begin; item < end; item++) {',
+        `const int64_t block = item / tiles, first = item % tiles * ${columnsPerTile};`,
+        `const int64_t n = length - first < ${columnsPerTile} ? length - first : ${columnsPerTile}, whole = n - n % FLOATS;`,
+        'const int64_t top = block * rows_per_block, bottom = rows - top < rows_per_block ? rows : top + rows_per_block;',
+        ...sums.map(({ to }, o) => `double *const ${to} = sums + (${o} * blocks + block) * length + first;`),
+        `for (int64_t j = 0; j < n; j++) ${sums.map(({ to }) => `${to}[j] = 0`).join(', ')};`,
+        'for (int64_t i = top; i < bottom; i++) {',
+        ...entered,
+        ...statements,
+        Pass.values(results),
+        ...pass.call(`${name}_row`, 'n', 'whole', 'first'),
+        '}',
+        '}',
+        '}',
+        '',
+      ].join('\n'),
+    () => `sums over rows of ${formulasInWords(kernel.outputs)}`,
   );
 }

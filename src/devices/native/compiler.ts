@@ -25,7 +25,7 @@ export async function findCompiler(environment = process.env): Promise<Compiler 
   for (const path of given === undefined || given === '' ? names : [given]) {
     const { status, output } = await run(path, ['--version'], {});
     if (status === 0) return { path, version: output.split('\n', 1)[0] ?? '' };
-    if (given) throw wrongCompiler(output);
+    if (given) throw wrongCompiler(path, output);
   }
   return undefined;
 }
@@ -64,11 +64,12 @@ export async function predefined({ path }: Compiler, flags: readonly string[]): 
   return output;
 }
 
-function wrongCompiler(said: string): SluiceError {
+function wrongCompiler(path: string, said: string): SluiceError {
+  const why = /ENOENT/.test(said) ? 'there is no such program' : said.split('\n', 1)[0];
   return new SluiceError('argument', {
     rule: 'SLUICE_CC names a C compiler that says its version, or is none',
-    received: said.split('\n', 1)[0],
-    remedy: 'Correct it, or leave it out to have one found.',
+    received: `${path}: ${why}`,
+    remedy: 'Correct SLUICE_CC, or unset it to have one found.',
   });
 }
 

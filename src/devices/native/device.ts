@@ -31,6 +31,7 @@ import { fold, unfold } from './windows.js';
 class NativeDevice implements Device {
   readonly name = 'native';
   readonly addressableBytes: number;
+  readonly rehearse?: (work: () => Promise<unknown>) => Promise<void>;
   readonly #runtime: NativeRuntime;
   readonly #maps: MapLauncher;
   readonly #rows: RowLauncher;
@@ -39,6 +40,7 @@ class NativeDevice implements Device {
   constructor(runtime: NativeRuntime) {
     this.#runtime = runtime;
     this.addressableBytes = runtime.arena.limit;
+    if (runtime.isFixed) this.rehearse = (work) => runtime.rehearse(work);
     this.#maps = new MapLauncher(runtime);
     this.#rows = new RowLauncher(runtime);
     this.#columns = new ColumnLauncher(runtime);

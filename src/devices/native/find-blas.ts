@@ -156,6 +156,6 @@ function blasError(facts: readonly Heard[]): SluiceError {
   return new SluiceError('argument', {
     rule: 'SLUICE_BLAS names a library whose cblas_sgemm multiplies, or is none',
     received: problem,
-    remedy: 'Correct it, or leave it out to have one found.',
+    remedy: 'Correct SLUICE_BLAS, or unset it to have one found.',
   });
 }

@@ -1,16 +1,17 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
-import { isBakedName } from './baked.js';
+import { findBaked, isBakedName } from './baked.js';
 import { Builder } from './builder.js';
-import { requirePrivate, userCache } from './cache-folder.js';
+import { digest, requirePrivate, userCache } from './cache-folder.js';
 import { findCompiler } from './compiler.js';
 import { findBlas } from './find-blas.js';
 import { processorFeatures } from './flags.js';
 import { importKoffi } from './library.js';
+import { resource } from './resource.js';
 
 interface Part {
-  readonly part: 'koffi' | 'compiler' | 'BLAS' | 'instruction sets' | 'cache';
+  readonly part: 'koffi' | 'compiler' | 'kernels' | 'BLAS' | 'instruction sets' | 'cache';
   readonly description: string;
 }
 
@@ -20,8 +21,10 @@ interface FoundPart extends Part {
 
 interface MissingPart extends Part {
   readonly found: false;
-  /** What to do about it. */
+  /** What to do about it; empty where another part says it. */
   readonly advice: string;
+  /** A variable names what does not work: commands fail by it. */
+  readonly isWrong?: true;
 }
 
 /** A part of the native device: what was found, or what is missing and the one command that adds it. */
@@ -47,7 +50,7 @@ export function commandFor(part: 'compiler' | 'BLAS', platform: NodeJS.Platform 
 
 /** Looks for the parts of the native device; nothing that is missing or wrong is an error here. */
 export async function inspectNative(): Promise<readonly PartReport[]> {
-  return [await koffiPart(), await compilerPart(), await blasPart(), featuresPart(), cachePart()];
+  return [await koffiPart(), await compilerPart(), ...kernelsPart(), await blasPart(), featuresPart(), cachePart()];
 }
 
 const compilerAdvice = (): string => `The native device, the fastest, needs a C compiler: ${commandFor('compiler')}.`;
@@ -57,7 +60,8 @@ function missing(part: PartReport['part'], error: unknown): MissingPart {
   const remedy = known?.remedy ?? 'Report it as a bug of Sluice, and use device "wasm".';
   // This is what the doctor says.
   const advice = remedy.includes('"sluice doctor" says how') ? compilerAdvice() : remedy;
-  return { part, found: false, description: known?.problem ?? String(error), advice };
+  const wrong = known?.code === 'argument' ? ({ isWrong: true } as const) : {};
+  return { part, found: false, description: known?.problem ?? String(error), advice, ...wrong };
 }
 
 async function koffiPart(): Promise<PartReport> {
@@ -69,9 +73,24 @@ async function koffiPart(): Promise<PartReport> {
   }
 }
 
+function switchedOff(part: PartReport['part'], variable: string): MissingPart {
+  return { part, found: false, description: `${variable} is none`, advice: `${variable} is none: unset it.` };
+}
+
+/** Kernels that were made ahead, where a variable names them or there are some. */
+function kernelsPart(): readonly PartReport[] {
+  try {
+    const folder = findBaked(digest(resource('prelude.h')));
+    return folder === undefined ? [] : [{ part: 'kernels', found: true, description: `made ahead, ${folder}` }];
+  } catch (error) {
+    return [missing('kernels', error)];
+  }
+}
+
 async function compilerPart(): Promise<PartReport> {
   try {
     const compiler = await findCompiler();
+    if (compiler === undefined && process.env['SLUICE_CC'] === 'none') return switchedOff('compiler', 'SLUICE_CC');
     if (compiler === undefined) {
       return { part: 'compiler', found: false, description: 'none', advice: compilerAdvice() };
     }
@@ -82,6 +101,7 @@ async function compilerPart(): Promise<PartReport> {
 }
 
 async function blasPart(): Promise<PartReport> {
+  if (process.env['SLUICE_BLAS'] === 'none') return switchedOff('BLAS', 'SLUICE_BLAS');
   const advice = `The native device multiplies large matrices faster with a BLAS: ${commandFor('BLAS')}.`;
   try {
     const builder = await Builder.open();
@@ -91,9 +111,13 @@ async function blasPart(): Promise<PartReport> {
     const speed = `${blas.speed.toFixed(0)} GFLOP/s on a thread`;
     return { part: 'BLAS', found: true, description: `${blas.name} (${blas.path}${core}), ${speed}` };
   } catch (error) {
-    const report = missing('BLAS', error);
-    const isItsOwn = error instanceof SluiceError && error.code === 'argument';
-    return isItsOwn ? report : { ...report, description: 'not looked for, since the native device does not work' };
+    if (error instanceof SluiceError && error.rule.startsWith('SLUICE_BLAS')) return missing('BLAS', error);
+    return {
+      part: 'BLAS',
+      found: false,
+      description: 'not looked for, since the native device does not work',
+      advice: '',
+    };
   }
 }
 
@@ -115,8 +139,14 @@ function cachePart(): PartReport {
   return {
     part: 'cache',
     found: true,
-    description: `${folder}, ${files} libraries, ${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    description: `${folder}, ${files === 1 ? '1 library' : `${files} libraries`}, ${sizeText(bytes)}`,
   };
+}
+
+/** Bytes in the unit that fits. */
+export function sizeText(bytes: number): string {
+  if (bytes < 2 ** 20) return `${Math.ceil(bytes / 2 ** 10)} KiB`;
+  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 /** What a folder of the cache holds. */

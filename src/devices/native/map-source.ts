@@ -3,7 +3,7 @@ import { constant, type Expression, reachable, transform, variable, withOperands
 import { CPrinter } from '../../scalar/print-c.js';
 import { lowerToLanes } from '../lanes.js';
 import type { Slot } from '../variants.js';
-import { type KernelSource, kernelSource } from './kernel-source.js';
+import { formulasInWords, type KernelSource, kernelSource } from './kernel-source.js';
 import { copyWords, tiledRows } from './map-tiles.js';
 
 interface MapSlot extends Slot {
@@ -39,22 +39,25 @@ export function mapSource(kernel: MapKernel, layout: MapLayout): KernelSource {
   const turn = `(${vectors} * ${type === 'float32' ? 'FLOATS' : 'DOUBLES'})`;
   const isTiled = outer > 0 && operands.every(({ spread }) => spread === 'contiguous');
   const named = operands.map((operand) => ({ ...operand, ctype: ctypeOf(operand) }));
-  return kernelSource('map', (name) =>
-    [
-      ...(isTiled ? [copyWords] : []),
-      `static __attribute__((noinline, noclone)) void ${name}_run(${parameters(kernel, operands)}) {`,
-      ...runVectors(kernel, outputs, operands, new CPrinter(type, 't', 'vector'), vectors),
-      '}',
-      `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
-      '(void)scratch;',
-      ...readArguments(kernel, outer, operands),
-      ...(isTiled
-        ? tiledRows(name, named, outer, turn, scalarNames(kernel))
-        : eachRow(name, kernel, outer, operands, turn)),
-      ...(operands.some(({ isStreamed }) => isStreamed) ? ['END_STREAM();'] : []),
-      '}',
-      '',
-    ].join('\n'),
+  return kernelSource(
+    'map',
+    (name) =>
+      [
+        ...(isTiled ? [copyWords] : []),
+        `static __attribute__((noinline, noclone)) void ${name}_run(${parameters(kernel, operands)}) {`,
+        ...runVectors(kernel, outputs, operands, new CPrinter(type, 't', 'vector'), vectors),
+        '}',
+        `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
+        '(void)scratch;',
+        ...readArguments(kernel, outer, operands),
+        ...(isTiled
+          ? tiledRows(name, named, outer, turn, scalarNames(kernel))
+          : eachRow(name, kernel, outer, operands, turn)),
+        ...(operands.some(({ isStreamed }) => isStreamed) ? ['END_STREAM();'] : []),
+        '}',
+        '',
+      ].join('\n'),
+    () => `each element of ${formulasInWords(kernel.outputs)}`,
   );
 }
 

@@ -3,7 +3,7 @@ import type { Expression } from '../../scalar/expression.js';
 import { operandsOf } from '../../scalar/match.js';
 import type { StorageType } from '../device.js';
 import { Fits } from './fits.js';
-import { type KernelSource, kernelSource } from './kernel-source.js';
+import { formulasInWords, type KernelSource, kernelSource } from './kernel-source.js';
 import { RowOperandText } from './row-operands.js';
 import {
   type Collector,
@@ -29,15 +29,18 @@ export interface RowSource extends KernelSource {
 export function rowSource(kernel: RowKernel, types: readonly StorageType[]): RowSource {
   const writer = new RowWriter(kernel, types);
   const { body, passes } = writer.write();
-  const source = kernelSource('row', (name) =>
-    [
-      rowPrelude(),
-      ...passes.flatMap((pass, k) => pass.definition(`${name}_pass${k}`)),
-      `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
-      ...body(name),
-      '}',
-      '',
-    ].join('\n'),
+  const source = kernelSource(
+    'row',
+    (name) =>
+      [
+        rowPrelude(),
+        ...passes.flatMap((pass, k) => pass.definition(`${name}_pass${k}`)),
+        `void ${name}(const double *args, int64_t begin, int64_t end, char *scratch) {`,
+        ...body(name),
+        '}',
+        '',
+      ].join('\n'),
+    () => `each row of ${formulasInWords(kernel.outputs)}`,
   );
   return { ...source, scratchBytes: writer.scratchBytes };
 }

@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { SluiceError } from '../../base/errors.js';
 import { closedError } from '../device.js';
+import { MissingKernel } from '../fallback.js';
 import { checkThreads, mostThreads } from '../threads.js';
 import { NativeArena } from './arena.js';
 import { loadBlas } from './blas.js';
@@ -82,7 +83,9 @@ export class NativeRuntime implements Launcher {
   readonly #pool: number;
   readonly #queue = new TaskQueue();
   readonly #kernels: KernelLoader;
-  readonly #isDry: boolean;
+  /** Whether all kernels were made ahead. */
+  readonly isFixed: boolean;
+  #isDry: boolean;
   #workspace = { address: 0, bytes: 0 };
   #closed = false;
 
@@ -91,6 +94,7 @@ export class NativeRuntime implements Launcher {
     this.blas = blas;
     this.description = `${builder.description}, ${blas?.name ?? 'no BLAS'}`;
     this.deterministic = options.deterministic === true;
+    this.isFixed = builder.isFixed;
     this.#isDry = options.bake !== undefined;
     this.arena = new NativeArena(library, options.maximumBytes);
     this.#pool = openPool(library, options.threads ?? Math.min(os.availableParallelism(), mostThreads));
@@ -191,6 +195,21 @@ export class NativeRuntime implements Launcher {
   /** Waits for all that threads are at; what waits for a compiler goes on waiting. */
   finish(): void {
     this.library.finish(this.#pool);
+  }
+
+  /** Goes through work without computing anything. @throws SluiceError `device` for a kernel that is missing. */
+  async rehearse(work: () => Promise<unknown>): Promise<void> {
+    await this.settled();
+    this.#isDry = true;
+    try {
+      await work();
+    } catch (error) {
+      // Of what was read nothing was computed: only a missing kernel says something of the work itself.
+      if (error instanceof SluiceError && error.cause instanceof MissingKernel) throw error;
+    } finally {
+      this.#isDry = false;
+    }
+    await this.settled();
   }
 
   /** Resolves when all that was asked for is done. */
