@@ -46,15 +46,17 @@ async function tensorflow() {
   const prepare = async (item) => {
     const { vocabulary, hidden, layers, batch, context } = item;
     const model = tf.sequential();
-    model.add(tf.layers.embedding({ inputDim: vocabulary, outputDim: hidden, inputLength: context }));
-    for (let i = 0; i < layers; i++) model.add(tf.layers.lstm({ units: hidden, returnSequences: true }));
+    // Its wasm backend has no gradient of an embedding: the same vectors, as a product with the tokens' unit vectors.
+    model.add(tf.layers.dense({ units: hidden, useBias: false, inputShape: [context, vocabulary] }));
+    const lstm = { units: hidden, returnSequences: true, recurrentInitializer: 'glorotUniform' };
+    for (let i = 0; i < layers; i++) model.add(tf.layers.lstm(lstm));
     model.add(tf.layers.dense({ units: vocabulary }));
     const optimizer = tf.train.adam(1e-3);
     const tokens = tokensOf(item);
     const batchAt = (shift) => Int32Array.from({ length: batch * context }, (_, i) => tokens[i + shift]);
     const run = () => {
       const loss = tf.tidy(() => {
-        const inputs = tf.tensor2d(batchAt(0), [batch, context], 'int32');
+        const inputs = tf.oneHot(tf.tensor1d(batchAt(0), 'int32'), vocabulary).reshape([batch, context, vocabulary]);
         const targets = tf.oneHot(tf.tensor1d(batchAt(1), 'int32'), vocabulary);
         return optimizer.minimize(
           () => tf.losses.softmaxCrossEntropy(targets, model.apply(inputs).reshape([-1, vocabulary])),

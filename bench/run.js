@@ -12,11 +12,11 @@ import { picture } from './lib/picture.js';
 import { scoreLine } from './lib/table.js';
 
 const questions = [
-  ...['ceilings', 'matmul', 'activations', 'feed-forward', 'training-step', 'lstm', 'nanogpt', 'generate'],
+  ...['ceilings', 'matmul', 'activations', 'feed-forward', 'training-step', 'bert', 'lstm', 'nanogpt', 'generate'],
   ...['peak-memory', 'first-step', 'memory'],
 ];
 /** Those that libraries take turns at. */
-const paired = questions.slice(0, 8);
+const paired = questions.slice(0, 9);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const results = here('results/');
 

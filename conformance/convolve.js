@@ -13,6 +13,7 @@ const [folder = '.', name = 'wasm'] = process.argv.slice(2);
 const cases = JSON.parse(readFileSync(join(folder, 'cases.json'), 'utf8'));
 const given = await SafetensorsFile.open(join(folder, 'given.safetensors'));
 const device = await openDevice(name);
+const convolutions = { Conv1d: layers.Conv1d, Conv2d: layers.Conv2d };
 const pools = {
   MaxPool1d: layers.maxPool1d,
   MaxPool2d: layers.maxPool2d,
@@ -22,27 +23,21 @@ const pools = {
 const optionNames = { kernel_size: 'kernel', ceil_mode: 'ceilMode', count_include_pad: 'countIncludePad' };
 
 /** Only the weights of one case, by PyTorch's names. */
-const weightsOf = (prefix) => ({
-  names: () =>
-    given
-      .names()
-      .filter((key) => key.startsWith(prefix))
-      .map((key) => key.slice(prefix.length))
-      .filter((key) => key === 'weight' || key === 'bias'),
-  info: (key) => given.info(prefix + key),
-  readFloat32: (key) => given.readFloat32(prefix + key),
-});
+function weightsOf(part) {
+  const all = layers.weightsUnder(given, part);
+  return { ...all, names: () => all.names().filter((name) => name === 'weight' || name === 'bias') };
+}
 
 async function answer(key, { kind, arguments: options, causal, inner }) {
   const { in_channels: inputs, out_channels: outputs, kernel_size: kernel, ...rest } = options;
   const isConvolution = inputs !== undefined;
   const layer = isConvolution
-    ? new layers[kind](new layers.Initializer(device, 0), inputs, outputs, kernel, {
+    ? new convolutions[kind](new layers.Initializer(device, 0), inputs, outputs, kernel, {
         ...rest,
         ...(causal ? { padding: 'causal' } : {}),
       })
     : undefined;
-  await layer?.load(weightsOf(`${key}.`));
+  await layer?.load(weightsOf(key));
   const x = tensor(device, await given.readFloat32(`${key}.x`), given.info(`${key}.x`).shape, { requiresGrad: true });
   const last = x.shape.length - 1;
   const axes = x.shape.map((_, axis) => axis);

@@ -60,6 +60,9 @@ def losses() -> list[dict]:
             cases.append(case("crossEntropy", loss, logits, classes, options, reduction))
         bce = F.binary_cross_entropy_with_logits
         cases.append(case("binaryCrossEntropy", bce, values, shares, {}, reduction))
+        for weight in (2.5, [0.5, 1.0, 4.0]):
+            loss = lambda x, t, reduction, w=weight: bce(x, t, pos_weight=torch.tensor(w), reduction=reduction)
+            cases.append(case("binaryCrossEntropy", loss, values, shares, {"posWeight": weight}, reduction))
         cases.append(case("meanSquaredError", F.mse_loss, values, wanted, {}, reduction))
         for delta in (1.0, 2.5):
             loss = lambda x, t, reduction, d=delta: F.huber_loss(x, t, delta=d, reduction=reduction)

@@ -26,6 +26,13 @@ KINDS = {
     "geglu, bytes": "--ffn geglu --tokenizer byte",
     "plain relu2, characters": "--ffn mlp --tokenizer char",
     "plain gelu, BPE": "--ffn mlp --activation gelu --tokenizer bpe:400",
+    "gpt2": "--model gpt2 --tokenizer bpe:300",
+    "gpt2 of mish, with dropout": "--model gpt2 --activation mish --dropout 0.1 --tokenizer byte",
+    "gpt2 of xielu, with weights of its own": "--model gpt2 --activation xielu --tokenizer bpe:300",
+    "qwen2, grouped heads": "--model qwen2 --kv-heads 2 --tokenizer bpe:300",
+    "qwen2 gated by prelu": "--model qwen2 --ffn gated --activation prelu --tokenizer byte",
+    "gemma, one head for keys": "--model gemma --kv-heads 1 --tokenizer bpe:300",
+    "gemma of the exact gelu": "--model gemma --ffn geglu --tokenizer char",
 }
 PIECES = 4
 ATTEMPTS = 64

@@ -21,7 +21,16 @@ from report import Report
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "test" / "golden"
 PYTHON = os.environ.get("SLUICE_PYTHON") or sys.executable
-MODELS = ("llama", "arcee", "llama-head-dim")
+MODELS = {
+    "golden_decoders.py": ("llama", "arcee", "llama-head-dim", "qwen2", "gemma", "gpt2", "gpt2-xielu"),
+    "golden_encoders.py": ("bert-words", "bert-texts", "modernbert-words", "modernbert-texts", "modernbert-tokens"),
+}
+# Scripts that write a folder, and the folder's name.
+FOLDERS = {
+    "golden_convolution.py": "convolution",
+    "golden_recurrent.py": "recurrent",
+    "golden_sequence_model.py": "sequence-model",
+}
 # Of a tensor's largest element: float64 sums in another order, stored as float32.
 TOLERANCE = 1e-6
 
@@ -88,17 +97,18 @@ def check_activations(report: Report, folder: Path) -> None:
 
 
 def check_models(report: Report, folder: Path) -> None:
-    problem = missing("torch", "transformers", "safetensors", "numpy") or regenerate("golden_llama.py", folder)
-    if problem:
-        report.check("golden models", problem)
-        return
-    for model in MODELS:
-        old, new = GOLDEN / model, folder / model
-        report.check(f"golden {model} config", same_config(old / "config.json", new / "config.json"))
-        weights = same_tensors(old / "model.safetensors", new / "model.safetensors", 0)
-        report.check(f"golden {model} weights", weights)
-        expected = same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
-        report.check(f"golden {model} results", expected)
+    for script, models in MODELS.items():
+        problem = missing("torch", "transformers", "safetensors", "numpy") or regenerate(script, folder)
+        if problem:
+            report.check(f"golden models of {script}", problem)
+            continue
+        for model in models:
+            old, new = GOLDEN / model, folder / model
+            report.check(f"golden {model} config", same_config(old / "config.json", new / "config.json"))
+            weights = same_tensors(old / "model.safetensors", new / "model.safetensors", 0)
+            report.check(f"golden {model} weights", weights)
+            expected = same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
+            report.check(f"golden {model} results", expected)
 
 
 def close_numbers(old: object, new: object, path: str = "") -> str:
@@ -123,14 +133,17 @@ def check_numbers(report: Report, folder: Path) -> None:
         report.check(f"golden {name}.json", problem)
 
 
-def check_convolution(report: Report, folder: Path) -> None:
-    problem = missing("torch", "safetensors") or regenerate("golden_convolution.py", folder)
-    if not problem:
-        old, new = GOLDEN / "convolution", folder / "convolution"
-        same = (old / "cases.json").read_text(encoding="utf-8") == (new / "cases.json").read_text(encoding="utf-8")
-        problem = "" if same else "other cases"
-        problem = problem or same_tensors(old / "expected.safetensors", new / "expected.safetensors", TOLERANCE)
-    report.check("golden convolution", problem)
+def check_folders(report: Report, folder: Path) -> None:
+    for script, name in FOLDERS.items():
+        problem = missing("torch", "safetensors") or regenerate(script, folder)
+        for committed in [] if problem else sorted((GOLDEN / name).iterdir()):
+            fresh = folder / name / committed.name
+            if committed.suffix == ".json":
+                same = committed.read_text(encoding="utf-8") == fresh.read_text(encoding="utf-8")
+                problem = problem or ("" if same else f"another {committed.name}")
+            else:
+                problem = problem or same_tensors(committed, fresh, TOLERANCE)
+        report.check(f"golden {name}", problem)
 
 
 def run_suite(report: Report, suite: Path, arguments: list[str]) -> None:
@@ -150,7 +163,7 @@ def main() -> int:
         check_activations(report, Path(temporary))
         check_models(report, Path(temporary))
         check_numbers(report, Path(temporary))
-        check_convolution(report, Path(temporary))
+        check_folders(report, Path(temporary))
     absent = missing("torch", "transformers")
     for suite in sorted(HERE.glob("parity_*.py")):
         if absent:

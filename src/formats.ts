@@ -1,5 +1,6 @@
 /** `sluice/formats`: weights and configurations as other systems write them, in memory. */
-export { decodeConfig, encodeConfig, encodeGenerationConfig } from './formats/hugging-face.js';
+export { decodeConfig, encodeConfig } from './formats/hugging-face/config.js';
+export { encodeGenerationConfig } from './formats/hugging-face/generation-config.js';
 export { parseSafetensors, SafetensorsBuffer } from './formats/safetensors.js';
 export type { SafetensorsDtype, TensorInfo } from './formats/safetensors-dtypes.js';
 export {

@@ -8,12 +8,14 @@ export { SafetensorsFile, type TensorReader } from './formats/safetensors-file.j
 export { openSafetensors } from './formats/safetensors-sharded.js';
 export { weightEntries } from './formats/weights.js';
 export { complete as completeSettings } from './runs/complete.js';
-export { type ExampleNetwork, openModel } from './runs/model-config.js';
-export { type OpenRun, openRun } from './runs/open-run.js';
+export { type PulledModel, type PullOptions, pull } from './runs/hub/pull.js';
+export { type ExampleNetwork, openModel } from './runs/open-model.js';
+export { type OpenModel, type OpenRun, open, openRun } from './runs/open-run.js';
 export type { Plan } from './runs/plan.js';
 export { type PresetName, presetNamed, presetNames } from './runs/presets.js';
 export type { ProfileReport, ProfileRow } from './runs/profile-report.js';
 export type { RunRecord } from './runs/run-folder.js';
+export { type SaveModelOptions, saveModel } from './runs/save-model.js';
 export { checkSettings, type PartialSettings, type Settings } from './runs/settings.js';
 export { type ResumeOptions, resumeRun, type StartOptions, startRun } from './runs/start-run.js';
 export type { Judgement, TaskRun } from './runs/task.js';

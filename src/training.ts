@@ -1,6 +1,7 @@
 /** `sluice/training`: the loop and its parts. */
 export { type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate.js';
 export { ExampleTrainer, type ExampleTrainerOptions, type Objective } from './training/example-trainer.js';
+export type { GateReport } from './training/inspection/gates.js';
 export { type BatchLoss, type Inspection, type InspectOptions, inspect } from './training/inspection/inspect.js';
 export type { Histogram, LayerReport, ParameterNorms } from './training/inspection/layer-record.js';
 export type { Learner, LearnerRecord } from './training/learner.js';

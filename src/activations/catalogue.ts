@@ -3,6 +3,7 @@ import { didYouMean, plainName } from '../base/nearest.js';
 import { variablesOf } from '../scalar/expression.js';
 import type { Library } from '../scalar/functions.js';
 import { parse } from '../scalar/parse.js';
+import { catalogueCells } from './cells.js';
 import * as exponential from './exponential.js';
 import * as gates from './gates.js';
 import {
@@ -59,9 +60,13 @@ export function find(name: string, kind?: Kind): Formula {
   throw new SluiceError('name', {
     rule: `${what} is one of the catalogue`,
     received: name,
-    remedy: didYouMean(name, fits.flatMap(namesOf), 'See: sluice activations list.'),
+    remedy: isCell(name)
+      ? `A cell has several inputs: see sluice activations show ${plainName(name)}.`
+      : didYouMean(name, fits.flatMap(namesOf), 'See: sluice activations list.'),
   });
 }
+
+const isCell = (name: string): boolean => catalogueCells().some((cell) => cell.name === plainName(name));
 
 const isName = (text: string): boolean => /^[A-Za-z][\w-]*$/.test(text) && !isReserved(text);
 const isReserved = (name: string): boolean => [...inputsOf.activation, 'noise'].includes(name);

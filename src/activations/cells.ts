@@ -29,6 +29,16 @@ export interface CellDescription {
 /** The name of a gate's recurrent product, where it stays apart. */
 export const recurrentPart = (gate: string): string => `recurrent_${gate}`;
 
+/** A place where a cell's formula calls one of its activations. */
+export interface CellPart {
+  /** That of the pre-activation or state that goes in; where a formula of several does, the role. */
+  readonly name: string;
+  readonly role: string;
+  readonly activation: Activation;
+  /** What comes out, in the pre-activations and the states before the step. */
+  readonly value: Expression;
+}
+
 type Functions = Readonly<Record<string, (x: Expression) => Expression>>;
 type Step = (
   inputs: Readonly<Record<string, Expression>>,
@@ -41,6 +51,8 @@ export class Cell {
   readonly about: CellDescription;
   /** The states after the step, by name: `h` first. */
   readonly outputs: Readonly<Record<string, Expression>>;
+  /** What its activations give at a step: the gates, and what they let through. */
+  readonly parts: readonly CellPart[];
   readonly #step: Step;
 
   constructor(name: string, about: CellDescription, step: Step) {
@@ -49,13 +61,22 @@ export class Cell {
     this.#step = step;
     const { gates, apart = [], memory = [], activations } = about;
     const inputs = [...gates, ...apart.map(recurrentPart), 'h', ...memory];
-    const functions = Object.entries(activations).map(
-      ([role, activation]) => [role, (x: Expression) => activation.of(x)] as const,
-    );
+    const parts = new Map<Expression, CellPart>();
+    const functions = Object.entries(activations).map(([role, activation]) => {
+      const call = (x: Expression): Expression => {
+        const value = activation.of(x);
+        const { node } = x;
+        parts.set(value, { name: node.kind === 'variable' ? node.name : role, role, activation, value });
+        return value;
+      };
+      return [role, call] as const;
+    });
     this.outputs = step(
       Object.fromEntries(inputs.map((input) => [input, variable(input)])),
       Object.fromEntries(functions),
     );
+    const order = [...gates, ...[...parts.values()].map(({ name }) => name)];
+    this.parts = [...parts.values()].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   }
 
   /** The names of the states: `h`, which is the output, and what the cell remembers beside it. */
@@ -149,6 +170,9 @@ export const gruCell = cell(
 const cells = { rnn: rnnCell, lstm: lstmCell, gru: gruCell } as const;
 export type CellName = keyof typeof cells;
 export const cellNames = Object.keys(cells) as readonly CellName[];
+
+/** Every cell of the catalogue. */
+export const catalogueCells = (): readonly Cell[] => Object.values(cells);
 
 /** @throws SluiceError `name` that suggests the nearest one. */
 export function findCell(name: CellName): Cell {

@@ -115,14 +115,14 @@ export class Formula<K extends Kind = Kind> {
   }
 
   /** What a run stores, and what `readFormula` reads back without this source. */
-  toJSON(): StoredFormula {
+  toJSON(): StoredFormula<K> {
     const { kind, name, parameters, source } = this;
     return { kind, name, expression: toText(this.definition), parameters, source };
   }
 }
 
-export interface StoredFormula {
-  readonly kind: Kind;
+export interface StoredFormula<K extends Kind = Kind> {
+  readonly kind: K;
   readonly name: string;
   readonly expression: string;
   readonly parameters: Readonly<Record<string, Parameter>>;

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'diverged' // training that stopped being finite
   | 'busy' // a run folder used by another process
   | 'filesystem' // reading or writing failed
+  | 'network' // a server that cannot be reached, refuses, or sends something else
   | 'internal'; // our own bug
 
 export interface ErrorParts {

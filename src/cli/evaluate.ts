@@ -40,19 +40,21 @@ export const registerEvaluate: Register = (program, context) => {
 };
 
 async function evaluateRun(run: string, flags: EvaluateFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ readRecord }, { taskNamed }] = await Promise.all([
-    import('../runs/run-folder.js'),
+  const [{ locateModel }, { readFolder }, { taskNamed }] = await Promise.all([
+    import('../runs/hub/locate.js'),
+    import('../runs/read-folder.js'),
     import('../runs/tasks.js'),
   ]);
   return withDevice(output, flags, async (device) => {
-    const record = await readRecord(run);
-    const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
+    const folder = await locateModel(run);
+    const record = await readFolder(folder);
+    const judge = await taskNamed(record.settings.task).judge({ folder, record, device });
     const { data, batch } = flags;
     const tell = (note: string): void => output.progress(note);
     const judged = await judge.judge({ data, batch, signal, tell }).finally(() => judge.close());
     output.panel(judged.facts);
     if (judged.scores !== undefined) showClasses(output, judged.scores);
-    const drawn = flags.pictures === undefined ? undefined : await drawInto(run, flags.pictures, judged);
+    const drawn = flags.pictures === undefined ? undefined : await drawInto(folder, flags.pictures, judged);
     if (drawn !== undefined) output.lines('', ...drawn.map((path) => `wrote ${path}`));
     output.result(drawn === undefined ? judged.details : { ...judged.details, pictures: drawn });
     return 0;

@@ -63,12 +63,45 @@ export function showInspection(output: Output, inspection: RunInspection): void 
       ...[figure(layer.gradientNorm), bars[i] ?? ''],
     ]),
   );
-  for (const layer of layers) showSteps(output, [layer]);
+  for (const layer of layers) showTime(output, [layer]);
   showFindings(output, inspection);
 }
 
 /** At most so many time steps are lines. */
 const mostSteps = 20;
+
+/** What a recurrent layer of one run, or of several, does through time. */
+function showTime(output: Output, layers: readonly LayerReport[]): void {
+  showSteps(output, layers);
+  showGates(output, layers);
+}
+
+/** How far the gates of a recurrent layer are saturated: shares of all values, and of units that stay at an end. */
+function showGates(output: Output, layers: readonly LayerReport[]): void {
+  const all = layers.flatMap(({ gates = [] }) => gates);
+  const [first] = layers;
+  if (first === undefined || all.length === 0) return;
+  const number = (k: number): string => (layers.length === 1 ? '' : ` ${k + 1}`);
+  const heads = ['mean', 'near low', 'near high', 'units low', 'units high'];
+  const names = [...new Set(all.map(({ name }) => name))];
+  output.lines('', `The gates of ${nameOf(first)}: values within a tenth of an end, and units that stay there:`);
+  output.table(
+    [
+      ...[{ title: 'gate' }, { title: 'activation' }, { title: 'ends' }],
+      ...layers.flatMap((_, k) => heads.map((title) => right(`${title}${number(k)}`))),
+    ],
+    names.map((name) => {
+      const own = layers.map(({ gates = [] }) => gates.find((gate) => gate.name === name));
+      const [known] = own.filter((gate) => gate !== undefined);
+      return [
+        ...[name, known?.activation ?? '', known?.ends.map(figure).join(' to ') ?? ''],
+        ...own.flatMap((gate) =>
+          gate === undefined ? heads.map(() => '') : [figure(gate.mean), ...[...gate.near, ...gate.units].map(share)],
+        ),
+      ];
+    }),
+  );
+}
 
 /** The gradient of the last answer through time, in a recurrent layer of one run or of several. */
 function showSteps(output: Output, layers: readonly LayerReport[]): void {
@@ -125,7 +158,7 @@ export function showComparison(output: Output, one: RunInspection, other: RunIns
     }),
   );
   one.layers.forEach((layer, i) => {
-    showSteps(
+    showTime(
       output,
       [layer, other.layers[i]].filter((each) => each !== undefined),
     );

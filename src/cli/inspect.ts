@@ -27,7 +27,10 @@ export const registerInspect: Register = (program, context) => {
         'Look into a model: what its layers give, dead and saturated units, and how large the gradient is at each layer.',
       )
       .argument('<run>', 'the folder of the run')
-      .option('--data <path>', 'the text, or the table; by default what the run held out')
+      .option(
+        '--data <path>',
+        'the text, or the table; by default what the run held out, or, of a folder without, what is in it',
+      )
       .option('--batch <number>', 'sequences, or examples, at a time', integerIn({ minimum: 1 }), 16)
       .option('--batches <number>', 'how many of them at most', integerIn({ minimum: 1 }), 4)
       .option('--at-init', 'the weights that the run began with, instead of those that it came to')
@@ -56,6 +59,7 @@ async function inspectRuns(run: string, flags: InspectFlags, output: Output, sig
     throw new UsageError(new SluiceError('argument', parts));
   }
   const { inspectRun, requireSameShape } = await import('../runs/inspect-run.js');
+  if (compare === undefined && flags.data === undefined && (await isForeign(run))) return describe(run, output);
   return withDevice(output, flags, async (device) => {
     const { data, batch, batches, threshold, atInit = false } = flags;
     const tell = (note: string): void => output.progress(note);
@@ -72,6 +76,33 @@ async function inspectRuns(run: string, flags: InspectFlags, output: Output, sig
     output.result(other === undefined ? { ...one, ...drawn } : { runs: [one, other], ...drawn });
     return 0;
   });
+}
+
+/** Whether a folder has a model that was not trained here, and so no text that was held out. */
+async function isForeign(run: string): Promise<boolean> {
+  const [{ locateModel }, { readRunOrNothing }] = await Promise.all([
+    import('../runs/hub/locate.js'),
+    import('../runs/read-folder.js'),
+  ]);
+  return (await readRunOrNothing(await locateModel(run))) === undefined;
+}
+
+/** What the folder holds: its statistics take a text. */
+async function describe(run: string, output: Output): Promise<number> {
+  const [{ locateModel }, { describeFolder }] = await Promise.all([
+    import('../runs/hub/locate.js'),
+    import('../runs/describe-folder.js'),
+  ]);
+  const description = await describeFolder(await locateModel(run));
+  output.panel(description.facts);
+  output.lines('');
+  output.table(
+    [{ title: 'tensor' }, { title: 'times', align: 'right' }, { title: 'dtype' }, { title: 'shape' }],
+    description.tensors.map(({ name, count, dtype, shape }) => [name, String(count), dtype, `[${shape.join(', ')}]`]),
+  );
+  output.lines('', `Give --data my.txt to see what its layers make of a text.`);
+  output.result(description);
+  return 0;
 }
 
 async function draw(path: string, inspections: readonly RunInspection[]): Promise<void> {

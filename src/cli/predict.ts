@@ -31,13 +31,15 @@ export const registerPredict: Register = (program, context) => {
 };
 
 async function predictWith(run: string, flags: PredictFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ readRecord }, { taskNamed }] = await Promise.all([
-    import('../runs/run-folder.js'),
+  const [{ locateModel }, { readFolder }, { taskNamed }] = await Promise.all([
+    import('../runs/hub/locate.js'),
+    import('../runs/read-folder.js'),
     import('../runs/tasks.js'),
   ]);
   return withDevice(output, flags, async (device) => {
-    const record = await readRecord(run);
-    const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
+    const folder = await locateModel(run);
+    const record = await readFolder(folder);
+    const judge = await taskNamed(record.settings.task).judge({ folder, record, device });
     try {
       if (judge.predict === undefined) {
         throw new SluiceError('checkpoint', {
@@ -49,11 +51,12 @@ async function predictWith(run: string, flags: PredictFlags, output: Output, sig
       const { data, text: texts, batch } = flags;
       const predicted = await judge.predict({ data, texts, batch, signal });
       const { target, predictions } = predicted;
-      const isClass = predictions.some(({ probability }) => probability !== undefined);
+      const isClass = predictions.some(({ value }) => typeof value === 'string');
+      const isWeighed = predictions.some(({ probability }) => probability !== undefined);
       const right = (title: string) => ({ title, align: 'right' }) as const;
       const name = texts.length > 0 ? { title: 'text' } : right(isSeries(record.settings.task) ? 'row' : 'line');
       output.table(
-        [name, isClass ? { title: target } : right(target), ...(isClass ? [right('probability')] : [])],
+        [name, isClass ? { title: target } : right(target), ...(isWeighed ? [right('probability')] : [])],
         predictions.map(cellsOf),
       );
       output.result(predicted);

@@ -3,14 +3,17 @@ import { registerActivations } from './activations.js';
 import { registerBench } from './bench.js';
 import type { Context, Register } from './command.js';
 import { registerDoctor } from './doctor.js';
+import { registerEmbed } from './embed.js';
 import { registerEvaluate } from './evaluate.js';
 import { registerExplain } from './explain.js';
 import { explain, failureOf, negatedFormula } from './failure.js';
+import { registerFfn } from './ffn.js';
 import { registerGenerate } from './generate.js';
 import { registerInspect } from './inspect.js';
 import { registerKernels } from './kernels.js';
 import { jsonText } from './output.js';
 import { registerPredict } from './predict.js';
+import { registerPull } from './pull.js';
 import type { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usage.js';
@@ -20,8 +23,11 @@ const commands: readonly Register[] = [
   registerGenerate,
   registerEvaluate,
   registerPredict,
+  registerEmbed,
   registerExplain,
   registerInspect,
+  registerPull,
+  registerFfn,
   registerActivations,
   registerBench,
   registerDoctor,

@@ -2,7 +2,17 @@ import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { plural } from '../base/plural.js';
 import type { Examples } from './examples.js';
-import { cellError, columnOf, isMissing, isNumber, numberIn, type Table, type TableRow } from './table.js';
+import {
+  cellError,
+  columnOf,
+  isDate,
+  isMeantAsNumber,
+  isMissing,
+  isNumber,
+  numberIn,
+  type Table,
+  type TableRow,
+} from './table.js';
 
 /** A column of numbers, given to a model as (value - mean) / deviation. */
 export interface NumberColumn {
@@ -61,8 +71,11 @@ export interface SequenceShape {
   };
 }
 
-/** More words than this in a column are names or sentences, which say nothing of another row. */
-const mostWords = 100;
+/**
+ * More words than this in a column are names or sentences, which say nothing of another row; so are those that fewer than
+ * two rows share, unless there are but a few.
+ */
+const mostWords = (rows: number): number => Math.min(100, Math.max(10, Math.floor(rows / 2)));
 /** More different numbers than this are values, not classes. */
 const mostNumberClasses = 20;
 
@@ -76,12 +89,17 @@ export interface TableChoice {
   readonly kind?: 'classes' | 'values' | undefined;
 }
 
-/** The rows that have what the choice needs, and how many do not. @throws SluiceError `data` for a missing value that is refused. */
+/**
+ * The rows that have what the choice needs.
+ * @param use whether a missing value can still be provided for: what a model is asked about follows how it was trained.
+ * @throws SluiceError `data` for a missing value that is refused.
+ */
 export function completeRows(
   table: Table,
   columns: readonly string[],
   target: string,
   missing: MissingPolicy,
+  use: 'learned' | 'asked' = 'learned',
 ): TableRow[] {
   const places = columns.map((name) => [name, columnOf(table, name)] as const);
   return table.rows.filter(({ line, cells }) => {
@@ -89,12 +107,21 @@ export function completeRows(
     if (hole === undefined) return true;
     if (missing === 'drop') return false;
     const [column, i] = hole;
-    const remedy =
-      column === target
-        ? 'What is to be predicted cannot be filled in: use --missing drop to leave such rows out.'
-        : 'Use --missing mean to fill it in, or --missing drop to leave such rows out.';
-    throw cellError({ path: table.path, line, column }, 'has a value', cells[i] ?? '', remedy);
+    throw cellError(
+      { path: table.path, line, column },
+      'has a value',
+      cells[i] ?? '',
+      holeRemedy(column === target, use),
+    );
   });
+}
+
+function holeRemedy(isTarget: boolean, use: 'learned' | 'asked'): string {
+  if (use === 'asked') {
+    return 'The model was trained without gaps: fill the value in, leave the row out, or train anew with --missing mean.';
+  }
+  if (isTarget) return 'What is to be predicted cannot be filled in: use --missing drop to leave such rows out.';
+  return 'Use --missing mean to fill it in, or --missing drop to leave such rows out.';
 }
 
 /** Rows and columns that a choice comes to. */
@@ -127,7 +154,7 @@ export function chooseColumns(whole: Table, choice: TableChoice): ChosenTable {
 
 function looksLikeClasses(rows: readonly TableRow[], at: number): boolean {
   const words = new Set(rows.map(({ cells }) => (cells[at] ?? '').trim()));
-  const numbers = [...words].filter(isNumber);
+  const numbers = [...words].filter(isMeantAsNumber);
   if (2 * numbers.length <= words.size) return true;
   return (
     words.size <= mostNumberClasses &&
@@ -179,13 +206,22 @@ function inputColumn(table: Table, name: string, training: readonly TableRow[]):
       remedy: 'Leave the column out by naming the others with --inputs.',
     });
   }
-  const numbers = cells.filter(isNumber).length;
-  // A column with some numbers is one of numbers in which the others are mistakes.
-  if (2 * numbers > cells.length) return numberColumn(table, name, training);
+  // A column of mostly numbers is one of numbers in which the others are mistakes.
+  const isMostly = (kind: (cell: string) => boolean): boolean => 2 * cells.filter(kind).length > cells.length;
+  if (isMostly(isMeantAsNumber)) return numberColumn(table, name, training);
   const words = wordsOf(table, name);
-  if (words.length > mostWords) {
+  if (isMostly(isDate)) {
     throw new SluiceError('data', {
-      rule: `${name} of ${table.path} has at most ${mostWords} different words`,
+      rule: `${name} of ${table.path} has numbers or words that rows share`,
+      received: `dates such as ${words[0]}`,
+      remedy:
+        'Leave it out by naming the others with --inputs, or give what matters of it (month, weekday) as columns.',
+    });
+  }
+  const most = mostWords(cells.length);
+  if (words.length > most) {
+    throw new SluiceError('data', {
+      rule: `${name} of ${table.path} has at most ${most} different words in ${plural(cells.length, 'row')}`,
       received: words.length,
       remedy: `It tells rows apart, not classes: leave it out by naming the others with --inputs.`,
     });
@@ -227,12 +263,10 @@ export function numberColumn(table: Table, name: string, training: readonly Tabl
 
 function requireNumber(path: string, line: number, column: string, cell: string): void {
   if (isMissing(cell) || isNumber(cell)) return;
-  throw cellError(
-    { path, line, column },
-    'is a number',
-    cell,
-    'Correct the cell, or leave it empty where the value is missing.',
-  );
+  const remedy = isMeantAsNumber(cell)
+    ? 'Write it with a decimal point, without separators or signs: 1234.5.'
+    : 'Correct the cell, or leave it empty where the value is missing.';
+  throw cellError({ path, line, column }, 'is a number', cell, remedy);
 }
 
 const widthOf = (column: Column | TextColumn): number => (column.kind === 'words' ? column.words.length : 1);

@@ -26,6 +26,13 @@ export const numberIn = (cell: string): number =>
 
 export const isNumber = (cell: string): boolean => Number.isFinite(numberIn(cell));
 
+/** 2024-05-31, 31.5.24, 5/31/2024, with or without a time behind it. */
+export const isDate = (cell: string): boolean => /^\s*\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)/.test(cell);
+
+/** A number, or one written with a decimal comma, separators of thousands, or a sign for percent or money. */
+export const isMeantAsNumber = (cell: string): boolean =>
+  isNumber(cell) || (!isDate(cell) && /^\s*[-+]?[$€£]?\s?\d[\d.,'\u00a0 ]*[%$€£]?\s*$/.test(cell));
+
 /**
  * Holds that each row has a cell for each column, and each column a name of its own.
  * @param least so many rows: two to learn from one of them and be judged by the other
@@ -35,7 +42,9 @@ export function checkTable({ path, columns, rows }: Table, least: 1 | 2): void {
   const refuse = (line: number, rule: string, received: unknown, remedy: string): never => {
     throw new SluiceError('data', { rule: `line ${line} of ${path} ${rule}`, received, remedy });
   };
-  if (columns.length > 0 && columns.every(isNumber)) {
+  // A year may name a column, a fraction does not.
+  const isRow = columns.every(isNumber) || columns.some((name) => isNumber(name) && !/^\s*\d+\s*$/.test(name));
+  if (columns.length > 0 && isRow) {
     refuse(1, 'names the columns', columns, 'Add a first line such as x,y,label.');
   }
   columns.forEach((name, i) => {

@@ -2,6 +2,7 @@ import { BpeTokenizer, type Merge } from './bpe-tokenizer.js';
 import { ByteTokenizer } from './byte-tokenizer.js';
 import { CharTokenizer } from './char-tokenizer.js';
 import { elements, field, isObject, type JsonObject, sameJson } from './json.js';
+import { MarkedTokenizer, unmarked } from './marked-tokenizer.js';
 import { PretrainedTokenizer } from './pretrained-tokenizer.js';
 import { endOfTextToken, type Tokenizer, type TokenizerFiles } from './tokenizer.js';
 
@@ -11,10 +12,14 @@ import { endOfTextToken, type Tokenizer, type TokenizerFiles } from './tokenizer
  */
 export function tokenizerFromFiles(files: TokenizerFiles): Tokenizer {
   const { 'tokenizer.json': tokenizer, 'tokenizer_config.json': config } = files;
+  const inner = unmarked(tokenizer, config);
+  const own = inner === undefined ? undefined : tokenizerFromFiles(inner);
+  if (own !== undefined && own.kind !== 'pretrained') return new MarkedTokenizer(own);
   const plain = addsNothing(tokenizer) ? { ...tokenizer, post_processor: null } : tokenizer;
   for (const read of [readChar, readByte, readBpe]) {
-    const own = read(plain);
-    if (own !== undefined && sameJson(own.toFiles()['tokenizer.json'], plain) && addsNoMeaning(config)) return own;
+    const found = read(plain);
+    if (found !== undefined && sameJson(found.toFiles()['tokenizer.json'], plain) && addsNoMeaning(config))
+      return found;
   }
   return new PretrainedTokenizer(tokenizer, config);
 }

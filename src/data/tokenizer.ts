@@ -31,6 +31,8 @@ export interface Tokenizer {
   readonly endOfText: number | undefined;
   /** Errors ('data'): a lone surrogate; a character that the vocabulary lacks. */
   encode(text: string): Uint32Array;
+  /** As `encode`, with the special tokens that the tokenizer puts around an input (a begin of text), where it has any. */
+  encodeInput?(text: string): Uint32Array;
   /** Errors ('argument'): an id outside the vocabulary. Bytes that form no character become U+FFFD. */
   decode(ids: ArrayLike<number>): string;
   streamDecoder(): StreamDecoder;

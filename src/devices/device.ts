@@ -55,6 +55,11 @@ export interface AttentionViews {
   readonly output: View;
   /** log(sum(exp(scores))) of each query, [batch, heads, queryLength], contiguous. */
   readonly logSumExp: View;
+  /**
+   * int32 [batch, queryLength, 2], contiguous: the first key that each query sees and the one after the last; without
+   * it, all. A query that sees none gives zeros, in the gradients too.
+   */
+  readonly ranges?: View;
 }
 
 export interface AttentionGradients {

@@ -4,7 +4,7 @@ import type { Device } from './device.js';
 export interface OpenOptions {
   /** Threads that compute, the calling one included; by default one for each the machine runs at once. */
   readonly threads?: number;
-  /** The same bits on every machine and for any number of threads. */
+  /** The same bits for any number of threads, and on one device whatever the compiler and the BLAS. */
   readonly deterministic?: boolean;
   /** Hears what a user should know of what was opened, a line at a time: why the fastest device was not taken. */
   readonly onNotice?: (line: string) => void;

@@ -1,11 +1,13 @@
 import { catalogue } from '../activations/catalogue.js';
+import { type Cell, catalogueCells } from '../activations/cells.js';
 import { isElementwise } from '../activations/evaluate.js';
 import type { Formula, Kind } from '../activations/kinds.js';
 import type { CurveProperties } from '../activations/properties.js';
 import type { Device } from '../devices/device.js';
-import { toLatex } from '../scalar/print.js';
+import { toLatex, toText } from '../scalar/print.js';
 import { inTheMiddle, perExponent, stratifiedSample, type WorstErrors, worstErrors } from './accuracy.js';
 import { brief } from './brief.js';
+import { cellListing, formulasOf, stateDerivatives } from './cell-listing.js';
 import { costText, propertyLines, rangeText } from './describe-formula.js';
 import { derivativesOf, type Listing, listingOf } from './listing.js';
 
@@ -39,7 +41,7 @@ export async function cataloguePage(device: Device): Promise<string> {
     const own = entries.filter(({ formula }) => formula.kind === kind);
     return [`## ${headings[kind]}`, '', ...tableOf(kind, own), '', ...own.flatMap(section)];
   });
-  return `${[...introduction(sample.length), ...kinds].join('\n').trimEnd()}\n`;
+  return `${[...introduction(sample.length), ...kinds, ...cellSections()].join('\n').trimEnd()}\n`;
 }
 
 const introduction = (points: number): string[] => [
@@ -135,6 +137,41 @@ const errorLines = ({ value, derivative }: WorstErrors): string[] => [
 ];
 
 const place = (at: readonly number[]): string => (at.length === 0 ? '' : ` at ${at.map((x) => brief(x)).join(', ')}`);
+
+/** What a sequence goes through step by step. */
+const cellSections = (): string[] => [
+  '## Cells',
+  '',
+  ...table(
+    ['name', 'gates', 'states', 'activations', 'special functions'],
+    catalogueCells().map((cell) => {
+      const { name, properties, cost } = cellListing(cell);
+      const roles = Object.entries(properties.activations).map(([role, activation]) => `${role} ${activation}`);
+      const lists = [properties.gates, properties.states, roles].map((list) => list.join(', '));
+      return [linkTo(name), ...lists, `${cost.value.special} / ${cost.gradient.special}`];
+    }),
+  ),
+  '',
+  "A gate's name stands for its pre-activation, `W x + b_ih + U h + b_hh`; where `recurrent_n` stands apart, `n` is `W x + b_ih`.",
+  'The derivatives by the state before, pre-activations held, are what a gradient meets at each step back through time.',
+  '',
+  ...catalogueCells().flatMap(cellSection),
+];
+
+function cellSection(cell: Cell): string[] {
+  const { name, source, cost } = cellListing(cell);
+  return [
+    `### ${name}`,
+    '',
+    ...Object.entries(cell.outputs).flatMap(([state, value]) => math(`${state}' = ${toLatex(value)}`)),
+    `- source: ${source}`,
+    ...formulasOf(cell).map(([state, text]) => `- as text: \`${state} = ${text}\``),
+    ...stateDerivatives(cell).map(([derivative, value]) => `- ${derivative}: \`${toText(value)}\``),
+    `- cost of a step: ${costText(cost.value)}`,
+    `- step and gradient: ${costText(cost.gradient)}`,
+    '',
+  ];
+}
 
 const nameInLatex = (name: string): string => (name.length === 1 ? name : `\\mathrm{${name}}`);
 

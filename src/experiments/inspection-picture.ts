@@ -2,9 +2,10 @@ import type { RunInspection } from '../runs/inspect-run.js';
 import { nameOf } from '../training/inspection/findings.js';
 import type { Histogram, LayerReport } from '../training/inspection/layer-record.js';
 import { brief } from './brief.js';
-import { colorOf, escapeXml, svgFile } from './svg.js';
+import { gatesPanel, stepsPanel } from './inspection-time.js';
+import { colorOf, svgFile } from './svg.js';
+import { type LogScale, logScale, powersIn, rect, round, row, stepsHeight, text } from './svg-parts.js';
 
-const row = 17;
 /** Where rows begin, below the title and the heads of columns. */
 const top = 66;
 const gap = 16;
@@ -15,7 +16,6 @@ const shares = [
   { key: 'saturated', color: colorOf(4) },
   { key: 'unreached', color: '#999' },
 ] as const;
-const stepsHeight = 190;
 
 /** One or two inspections of the same layers, as the text of an SVG file: a row for each layer, a block for each run. */
 export function inspectionSvg(inspections: readonly RunInspection[]): string {
@@ -31,10 +31,17 @@ export function inspectionSvg(inspections: readonly RunInspection[]): string {
     one.layers.filter(({ isRecurrent }) => isRecurrent).map((layer) => ({ one, layer })),
   );
   const steps = stepped.length === 0 ? [] : [stepsPanel(stepped, left, bottom, width - left - 24)];
+  const gatesTop = bottom + (steps.length === 0 ? 0 : stepsHeight);
+  const gates = gatesPanel(stepped, left, gatesTop, width - left - 24);
   const label = `What ${inspections.map(({ run }) => run).join(' and ')} shows of its layers: gradients, units, values`;
-  const parts = [...names.map((name, i) => text(left - 10, top + i * row + 12, name, 'end')), ...blocks, ...steps];
+  const parts = [
+    ...names.map((name, i) => text(left - 10, top + i * row + 12, name, 'end')),
+    ...blocks,
+    ...steps,
+    gates.text,
+  ];
   const title = 'Gradients, units and values by layer';
-  return svgFile({ width, height: bottom + (steps.length === 0 ? 0 : stepsHeight), label, title }, [
+  return svgFile({ width, height: gatesTop + gates.height, label, title }, [
     `<g font-family="system-ui, sans-serif" font-size="11">\n${parts.join('\n')}\n</g>`,
   ]);
 }
@@ -44,33 +51,6 @@ function labelOf(layer: LayerReport, inspections: readonly RunInspection[], inde
   const kinds = new Set(inspections.map(({ layers }) => layers[index]?.kind));
   const name = nameOf(layer).replace(/^model\.(layers\.)?/, '');
   return layer.isActivation && kinds.size === 1 ? `${name} ${layer.kind}` : name;
-}
-
-const text = (x: number, y: number, content: string, anchor = 'start', style = ''): string =>
-  `<text x="${round(x)}" y="${round(y)}"${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}${style === '' ? '' : ` ${style}`}>${escapeXml(content)}</text>`;
-const rect = (x: number, y: number, width: number, height: number, fill: string): string =>
-  `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill="${fill}"/>`;
-const round = (value: number): string => String(Math.round(10 * value) / 10);
-
-/** From powers of ten to shares of a length. */
-interface LogScale {
-  readonly low: number;
-  readonly high: number;
-  of(value: number): number;
-}
-
-function logScale(values: readonly number[]): LogScale {
-  const logs = values.filter((value) => value > 0 && Number.isFinite(value)).map(Math.log10);
-  // The smallest bar has a length, too.
-  const [low, high] = logs.length === 0 ? [-1, 0] : [Math.floor(Math.min(...logs)) - 0.5, Math.ceil(Math.max(...logs))];
-  return { low, high, of: (value) => (value > 0 ? (Math.log10(value) - low) / (high - low) : 0) };
-}
-
-/** About four powers of ten in a scale. */
-function powersIn({ low, high }: LogScale): number[] {
-  const every = Math.max(1, Math.ceil((high - low) / 4));
-  const first = Math.ceil(low);
-  return Array.from({ length: Math.floor((high - first) / every) + 1 }, (_, i) => first + i * every);
 }
 
 function block({ run, layers }: RunInspection, x: number, scale: LogScale, isOneOfTwo: boolean): string {
@@ -140,33 +120,3 @@ function histogramOf({ low, high, counts }: Histogram, x: number, y: number): st
 }
 
 const small = 'fill="#777" style="font-size:9px"';
-
-/** The gradient through time of the recurrent layers. */
-function stepsPanel(
-  stepped: readonly { readonly one: RunInspection; readonly layer: LayerReport }[],
-  x: number,
-  y: number,
-  width: number,
-): string {
-  const scale = logScale(stepped.flatMap(({ layer }) => layer.gradientNormByStep ?? []));
-  const [head, height] = [26, stepsHeight - 56];
-  const place = (power: number): number => y + head + height * (1 - scale.of(10 ** power));
-  const grid = powersIn(scale).map((power) => {
-    const at = round(place(power));
-    const line = `<line x1="${x}" x2="${round(x + width)}" y1="${at}" y2="${at}" stroke="#ddd"/>`;
-    return `${line}${text(x - 6, place(power) + 4, power === 0 ? '1' : `1e${power}`, 'end', 'fill="#666"')}`;
-  });
-  const most = Math.max(...stepped.map(({ layer }) => layer.gradientNormByStep?.length ?? 0));
-  const lines = stepped.map(({ one, layer }, i) => {
-    const norms = layer.gradientNormByStep ?? [];
-    const points = norms.flatMap((norm, step) =>
-      norm > 0 ? [`${round(x + (width * step) / Math.max(1, most - 1))},${round(place(Math.log10(norm)))}`] : [],
-    );
-    const color = colorOf(i);
-    const name = text(x + 8 + 240 * i, y + head - 8, `${one.run} ${nameOf(layer)}`, 'start', `fill="${color}"`);
-    return `<polyline points="${points.join(' ')}" fill="none" stroke="${color}" stroke-width="1.8"/>${name}`;
-  });
-  const foot = text(x + width, y + head + height + 16, `step ${most}`, 'end', 'fill="#666"');
-  const title = text(x, y + 2, 'norm of the gradient at each time step', 'start', 'font-weight="bold"');
-  return [title, ...grid, ...lines, text(x, y + head + height + 16, 'step 1', 'start', 'fill="#666"'), foot].join('\n');
-}

@@ -2,9 +2,9 @@ import { SluiceError } from '../base/errors.js';
 import { readFully } from './durable.js';
 import { type FileSystem, nodeFileSystem, type OpenFile, openRegularFile, underRule } from './file-system.js';
 import { locationOf, publicInfo } from './safetensors.js';
-import { malformed, type TensorInfo } from './safetensors-dtypes.js';
+import { malformed, safetensorsDtypes, type TensorInfo } from './safetensors-dtypes.js';
 import { headerByteLength, parseHeader, type SafetensorsHeader, type TensorLocation } from './safetensors-header.js';
-import { allocate, float32Decoder } from './safetensors-values.js';
+import { allocate, float32Decoder, pieceDecoder, type TensorValues, typedValues } from './safetensors-values.js';
 
 /** What one file and a set of shards have in common. */
 export interface TensorReader {
@@ -17,6 +17,10 @@ export interface TensorReader {
   read(name: string): Promise<Uint8Array>;
   /** F32, F16 and BF16 exactly, F64 rounded. Throws `format` for another dtype. */
   readFloat32(name: string): Promise<Float32Array>;
+  /** The same values a few megabytes at a time, each piece good until the next. Throws as `readFloat32` does. */
+  float32Pieces(name: string): AsyncIterable<Float32Array>;
+  /** The values as they are, integers included: 64-bit ones as bigints, booleans as 0 and 1. Throws `format` for F16, BF16 and narrower floats. */
+  readValues(name: string): Promise<TensorValues>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -81,6 +85,24 @@ export class SafetensorsFile implements TensorReader {
       await this.#decode(location, (piece) => decoder.add(piece));
     }
     return decoder.values;
+  }
+
+  async *float32Pieces(name: string): AsyncGenerator<Float32Array> {
+    const { dtype, byteLength, position } = locationOf(this.#header, name);
+    const decode = pieceDecoder(dtype, name);
+    const width = safetensorsDtypes[dtype] / 8;
+    const raw = new Uint8Array(Math.min(pieceBytes, byteLength));
+    const values = dtype === 'F32' ? new Float32Array(raw.buffer) : new Float32Array(raw.length / width);
+    for (let at = 0; at < byteLength; at += raw.length) {
+      const part = raw.subarray(0, Math.min(raw.length, byteLength - at));
+      await this.#fill(part, position + at);
+      if (dtype !== 'F32') decode(part, values);
+      yield values.subarray(0, part.length / width);
+    }
+  }
+
+  async readValues(name: string): Promise<TensorValues> {
+    return typedValues(this.info(name).dtype, await this.read(name), name);
   }
 
   close(): Promise<void> {

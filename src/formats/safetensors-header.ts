@@ -22,6 +22,9 @@ export interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, TensorLocation>;
 }
 
+/** `version `, as the pointer begins that Git leaves where large files are not fetched. */
+const gitPointer = 0x206e6f6973726576n;
+
 interface Row {
   readonly name: string;
   readonly dtype: SafetensorsDtype;
@@ -39,6 +42,10 @@ export function headerByteLength(prefix: Uint8Array, fileSize: number): number {
     throw malformed('a safetensors file must begin with 8 bytes for the header length', `${fileSize} bytes`);
   }
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
+  if (length === gitPointer) {
+    const remedy = 'Get the file itself: git lfs pull, or sluice pull.';
+    throw malformed('a safetensors file must not be the pointer of Git LFS to one', undefined, remedy);
+  }
   if (length > safetensorsLimits.headerBytes) {
     throw malformed(`a safetensors header must not be longer than ${safetensorsLimits.headerBytes} bytes`, length);
   }

@@ -6,6 +6,7 @@ import { unknownTensor } from './safetensors.js';
 import { checkTensorName, malformed, safetensorsLimits, type TensorInfo } from './safetensors-dtypes.js';
 import { SafetensorsFile, type TensorReader } from './safetensors-file.js';
 import { decodeUtf8, JsonScanner, type ScannedJson } from './safetensors-json.js';
+import type { TensorValues } from './safetensors-values.js';
 
 export interface ShardedOptions {
   readonly fs?: FileSystem;
@@ -41,8 +42,10 @@ export class ShardedSafetensors implements TensorReader {
     const index = parseShardIndex(await readSmallFile(fs, indexPath, safetensorsLimits.headerBytes));
     const folder = dirname(indexPath);
     const files = new Map<string, SafetensorsFile>();
+    const shards = new Set(index.fileOf.values());
+    await requireShards(fs, folder, shards);
     try {
-      for (const shard of new Set(index.fileOf.values())) {
+      for (const shard of shards) {
         if (!allowLinksOutside) await refuseLinkOutside(fs, folder, shard);
         files.set(shard, await SafetensorsFile.open(join(folder, shard), { fs }));
       }
@@ -69,6 +72,14 @@ export class ShardedSafetensors implements TensorReader {
 
   async readFloat32(name: string): Promise<Float32Array> {
     return this.#holder(name).readFloat32(name);
+  }
+
+  async *float32Pieces(name: string): AsyncGenerator<Float32Array> {
+    yield* this.#holder(name).float32Pieces(name);
+  }
+
+  async readValues(name: string): Promise<TensorValues> {
+    return this.#holder(name).readValues(name);
   }
 
   async close(): Promise<void> {
@@ -138,6 +149,18 @@ function checkedShardName(shard: string): string {
     throw malformed('a shard must be the plain name of a .safetensors file beside its index', shard);
   }
   return shard;
+}
+
+/** All that are missing at once, for who copies them. */
+async function requireShards(fs: FileSystem, folder: string, shards: ReadonlySet<string>): Promise<void> {
+  const names = new Set(await underRule(`${folder} must be readable`, () => fs.readdir(folder)));
+  const missing = [...shards].filter((shard) => !names.has(shard)).sort();
+  if (missing.length === 0) return;
+  throw new SluiceError('filesystem', {
+    rule: `every shard that the index names must be in ${folder}`,
+    received: missing,
+    remedy: 'Copy those that are missing there, or fetch the model anew with sluice pull.',
+  });
 }
 
 /** A shard may be a link within its folder, or into the blobs of the Hugging Face cache (snapshots/X -> ../../blobs). */

@@ -8,6 +8,14 @@ import { Linear, Projections } from './linear.js';
 import type { RotaryEmbedding } from './rope.js';
 import { requireAxes } from './shapes.js';
 
+/** Which projections of attention have a bias. */
+export interface AttentionBias {
+  readonly query?: boolean;
+  readonly key?: boolean;
+  readonly value?: boolean;
+  readonly output?: boolean;
+}
+
 export interface AttentionOptions {
   readonly heads: number;
   /** Heads of keys and values; each serves heads / keyValueHeads query heads. */
@@ -15,7 +23,8 @@ export interface AttentionOptions {
   /** dim / heads by default. */
   readonly headDim?: number;
   readonly causal?: boolean;
-  readonly bias?: boolean;
+  /** All projections, none (the default), or each for itself. */
+  readonly bias?: boolean | AttentionBias;
   readonly deviation?: number;
   /** Of the projection that writes to the residual stream. */
   readonly outputDeviation?: number;
@@ -30,6 +39,8 @@ const attentionDefaults = {
   deviation: 0.02,
   outputDeviation: undefined,
 } satisfies OptionTable<AttentionOptions>;
+
+const noBias = { query: false, key: false, value: false, output: false } satisfies OptionTable<AttentionBias>;
 
 /** What a forward pass of attention may take beside its input. */
 export interface AttentionInputs {
@@ -73,11 +84,15 @@ export class Attention extends Layer {
         remedy: 'Leave it out for one for each head.',
       });
     }
-    this.qProj = new Linear(init, dim, heads * headDim, { bias, deviation });
-    this.kProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
-    this.vProj = new Linear(init, dim, keyValueHeads * headDim, { bias, deviation });
+    const { query, key, value, output } =
+      typeof bias === 'boolean'
+        ? { query: bias, key: bias, value: bias, output: bias }
+        : completeOptions('the bias of Attention', bias, noBias);
+    this.qProj = new Linear(init, dim, heads * headDim, { bias: query, deviation });
+    this.kProj = new Linear(init, dim, keyValueHeads * headDim, { bias: key, deviation });
+    this.vProj = new Linear(init, dim, keyValueHeads * headDim, { bias: value, deviation });
     this.#all = new Projections([this.qProj, this.kProj, this.vProj]);
-    this.oProj = new Linear(init, heads * headDim, dim, { bias, deviation: outputDeviation });
+    this.oProj = new Linear(init, heads * headDim, dim, { bias: output, deviation: outputDeviation });
     this.#dim = dim;
     this.#headDim = headDim;
     this.#causal = causal;

@@ -1,6 +1,6 @@
 import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Device } from '../devices/device.js';
-import { concat, internal, type Tensor, zeros } from '../tensor/index.js';
+import { concat, internal, type Tensor, tensor, zeros } from '../tensor/index.js';
 import { requireAxes } from './shapes.js';
 
 export interface ConvolutionCacheShape {
@@ -15,7 +15,7 @@ const sizes = { batch: 0, channels: 0, reach: 0 } satisfies OptionNames<Convolut
 /** The last inputs of a causal convolution, so that the next ones come alone: at first the zeros of its padding. */
 export class ConvolutionCache implements Disposable {
   /** [batch, reach, channels]; undefined where there is none. */
-  readonly #rows: Tensor | undefined;
+  #rows: Tensor | undefined;
   #length = 0;
 
   constructor(device: Device, shape: ConvolutionCacheShape) {
@@ -41,6 +41,15 @@ export class ConvolutionCache implements Disposable {
       rows.write(all.detach().slice(1, -reach));
       return all.transpose(1, 2);
     });
+  }
+
+  /** Goes on with these sequences of the batch, in this order, some of them perhaps several times: beams. */
+  take(rows: readonly number[]): void {
+    const before = this.#rows;
+    if (before === undefined) return;
+    const { device } = before;
+    this.#rows = internal(() => before.gather(tensor(device, Int32Array.from(rows))).keep());
+    before.dispose();
   }
 
   /** Forgets all, keeping the memory. */

@@ -1,13 +1,13 @@
-import type { Activation, Gate } from '../activations/kinds.js';
-import { SluiceError } from '../base/errors.js';
-import { checkChoice, checkOptions, completeOptions, type OptionTable } from '../base/options.js';
+import type { Activation, Gate, RowFunction } from '../activations/kinds.js';
+import { completeOptions, type OptionTable } from '../base/options.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import { dropout } from './dropout.js';
-import { FormulaLayer } from './formula-layer.js';
+import { FormulaLayer, RowFormulaLayer } from './formula-layer.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { Linear, Projections } from './linear.js';
 import type { Mode } from './mode.js';
+import { LayerNorm } from './normalization.js';
 import { requireWidth } from './shapes.js';
 
 /** Which projections of a plain block have a bias. */
@@ -113,33 +113,57 @@ export class GatedFeedForward extends Layer {
   }
 }
 
-const packings = { order: ['gate-first', 'value-first'], layout: ['halves', 'interleaved'] } as const;
-
-/** How the two inputs of a gate share one tensor: which comes first, and whether in halves or alternating. */
-export type Packing = { readonly [K in keyof typeof packings]: (typeof packings)[K][number] };
-
 /**
- * The two inputs of a gate from one packed tensor [..., 2 width]. There is no default: systems differ, and the wrong
- * order loads without an error and computes nonsense.
+ * down(norm(row(up x))): a row function weighs each hidden unit against all others of its token, and a LayerNorm brings
+ * the result back to size. With `solu` it is the block of Elhage 2022, transformer-circuits.pub/2022/solu.
  */
-export function unpackGate(packed: Tensor, packing: Packing): { gate: Tensor; value: Tensor } {
-  checkOptions('unpackGate', packing, packings);
-  const { order, layout } = packing;
-  checkChoice('the order of a packed gate', order, packings.order);
-  checkChoice('the layout of a packed gate', layout, packings.layout);
-  const width = packed.shape.at(-1) ?? 0;
-  if (width % 2 !== 0) {
-    throw new SluiceError('shape', {
-      rule: 'a packed gate has an even last axis',
-      received: packed.shape,
-      remedy: 'Check that the tensor holds both the gate and the value.',
+export class RowFeedForward extends Layer {
+  readonly upProj: Linear;
+  readonly norm: LayerNorm;
+  readonly downProj: Linear;
+  readonly #row: RowFormulaLayer;
+  readonly #dropout: number;
+
+  constructor(init: Initializer, dim: number, hidden: number, row: RowFunction, options: FeedForwardOptions = {}) {
+    super();
+    const { bias, deviation, ...rest } = completeOptions('RowFeedForward', options, blockDefaults);
+    const { outputDeviation = deviation, dropout } = rest;
+    const biased =
+      typeof bias === 'boolean'
+        ? { up: bias, down: bias }
+        : completeOptions('the bias of RowFeedForward', bias, noBias);
+    this.upProj = new Linear(init, dim, hidden, { bias: biased.up, deviation });
+    this.#row = new RowFormulaLayer(row);
+    this.norm = new LayerNorm(init, hidden);
+    this.downProj = new Linear(init, hidden, dim, { bias: biased.down, deviation: outputDeviation });
+    this.#dropout = dropout;
+  }
+
+  forward(x: Tensor, mode: Mode): Tensor {
+    requireWidth('a feed-forward block', this.upProj.weight, x);
+    return internal(() => {
+      const hidden = this.norm.forward(this.#row.forward(this.upProj.forward(x)));
+      return dropout(this.downProj.forward(hidden), this.#dropout, mode);
     });
   }
-  const half = width / 2;
-  const [first, second] =
-    layout === 'halves'
-      ? [packed.slice(-1, 0, half), packed.slice(-1, half, width)]
-      : [0, 1].map((i) => packed.reshape([...packed.shape.slice(0, -1), half, 2]).select(-1, i));
-  if (first === undefined || second === undefined) throw new SluiceError('internal', { rule: 'a gate has two halves' });
-  return order === 'gate-first' ? { gate: first, value: second } : { gate: second, value: first };
+}
+
+/** What a block is made of: its kind says which block. */
+export type BlockFormula = Activation | Gate | RowFunction;
+
+/** Any of the blocks. */
+export type Block = FeedForward | GatedFeedForward | RowFeedForward;
+
+/** The block of a formula: gated for a gate, with a norm inside for a row function, else the classic one. */
+export function blockOf(
+  init: Initializer,
+  dim: number,
+  hidden: number,
+  formula: BlockFormula,
+  options: FeedForwardOptions = {},
+): Block {
+  if (formula.kind === 'gate') return new GatedFeedForward(init, dim, hidden, formula, options);
+  return formula.kind === 'row'
+    ? new RowFeedForward(init, dim, hidden, formula, options)
+    : new FeedForward(init, dim, hidden, formula, options);
 }

@@ -1,12 +1,16 @@
-import type { Formula } from '../activations/kinds.js';
+import { xielu } from '../activations/exponential.js';
+import type { Formula, RowFunction } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { Expression } from '../scalar/expression.js';
-import { internal, mapTensors, type Tensor } from '../tensor/index.js';
+import { internal, mapTensors, rowTensors, type Tensor } from '../tensor/index.js';
 import { sameShape } from '../tensor/shape.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
 import { type Mode, noiseLike } from './mode.js';
 import { requireWidth } from './shapes.js';
+
+/** PyTorch's name of a learned parameter where it is not the formula's: the slope of a PReLU. */
+const checkpointNames: Readonly<Record<string, string>> = { slope: 'weight' };
 
 /** An activation or a gate in a model, with its learned parameters as weights: one each, or one per channel. */
 export class FormulaLayer extends Layer {
@@ -27,7 +31,16 @@ export class FormulaLayer extends Layer {
   }
 
   protected override get members(): object {
-    return this.learned;
+    return Object.fromEntries(
+      Object.entries(this.learned).map(([name, tensor]) => [checkpointNames[name] ?? name, tensor]),
+    );
+  }
+
+  /** Those of an xIELU, which Transformers reads beside its weights. */
+  override get constants(): Readonly<Record<string, number>> {
+    const { beta, epsilon } = { ...xielu.parameters, ...this.formula.parameters };
+    const isXielu = xielu.learned.every((name) => this.formula.learned.includes(name));
+    return isXielu && beta !== undefined && epsilon !== undefined ? { beta: beta.value, eps: epsilon.value } : {};
   }
 
   /**
@@ -58,5 +71,28 @@ export class FormulaLayer extends Layer {
       if (draws) operands['noise'] = noiseLike(first, mode);
       return mapTensors([draws ? this.#noisy : this.#quiet], operands, {}, { operation, extended: true })[0];
     });
+  }
+}
+
+/** A row function in a model: along the last axis. */
+export class RowFormulaLayer {
+  readonly formula: RowFunction;
+  readonly #expression: Expression;
+
+  /** @throws SluiceError `argument` for a formula that learns or draws: rows do neither. */
+  constructor(formula: RowFunction) {
+    if (formula.learned.length > 0 || formula.usesNoise) {
+      throw new SluiceError('argument', {
+        rule: 'a row function in a block learns nothing and draws nothing',
+        received: formula.name,
+        remedy: 'Fix its parameters by with().',
+      });
+    }
+    this.formula = formula;
+    this.#expression = formula.expression;
+  }
+
+  forward(x: Tensor): Tensor {
+    return rowTensors([this.#expression], { elements: { x } }, {}, this.formula.name)[0];
   }
 }

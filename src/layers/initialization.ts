@@ -1,36 +1,41 @@
 import { type RandomKey, randomKey } from '../base/random.js';
 import type { Device } from '../devices/device.js';
-import { full, rand, randn, type Tensor } from '../tensor/index.js';
+import { empty, full, rand, randn, type Tensor } from '../tensor/index.js';
 
 /** How random values are spread. */
 export type Distribution = 'normal' | 'uniform';
 
 /**
  * Makes the parameters of a model in the order of the calls, each from a key of its own, so that equal seeds and
- * constructions give equal models on every device.
+ * constructions give equal models on every device. Without a seed they hold nothing yet: for weights that are loaded.
  */
 export class Initializer {
   readonly device: Device;
-  readonly #seed: number;
+  readonly #seed: number | undefined;
   #count = 0;
 
-  constructor(device: Device, seed: number) {
+  constructor(device: Device, seed: number | undefined) {
     this.device = device;
     this.#seed = seed;
   }
 
-  #key(): RandomKey {
-    return randomKey(this.#seed, 'initialization', this.#count++);
+  #key(): RandomKey | undefined {
+    return this.#seed === undefined ? undefined : randomKey(this.#seed, 'initialization', this.#count++);
+  }
+
+  #random(shape: readonly number[], draw: (key: RandomKey) => Tensor): Tensor {
+    const key = this.#key();
+    return learned(key === undefined ? empty(this.device, shape) : draw(key));
   }
 
   /** Normal values of that standard deviation. */
   normal(shape: readonly number[], deviation: number): Tensor {
-    return learned(randn(this.device, shape, this.#key(), { deviation }));
+    return this.#random(shape, (key) => randn(this.device, shape, key, { deviation }));
   }
 
   /** Uniform values in [-bound, bound). */
   uniform(shape: readonly number[], bound: number): Tensor {
-    return learned(rand(this.device, shape, this.#key(), { low: -bound, high: bound }));
+    return this.#random(shape, (key) => rand(this.device, shape, key, { low: -bound, high: bound }));
   }
 
   /** Values of mean 0 and that standard deviation. */

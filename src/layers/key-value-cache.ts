@@ -1,7 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import { checkOptions, type OptionNames } from '../base/options.js';
 import type { Device } from '../devices/device.js';
-import { internal, type Tensor, zeros } from '../tensor/index.js';
+import { internal, type Tensor, tensor, zeros } from '../tensor/index.js';
 import { requireAxes } from './shapes.js';
 
 export interface CacheShape {
@@ -19,16 +19,23 @@ const cacheSizes = {
   headDim: 0,
 } satisfies OptionNames<CacheShape>;
 
-/** The keys and values of one layer for the tokens seen so far, in memory that is reserved once. */
+/** The first positions that memory is reserved for; more is twice as much each time. */
+const firstPositions = 256;
+
+/** The keys and values of one layer for the tokens seen so far. Memory grows with them, up to `positions`. */
 export class KeyValueCache implements Disposable {
-  readonly #key: Tensor;
-  readonly #value: Tensor;
+  readonly #device: Device;
+  readonly #positions: number;
+  #key: Tensor;
+  #value: Tensor;
   #length = 0;
 
   constructor(device: Device, sizes: CacheShape) {
     checkOptions('KeyValueCache', sizes, cacheSizes);
     const { batch, positions, keyValueHeads, headDim } = sizes;
-    const shape = [batch, positions, keyValueHeads, headDim];
+    this.#device = device;
+    this.#positions = positions;
+    const shape = [batch, Math.min(positions, firstPositions), keyValueHeads, headDim];
     this.#key = zeros(device, shape).keep();
     this.#value = zeros(device, shape).keep();
   }
@@ -45,19 +52,43 @@ export class KeyValueCache implements Disposable {
       requireAxes('a key/value cache', { batch, time: key.shape[1], keyValueHeads, headDim }, states);
     }
     const end = this.#length + (key.shape[1] ?? 0);
-    if (end > (this.#key.shape[1] ?? 0)) {
+    if (end > this.#positions) {
       throw new SluiceError('shape', {
-        rule: `a cache holds ${this.#key.shape[1]} positions`,
+        rule: `a cache holds ${this.#positions} positions`,
         received: end,
         remedy: 'Make the cache with more positions, or append fewer tokens.',
       });
     }
+    const [, reserved = 0] = this.#key.shape;
+    if (end > reserved) this.#move(undefined, Math.min(this.#positions, Math.max(end, 2 * reserved)));
     internal(() => {
       this.#key.slice(1, this.#length, end).write(key);
       this.#value.slice(1, this.#length, end).write(value);
     });
     this.#length = end;
     return { key: this.#key.slice(1, 0, end), value: this.#value.slice(1, 0, end) };
+  }
+
+  /** Goes on with these sequences of the batch, in this order, some of them perhaps several times: beams. */
+  take(rows: readonly number[]): void {
+    if (rows.length === this.#key.shape[0] && rows.every((row, i) => row === i)) return;
+    this.#move(rows, this.#key.shape[1] ?? 0);
+  }
+
+  /** To other memory, for so many positions. */
+  #move(rows: readonly number[] | undefined, positions: number): void {
+    const [key, value] = [this.#key, this.#value];
+    const moved = (from: Tensor): Tensor => {
+      const [batch = 0, , ...rest] = from.shape;
+      const seen = from.slice(1, 0, this.#length);
+      const taken = rows === undefined ? seen : seen.gather(tensor(this.#device, Int32Array.from(rows)));
+      const to = zeros(this.#device, [rows?.length ?? batch, positions, ...rest]).keep();
+      if (this.#length > 0) to.slice(1, 0, this.#length).write(taken);
+      return to;
+    };
+    [this.#key, this.#value] = internal(() => [moved(key), moved(value)] as const);
+    key.dispose();
+    value.dispose();
   }
 
   /** Forgets all tokens, keeping the memory. */

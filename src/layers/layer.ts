@@ -1,7 +1,5 @@
-import { SluiceError, show } from '../base/errors.js';
-import { didYouMean } from '../base/nearest.js';
-import { Tensor } from '../tensor/index.js';
-import { sameShape } from '../tensor/shape.js';
+import { internal, noGrad, scope, Tensor } from '../tensor/index.js';
+import { checkWeights } from './weight-check.js';
 
 export interface NamedParameter {
   /** As in a Hugging Face checkpoint: `model.layers.0.self_attn.q_proj.weight`. */
@@ -11,15 +9,30 @@ export interface NamedParameter {
   readonly decay: boolean;
 }
 
-/** A property `qProj` holds what a checkpoint calls `q_proj`. */
+/** A property `qProj` holds what a checkpoint calls `q_proj`; one with a capital in front, `LayerNorm`, what is called so there. */
 export const checkpointName = (property: string): string =>
-  property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  /^[A-Z]/.test(property) ? property : property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Tensors by name, read one at a time: a `SafetensorsFile`, or what `parseSafetensors` gives. */
 export interface WeightReader {
   names(): readonly string[];
   info(name: string): { readonly shape: readonly number[] };
   readFloat32(name: string): ArrayLike<number> | Promise<ArrayLike<number>>;
+  /** The values in order, a piece at a time, each good until the next: a tensor need not be in memory twice. */
+  float32Pieces?(name: string): AsyncIterable<Float32Array>;
+}
+
+/**
+ * The tensors of a part of a larger checkpoint, without the part's name in front of theirs.
+ * @example await lstm.load(weightsUnder(file, 'encoder.lstm'));
+ */
+export function weightsUnder(weights: WeightReader, part: string): WeightReader {
+  const prefix = `${part}.`;
+  return {
+    names: () => weights.names().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])),
+    info: (name) => weights.info(prefix + name),
+    readFloat32: (name) => weights.readFloat32(prefix + name),
+  };
 }
 
 interface Part {
@@ -36,6 +49,11 @@ export abstract class Layer implements Disposable {
   /** The names of the properties whose tensors decay. */
   get decayed(): readonly string[] {
     return [];
+  }
+
+  /** Numbers that checkpoints hold beside its tensors, though nothing learns them. */
+  get constants(): Readonly<Record<string, number>> {
+    return {};
   }
 
   /** What has the tensors and sublayers: the layer itself, unless it keeps them by names of their own. */
@@ -73,6 +91,17 @@ export abstract class Layer implements Disposable {
     }
   }
 
+  /** The constants of this layer and of those within, as in a checkpoint. */
+  namedConstants(): ReadonlyMap<string, number> {
+    const named = new Map<string, number>();
+    for (const [name, layer] of this.namedLayers()) {
+      for (const [constant, value] of Object.entries(layer.constants)) {
+        named.set(name === '' ? constant : `${name}.${constant}`, value);
+      }
+    }
+    return named;
+  }
+
   parameters(): Tensor[] {
     return this.namedParameters().map(({ tensor }) => tensor);
   }
@@ -84,13 +113,18 @@ export abstract class Layer implements Disposable {
 
   /**
    * Fills the parameters from a file, a tensor at a time.
-   * @throws SluiceError `checkpoint` that names the first tensor which is missing, unexpected or of another shape; the
-   * layer is then as it was.
+   * @throws SluiceError `checkpoint` that names the tensors which are missing, unexpected or of another shape; the layer
+   * is then as it was.
    */
   async load(weights: WeightReader): Promise<void> {
     const parameters = this.namedParameters();
-    checkWeights(weights, parameters);
-    for (const { name, tensor } of parameters) tensor.write(await weights.readFloat32(name));
+    const constants = this.namedConstants();
+    await checkWeights(weights, parameters, constants);
+    for (const { name, tensor } of parameters) {
+      const pieces = weights.float32Pieces?.(name);
+      if (pieces === undefined) tensor.write(await weights.readFloat32(name));
+      else await writePieces(tensor, pieces);
+    }
   }
 
   /** Gives back the memory of its tensors and those of its sublayers, gradients included. */
@@ -103,30 +137,14 @@ export abstract class Layer implements Disposable {
   }
 }
 
-function checkWeights(weights: WeightReader, parameters: readonly NamedParameter[]): void {
-  const names = parameters.map(({ name }) => name);
-  const found = new Set(weights.names());
-  const others = 'The weights and config.json belong to different models.';
-  for (const name of found) {
-    if (names.includes(name)) continue;
-    throw new SluiceError('checkpoint', {
-      rule: 'weights have only tensors of their model',
-      received: name,
-      remedy: didYouMean(name, names, others),
+async function writePieces(tensor: Tensor, pieces: AsyncIterable<Float32Array>): Promise<void> {
+  let at = 0;
+  for await (const piece of pieces) {
+    const start = at;
+    // The views go at once: they hold the memory.
+    scope(tensor.device, () => {
+      noGrad(() => internal(() => tensor.reshape([tensor.size]).narrow(0, start, piece.length).write(piece)));
     });
-  }
-  for (const { name, tensor } of parameters) {
-    if (!found.has(name)) {
-      throw new SluiceError('checkpoint', {
-        rule: `weights have the tensor ${name}`,
-        received: 'none',
-        remedy: others,
-      });
-    }
-    const { shape } = weights.info(name);
-    if (!sameShape(shape, tensor.shape)) {
-      const rule = `${name} has the shape ${show(tensor.shape)}`;
-      throw new SluiceError('checkpoint', { rule, received: shape, remedy: others });
-    }
+    at += piece.length;
   }
 }

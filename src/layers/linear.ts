@@ -1,5 +1,5 @@
 import { completeOptions, type OptionTable } from '../base/options.js';
-import { internal, type Tensor } from '../tensor/index.js';
+import { concat, internal, type Tensor } from '../tensor/index.js';
 import { matmulStacked } from '../tensor/operations/stacked.js';
 import { settle } from '../tensor/side-by-side.js';
 import type { Distribution, Initializer } from './initialization.js';
@@ -41,7 +41,30 @@ export class Linear extends Layer {
   }
 }
 
-/** Linear layers of one input, as one product where none has a bias. */
+/** y = x W + b, with a weight of [inputs, outputs]: what GPT-2 calls Conv1D. */
+export class TransposedLinear extends Layer {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+
+  constructor(init: Initializer, inputs: number, outputs: number, deviation = 0.02) {
+    super();
+    this.weight = init.normal([inputs, outputs], deviation);
+    this.bias = init.constant([outputs], 0);
+  }
+
+  override get decayed(): readonly string[] {
+    return ['weight'];
+  }
+
+  forward(x: Tensor): Tensor {
+    return internal(() => {
+      requireWidth('a transposed linear layer', this.weight.transpose(0, 1), x);
+      return x.matmul(this.weight).add(this.bias);
+    });
+  }
+}
+
+/** Linear layers of one input, as one product where all have a bias or none. */
 export class Projections {
   readonly #layers: readonly Linear[];
 
@@ -51,14 +74,19 @@ export class Projections {
   }
 
   get areJoined(): boolean {
-    return this.#layers.every(({ bias }) => bias === undefined);
+    const biased = this.#layers.filter(({ bias }) => bias !== undefined).length;
+    return biased === 0 || biased === this.#layers.length;
   }
 
   /** All results side by side, [..., sum of outputs]; only where they are joined. */
   joined(x: Tensor): Tensor {
     for (const { weight } of this.#layers) requireWidth('a linear layer', weight, x);
     const weights = this.#layers.map(({ weight }) => weight);
-    return matmulStacked(x, weights);
+    const biases = this.#layers.flatMap(({ bias }) => bias ?? []);
+    return internal(() => {
+      const product = matmulStacked(x, weights);
+      return biases.length === 0 ? product : product.add(concat(biases, 0));
+    });
   }
 
   /** Each result. */

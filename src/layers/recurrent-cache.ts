@@ -1,6 +1,6 @@
 import type { Device } from '../devices/device.js';
 import { fill } from '../tensor/compute.js';
-import { type Tensor, zeros } from '../tensor/index.js';
+import { internal, type Tensor, tensor, zeros } from '../tensor/index.js';
 import type { Recurrent, RecurrentStates } from './recurrent.js';
 
 type Kept = Record<string, Tensor>;
@@ -45,6 +45,13 @@ export class RecurrentCache implements Disposable {
     this.#length += steps;
   }
 
+  /** Goes on with these sequences of the batch, in this order, some of them perhaps several times: beams. */
+  take(rows: readonly number[]): void {
+    const taken = (kept: Kept): Kept =>
+      Object.fromEntries(Object.entries(kept).map(([name, states]) => [name, taking(states, rows)]));
+    [this.#current, this.#next] = [taken(this.#current), taken(this.#next)];
+  }
+
   /** Forgets all steps. */
   clear(): void {
     for (const tensor of Object.values(this.#current)) fill(tensor.device, tensor.strided(), 0);
@@ -58,4 +65,16 @@ export class RecurrentCache implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The sequences of [runs, batch, width] by their numbers, in memory of their own; what they were in goes. */
+function taking(states: Tensor, rows: readonly number[]): Tensor {
+  const { device, shape } = states;
+  const to = zeros(device, shape.with(1, rows.length)).keep();
+  internal(() => {
+    const chosen = states.transpose(0, 1).gather(tensor(device, Int32Array.from(rows)));
+    to.write(chosen.transpose(0, 1));
+  });
+  states.dispose();
+  return to;
 }

@@ -1,58 +1,26 @@
 import { type Cell, gruCell, lstmCell, rnnCell } from '../activations/cells.js';
-import type { Activation } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
-import { variables, variablesOf } from '../scalar/expression.js';
 import { CellProgram } from '../tensor/cell-program.js';
-import { concat, internal, stack, type Tensor, zeros } from '../tensor/index.js';
-import { MapProgram } from '../tensor/map-program.js';
-import { recurrence } from '../tensor/operations/recurrence.js';
+import { concat, internal, noGrad, stack, type Tensor, zeros } from '../tensor/index.js';
+import type { MapProgram } from '../tensor/map-program.js';
+import { type RecurrenceOperands, recurrence } from '../tensor/operations/recurrence.js';
 import { dropout } from './dropout.js';
 import type { Initializer } from './initialization.js';
 import { Layer } from './layer.js';
-import type { Mode } from './mode.js';
+import { Mode } from './mode.js';
 import { type SequenceRows, sequenceRows } from './packing.js';
+import {
+  checkFit,
+  checkSizes,
+  hasBias,
+  type OutputUnits,
+  outputProgramOf,
+  type RecurrentOptions,
+  recurrentDefaults,
+} from './recurrent-options.js';
+import { cellParts } from './recurrent-parts.js';
 import { requireAxes } from './shapes.js';
-
-export interface RecurrentOptions {
-  /** Layers on top of each other; 1 by default. */
-  readonly layers?: number;
-  /** Whether each layer also reads from the end, with the outputs side by side; false by default. */
-  readonly bidirectional?: boolean;
-  /** True by default. */
-  readonly bias?: boolean;
-  /** The probability that an output of a layer below another one is dropped in training; 0 by default. */
-  readonly dropout?: number;
-  /** Activations of the cell by their roles: gate, candidate, output; the cell's own by default. */
-  readonly activations?: Readonly<Record<string, Activation>>;
-  /**
-   * What an output goes through before it is given out and fed back; nothing by default. A number is the width of a
-   * linear map, PyTorch's `proj_size` of an LSTM (Sak 2014, arXiv:1402.1128); with a bias and an activation the feedback
-   * comes from output units (Jordan 1986). Not for a cell that mixes its last output into the next, as the GRU.
-   */
-  readonly projection?: number | OutputUnits | undefined;
-  /** What the bias of an LSTM's forget gate begins with; as other biases by default. Source: Jozefowicz 2015. */
-  readonly forgetBias?: number | undefined;
-}
-
-/** Output units inside of the recurrence: activation(W h + b). */
-export interface OutputUnits {
-  readonly width: number;
-  /** True by default. */
-  readonly bias?: boolean;
-  /** None by default. */
-  readonly activation?: Activation;
-}
-
-const recurrentDefaults = {
-  layers: 1,
-  bidirectional: false,
-  bias: true,
-  dropout: 0,
-  activations: {},
-  projection: undefined,
-  forgetBias: undefined,
-} satisfies OptionTable<RecurrentOptions>;
 
 /** The states of a cell by name, `h` and for an LSTM `c`: [layers times directions, batch, width] each. */
 export type RecurrentStates = Readonly<Record<string, Tensor>>;
@@ -83,6 +51,19 @@ export interface RecurrentRun {
   readonly output: Tensor;
   /** [rows, outputs], a leaf of zeros: collects the gradient of the loss by each output, through time. */
   readonly probe: Tensor;
+  /** What the cell's activations gave after each step, by name, [rows, hidden]. */
+  readonly parts: Readonly<Record<string, Tensor>>;
+}
+
+/** What a layer and direction had at every step. */
+export interface RecurrentTrace {
+  /** As weights end: `l0`, `l0_reverse`. */
+  readonly name: string;
+  /**
+   * [batch, time, width] each, 0 where a sequence has ended: the states after the step, `h` and for an LSTM `c`, and
+   * what the activations gave, by the pre-activation that went in or by the role: i, f, g, o and output of an LSTM.
+   */
+  readonly values: Readonly<Record<string, Tensor>>;
 }
 
 /** Layers of a recurrent cell. The weights have PyTorch's names, shapes and order of gates. */
@@ -96,7 +77,7 @@ export class Recurrent extends Layer {
   readonly #units: OutputUnits | undefined;
   readonly #outputProgram: MapProgram | undefined;
   readonly #weights: Record<string, Tensor> = {};
-  /** Hears what each layer and direction did, with a probe to be disposed of; undefined for none. */
+  /** Hears what each layer and direction did, with a probe and parts to be disposed of; undefined for none. */
   watch: ((run: RecurrentRun) => void) | undefined = undefined;
 
   constructor(init: Initializer, cell: Cell, inputs: number, hidden: number, options: RecurrentOptions = {}) {
@@ -178,6 +159,24 @@ export class Recurrent extends Layer {
    * @throws SluiceError `shape` for an input, lengths or states that do not fit, `argument` for an empty sequence.
    */
   forward(x: Tensor, mode: Mode, given: RecurrentInputs = {}): RecurrentOutputs {
+    return this.#forward(x, mode, given);
+  }
+
+  /**
+   * Every state and every gate of each layer and direction, at every step, without gradients and dropout.
+   * @throws SluiceError as `forward`
+   */
+  trace(x: Tensor, given: RecurrentInputs = {}): RecurrentTrace[] {
+    return noGrad(() =>
+      internal(() => {
+        const traces: RecurrentTrace[] = [];
+        this.#forward(x, Mode.evaluation(), given, (trace) => traces.push(trace));
+        return traces;
+      }),
+    );
+  }
+
+  #forward(x: Tensor, mode: Mode, given: RecurrentInputs, see?: (trace: RecurrentTrace) => void): RecurrentOutputs {
     const { lengths, states } = completeOptions(`the inputs of ${this.cell.name}`, given, inputTable);
     const inputs = this.weight('weight_ih_l0').shape[1];
     requireAxes(`an ${this.cell.name} of ${inputs} inputs`, { batch: undefined, time: undefined, inputs }, x);
@@ -190,10 +189,20 @@ export class Recurrent extends Layer {
         if (layer > 0) signal = dropout(signal, this.#dropout, mode);
         const outputs = this.#runs().flatMap(([of, suffix], run) => {
           if (of !== layer) return [];
-          const histories = this.#run(signal, rows, suffix, run, states);
+          const isTurned = run % this.directions !== 0;
+          const operands = this.#operands(isTurned ? rows.turn(signal) : signal, rows, suffix, run, states);
+          const histories = this.#run(operands, suffix, rows.sizes);
+          if (see !== undefined) {
+            const values = { ...this.#named(histories), ...this.#parts(operands, suffix, histories, rows.sizes) };
+            const inTime = (value: Tensor): Tensor => rows.unpack(isTurned ? rows.turn(value) : value).keep();
+            see({
+              name: suffix.slice(1),
+              values: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, inTime(value)])),
+            });
+          }
           for (const [i, history] of histories.entries()) finals[i]?.push(rows.last(history));
           const [output = signal] = histories;
-          return [run % this.directions === 0 ? output : rows.turn(output)];
+          return [isTurned ? rows.turn(output) : output];
         });
         const [only = signal] = outputs;
         signal = outputs.length === 1 ? only : concat(outputs, 1);
@@ -203,13 +212,18 @@ export class Recurrent extends Layer {
     });
   }
 
-  #run(signal: Tensor, rows: SequenceRows, suffix: string, run: number, states: RecurrentStates | undefined): Tensor[] {
-    const bias = this.#bias;
-    const operands = {
-      x: run % this.directions === 0 ? signal : rows.turn(signal),
+  #operands(
+    x: Tensor,
+    rows: SequenceRows,
+    suffix: string,
+    run: number,
+    states: RecurrentStates | undefined,
+  ): RecurrenceOperands {
+    return {
+      x,
       inputWeight: this.weight(`weight_ih${suffix}`),
       recurrentWeight: this.weight(`weight_hh${suffix}`),
-      bias: bias ? this.#joinedBias(suffix) : undefined,
+      bias: this.#bias ? this.#joinedBias(suffix) : undefined,
       initial: this.cell.states.map((name) => {
         const state = states?.[name];
         return state === undefined ? undefined : rows.sort(state.select(0, run)).contiguous();
@@ -220,13 +234,34 @@ export class Recurrent extends Layer {
         program: this.#outputProgram,
       },
     };
-    const program = CellProgram.of(this.cell, bias);
-    if (this.watch === undefined) return recurrence(program, operands, rows.sizes);
-    const probe = zeros(signal.device, [signal.shape[0] ?? 0, this.outputs], { requiresGrad: true }).keep();
-    const histories = recurrence(program, { ...operands, probe }, rows.sizes);
-    const [output = signal] = histories;
-    this.watch({ name: suffix.slice(1), sizes: rows.sizes, output, probe });
+  }
+
+  #run(operands: RecurrenceOperands, suffix: string, sizes: readonly number[]): Tensor[] {
+    const { x } = operands;
+    const program = CellProgram.of(this.cell, this.#bias);
+    if (this.watch === undefined) return recurrence(program, operands, sizes);
+    const probe = zeros(x.device, [x.shape[0] ?? 0, this.outputs], { requiresGrad: true }).keep();
+    const histories = recurrence(program, { ...operands, probe }, sizes);
+    const [output = x] = histories;
+    const parts = noGrad(() => this.#parts(operands, suffix, histories, sizes));
+    for (const part of Object.values(parts)) part.keep();
+    this.watch({ name: suffix.slice(1), sizes, output, probe, parts });
     return histories;
+  }
+
+  #named(histories: readonly Tensor[]): Record<string, Tensor> {
+    return Object.fromEntries(histories.map((history, i) => [this.cell.states[i] ?? '', history]));
+  }
+
+  #parts(
+    operands: RecurrenceOperands,
+    suffix: string,
+    histories: readonly Tensor[],
+    sizes: readonly number[],
+  ): Record<string, Tensor> {
+    const bias = (name: string): Tensor | undefined => (this.#bias ? this.weight(`${name}${suffix}`) : undefined);
+    const apart = { ...operands, inputBias: bias('bias_ih'), recurrentBias: bias('bias_hh') };
+    return internal(() => cellParts(this.cell, apart, histories, sizes));
   }
 
   /** The biases in the order of the cell's columns: one where both products are only added. */
@@ -264,46 +299,6 @@ export class Recurrent extends Layer {
       if (state !== undefined) requireAxes(`the state ${key} of an ${name}`, axes, state);
     }
   }
-}
-
-function checkSizes(sizes: Readonly<Record<string, number>>): void {
-  for (const [name, size] of Object.entries(sizes)) {
-    if (Number.isInteger(size) && size >= 1) continue;
-    throw new SluiceError('argument', {
-      rule: `${name} of a recurrent layer is a whole number from 1 on`,
-      received: size,
-      remedy: 'Write for example inputs 16, hidden 64, layers 2.',
-    });
-  }
-}
-
-function checkFit({ name, about: { gates, memory = [] }, outputs }: Cell, options: RecurrentOptions): void {
-  const mixes = variablesOf(Object.values(outputs)).includes('h');
-  if (options.projection !== undefined && mixes) {
-    throw new SluiceError('argument', {
-      rule: `the outputs of ${name} cells are as wide as they are, since the next ones are mixed from them`,
-      received: options.projection,
-      remedy: 'Leave projection out, or use an LSTM or an RNN.',
-    });
-  }
-  if (options.forgetBias !== undefined && !(gates.includes('f') && memory.length > 0 && options.bias !== false)) {
-    throw new SluiceError('argument', {
-      rule: `forgetBias is for cells with a forget gate and biases, as an LSTM has`,
-      received: `${options.forgetBias} for ${name}`,
-      remedy: 'Leave it out.',
-    });
-  }
-}
-
-const hasBias = ({ bias = true }: OutputUnits): boolean => bias;
-
-/** What output units do to their product: nothing where they have neither bias nor activation. */
-function outputProgramOf(units: OutputUnits | undefined): MapProgram | undefined {
-  if (units === undefined || (!hasBias(units) && units.activation === undefined)) return undefined;
-  const [product, bias] = variables('product', 'bias');
-  const sum = hasBias(units) ? product.add(bias) : product;
-  const outputs = [units.activation?.of(sum) ?? sum];
-  return new MapProgram('output units', outputs, hasBias(units) ? ['product', 'bias'] : ['product'], [], false, true);
 }
 
 /** h_t = tanh(W x_t + b_ih + U h_{t-1} + b_hh), or any activation in place of tanh. Source: Elman 1990. */

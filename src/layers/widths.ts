@@ -1,3 +1,4 @@
+import type { Kind } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import { completeOptions, type OptionTable } from '../base/options.js';
 
@@ -30,5 +31,5 @@ export function gatedWidth(h: number, options: GatedWidthOptions = {}): number {
 }
 
 /** The usual hidden width of a feed-forward block: 4 dim, and for a gated one as many parameters in multiples of 16. */
-export const hiddenWidth = (dim: number, kind: 'gate' | 'activation'): number =>
+export const hiddenWidth = (dim: number, kind: Kind): number =>
   kind === 'gate' ? gatedWidth(4 * dim, { multipleOf: 16 }) : 4 * dim;

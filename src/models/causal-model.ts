@@ -8,6 +8,8 @@ export interface TokenCache extends Disposable {
   readonly length: number;
   /** What stands for them where it is of one size, by name: a state that training carries on. */
   readonly states?: Readonly<Record<string, Tensor>>;
+  /** Goes on with these sequences of its batch, in this order, some of them perhaps several times: beams. */
+  take(rows: readonly number[]): void;
   /** Forgets them. */
   clear(): void;
   dispose(): void;

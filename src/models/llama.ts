@@ -7,67 +7,37 @@
  * - the head shares the embedding's weight when `tieWordEmbeddings` is set
  */
 import { swiglu } from '../activations/gates.js';
-import type { Activation, Gate } from '../activations/kinds.js';
-import { SluiceError } from '../base/errors.js';
 import { checkOptions, completeOptions, type OptionTable } from '../base/options.js';
 import type { Device } from '../devices/device.js';
 import { Attention } from '../layers/attention.js';
 import { dropout } from '../layers/dropout.js';
 import { Embedding } from '../layers/embedding.js';
-import { FeedForward, GatedFeedForward } from '../layers/feed-forward.js';
+import { type Block, type BlockFormula, blockOf } from '../layers/feed-forward.js';
 import { Initializer } from '../layers/initialization.js';
 import { KeyValueCache } from '../layers/key-value-cache.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
 import { RmsNorm } from '../layers/normalization.js';
-import { RotaryEmbedding } from '../layers/rope.js';
+import type { RotaryEmbedding } from '../layers/rope.js';
 import { requireAxes } from '../layers/shapes.js';
-import { hiddenWidth } from '../layers/widths.js';
 import { internal, type Tensor } from '../tensor/index.js';
 import type { CausalModel } from './causal-model.js';
+import { type DecoderConfig, type DecoderOptions, decoderConfig, decoderDefaults, ropeOf } from './decoder-config.js';
 
-export interface LlamaConfig {
-  readonly vocabSize: number;
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly numHiddenLayers: number;
-  readonly numAttentionHeads: number;
-  readonly numKeyValueHeads: number;
-  readonly headDim: number;
-  readonly maxPositionEmbeddings: number;
-  readonly rmsNormEps: number;
-  readonly ropeTheta: number;
-  readonly tieWordEmbeddings: boolean;
+export interface LlamaConfig extends DecoderConfig {
+  /** A gate makes the gated block, an activation the plain one, a row function the one with a norm inside. */
+  readonly feedForward: BlockFormula;
   /** Biases in all four projections of attention. */
   readonly attentionBias: boolean;
   /** Biases in all projections of the feed-forward block. */
   readonly mlpBias: boolean;
-  readonly initializerRange: number;
-  /** A gate makes the gated block, an activation the plain one. */
-  readonly feedForward: Gate | Activation;
-  readonly dropout: number;
 }
 
 /** A LLaMA in the words of the command line; `llamaConfig` says the rest. */
-export interface LlamaOptions {
-  /** How many tokens there are. */
-  readonly vocabSize: number;
-  /** Width of the residual stream. */
-  readonly dim: number;
-  readonly layers: number;
-  /** Attention heads: they divide `dim` into even widths. */
-  readonly heads: number;
-  /** Heads of keys and values; they divide `heads`, which is the default. */
-  readonly kvHeads?: number;
-  /** The longest sequence, in tokens. */
-  readonly context: number;
-  /** Final width of the feed-forward block; 4 dim by default, for a gate two thirds of that. */
-  readonly hidden?: number;
-  /** A gate makes the gated block, an activation the plain one; `swiglu` by default. */
-  readonly feedForward?: Gate | Activation;
-  /** 0 by default. */
-  readonly dropout?: number;
+export interface LlamaOptions extends DecoderOptions {
+  /** A gate makes the gated block, an activation the plain one, a row function the one with a norm inside; `swiglu` by default. */
+  readonly feedForward?: BlockFormula;
   /** Biases in the projections of attention; none by default. */
   readonly attentionBias?: boolean;
   /** Biases in the projections of the feed-forward block; none by default. */
@@ -75,15 +45,8 @@ export interface LlamaOptions {
 }
 
 const llamaDefaults = {
-  vocabSize: undefined,
-  dim: undefined,
-  layers: undefined,
-  heads: undefined,
-  kvHeads: undefined,
-  context: undefined,
-  hidden: undefined,
+  ...decoderDefaults,
   feedForward: swiglu,
-  dropout: 0,
   attentionBias: false,
   mlpBias: false,
 } satisfies OptionTable<LlamaOptions>;
@@ -94,67 +57,15 @@ const llamaDefaults = {
  * an unknown option.
  */
 export function llamaConfig(options: LlamaOptions): LlamaConfig {
-  const complete = completeOptions('llama', options, llamaDefaults);
-  const { vocabSize, dim, layers, heads, context, feedForward, dropout, attentionBias, mlpBias } = complete;
-  const { kvHeads = heads } = complete;
-  requireSizes({ vocabSize, dim, layers, heads, kvHeads, context });
-  const { hidden = hiddenWidth(dim, feedForward.kind) } = complete;
-  requireSizes({ hidden });
-  const headDim = dim / heads;
-  if (headDim % 2 !== 0) {
-    throw new SluiceError('argument', {
-      rule: 'dim divided by heads is the width of a head, an even whole number',
-      received: `${dim} / ${heads} = ${Number((dim / heads).toFixed(3))}`,
-      remedy: headsRemedy(dim),
-    });
-  }
-  if (heads % kvHeads !== 0) {
-    const remedy = 'Leave it out for one for each head.';
-    throw new SluiceError('argument', { rule: `kvHeads divides heads ${heads}`, received: kvHeads, remedy });
-  }
-  return {
-    vocabSize,
-    hiddenSize: dim,
-    intermediateSize: hidden,
-    numHiddenLayers: layers,
-    numAttentionHeads: heads,
-    numKeyValueHeads: kvHeads,
-    headDim,
-    maxPositionEmbeddings: context,
-    rmsNormEps: 1e-5,
-    ropeTheta: 10_000,
-    tieWordEmbeddings: true,
-    attentionBias,
-    mlpBias,
-    initializerRange: 0.02,
-    feedForward,
-    dropout,
-  };
-}
-
-function requireSizes(sizes: Readonly<Record<string, number>>): void {
-  for (const [name, size] of Object.entries(sizes)) {
-    if (Number.isInteger(size) && size >= 1) continue;
-    throw new SluiceError('argument', {
-      rule: `${name} of a LLaMA is a whole number from 1 on`,
-      received: size,
-      remedy: 'A small one has dim 128, layers 4, heads 4, context 128 and the vocabSize of its tokenizer.',
-    });
-  }
-}
-
-/** Heads whose width is even and near 32. */
-function headsRemedy(dim: number): string {
-  const widths = Array.from({ length: 128 }, (_, i) => 256 - 2 * i).filter((width) => dim % width === 0);
-  const [width] = widths.sort((a, b) => Math.abs(a - 32) - Math.abs(b - 32));
-  return width === undefined ? 'Choose an even dim.' : `Try heads ${dim / width}.`;
+  const { attentionBias, mlpBias, ...rest } = completeOptions('llama', options, llamaDefaults);
+  return { ...decoderConfig('a LLaMA', rest), feedForward: rest.feedForward, attentionBias, mlpBias };
 }
 
 class LlamaLayer extends Layer {
   readonly inputLayernorm: RmsNorm;
   readonly selfAttn: Attention;
   readonly postAttentionLayernorm: RmsNorm;
-  readonly mlp: FeedForward | GatedFeedForward;
+  readonly mlp: Block;
   readonly #dropout: number;
 
   constructor(init: Initializer, config: LlamaConfig) {
@@ -173,10 +84,7 @@ class LlamaLayer extends Layer {
     });
     this.postAttentionLayernorm = new RmsNorm(init, hiddenSize, rmsNormEps);
     const options = { bias: config.mlpBias, deviation, outputDeviation, dropout: config.dropout };
-    this.mlp =
-      feedForward.kind === 'gate'
-        ? new GatedFeedForward(init, hiddenSize, intermediateSize, feedForward, options)
-        : new FeedForward(init, hiddenSize, intermediateSize, feedForward, options);
+    this.mlp = blockOf(init, hiddenSize, intermediateSize, feedForward, options);
     this.#dropout = config.dropout;
   }
 
@@ -220,7 +128,7 @@ export class Llama extends Layer implements CausalModel {
     this.lmHead = config.tieWordEmbeddings
       ? undefined
       : new Linear(init, config.hiddenSize, config.vocabSize, { deviation: config.initializerRange });
-    this.#rope = new RotaryEmbedding(init.device, config.maxPositionEmbeddings, config.headDim, config.ropeTheta);
+    this.#rope = ropeOf(init.device, config);
   }
 
   get config(): LlamaConfig {
@@ -232,7 +140,7 @@ export class Llama extends Layer implements CausalModel {
   }
 
   get maxPositions(): number {
-    return this.#config.maxPositionEmbeddings;
+    return this.#rope.positions;
   }
 
   forward(tokens: Tensor, mode: Mode, caches?: readonly KeyValueCache[]): Tensor {
@@ -253,10 +161,9 @@ export class Llama extends Layer implements CausalModel {
   }
 
   makeCaches(batch: number): KeyValueCache[] {
-    const { maxPositionEmbeddings: positions, numKeyValueHeads: keyValueHeads, headDim } = this.#config;
-    return this.model.layers.map(
-      () => new KeyValueCache(this.#init.device, { batch, positions, keyValueHeads, headDim }),
-    );
+    const { numKeyValueHeads: keyValueHeads, headDim } = this.#config;
+    const sizes = { batch, positions: this.maxPositions, keyValueHeads, headDim };
+    return this.model.layers.map(() => new KeyValueCache(this.#init.device, sizes));
   }
 }
 

@@ -14,7 +14,8 @@ import { Initializer } from '../layers/initialization.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { Mode } from '../layers/mode.js';
-import { Recurrent, type RecurrentInputs, type RecurrentOptions, type RecurrentOutputs } from '../layers/recurrent.js';
+import { Recurrent, type RecurrentInputs, type RecurrentOutputs } from '../layers/recurrent.js';
+import { type RecurrentOptions, recurrentDefaults } from '../layers/recurrent-options.js';
 import { internal, type Tensor, tensor } from '../tensor/index.js';
 
 export interface SequenceModelOptions extends RecurrentOptions {
@@ -31,7 +32,7 @@ export interface SequenceModelOptions extends RecurrentOptions {
   readonly answers?: Answers;
 }
 
-const answerNames = ['last', 'mean', 'each'] as const;
+export const answerNames = ['last', 'mean', 'each'] as const;
 export type Answers = (typeof answerNames)[number];
 
 export type SequenceModelConfig = ReturnType<typeof sequenceModelConfig>;
@@ -43,13 +44,7 @@ const sequenceDefaults = {
   hidden: undefined,
   outputs: undefined,
   answers: 'last',
-  layers: 1,
-  bidirectional: false,
-  bias: true,
-  dropout: 0,
-  activations: {},
-  projection: undefined,
-  forgetBias: undefined,
+  ...recurrentDefaults,
 } satisfies OptionTable<SequenceModelOptions>;
 
 /** The whole configuration. */

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
 import { writeFileAtomically } from '../formats/durable.js';
-import { SafetensorsFile } from '../formats/safetensors-file.js';
+import type { TensorReader } from '../formats/safetensors-file.js';
+import { openSafetensors } from '../formats/safetensors-sharded.js';
 import { writeSafetensors } from '../formats/safetensors-write.js';
+import { namedFor, untiedPair } from '../formats/weight-names.js';
 import { tensorEntry, weightEntries } from '../formats/weights.js';
 import type { Layer } from '../layers/layer.js';
 import type { Tensor } from '../tensor/index.js';
@@ -44,15 +46,58 @@ function checkState({ optimizer }: Learner, found: readonly string[], wanted: re
   });
 }
 
-/** Fills a model from its run's folder; one that does not fit is given up. @throws SluiceError `checkpoint`. */
-export async function loadWeights(folder: string, model: Layer): Promise<void> {
+/**
+ * Fills a model from its folder, whole or in shards, however its tensors are spelled; one that does not fit is given up.
+ * Gives the names of the tensors that it has no use for.
+ * @throws SluiceError `checkpoint` that names the tensors which are missing, unexpected or of another shape.
+ */
+export async function loadWeights(folder: string, model: Layer): Promise<readonly string[]> {
   try {
-    const weights = await SafetensorsFile.open(join(folder, runFiles.weights));
-    await model.load(weights).finally(() => weights.close());
+    return await withWeights(folder, async (file) => {
+      const { weights, leftOut } = namedFor(file, namesOf(model));
+      await model.load(weights);
+      return leftOut;
+    });
   } catch (error) {
     model.dispose();
     throw error;
   }
+}
+
+const namesOf = (model: Layer): string[] => [
+  ...model.namedParameters().map(({ name }) => name),
+  ...model.namedConstants().keys(),
+];
+
+async function withWeights<T>(folder: string, use: (file: TensorReader) => Promise<T>): Promise<T> {
+  const file = await openSafetensors(folder);
+  return use(file).finally(() => file.close());
+}
+
+/**
+ * Whether a folder has another head than the embedding that the model shares with it: then the weights are believed, not
+ * config.json's tie_word_embeddings.
+ */
+export async function hasOwnHead(folder: string, model: Layer): Promise<boolean> {
+  try {
+    return await withWeights(folder, async (file) => {
+      const pair = untiedPair(file, namesOf(model));
+      return pair !== undefined && !(await areSame(file, ...pair));
+    });
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+async function areSame(file: TensorReader, one: string, other: string): Promise<boolean> {
+  if (file.info(one).shape.join() !== file.info(other).shape.join()) return false;
+  const others = file.float32Pieces(other)[Symbol.asyncIterator]();
+  for await (const piece of file.float32Pieces(one)) {
+    const { value } = await others.next();
+    if (!(value instanceof Float32Array) || piece.some((x, i) => !Object.is(x, value[i]))) return false;
+  }
+  return true;
 }
 
 /** Reads a checkpoint's tensors into a trainer. @throws SluiceError `checkpoint` for tensors that are not the model's. */

@@ -1,18 +1,23 @@
 import { SluiceError } from '../base/errors.js';
 import { EventLoop } from '../base/event-loop.js';
-import { completeOptions, type OptionTable } from '../base/options.js';
-import { plural } from '../base/plural.js';
+import { checkOptions, type OptionTable } from '../base/options.js';
 import { randomKey } from '../base/random.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
-import { Mode } from '../layers/mode.js';
 import type { CausalModel } from '../models/causal-model.js';
-import { noGrad, scope, type Tensor, tensor } from '../tensor/index.js';
-import { checkSampling, type GenerationSettings, generationDefaults, sample } from './sampling.js';
+import { type BeamOptions, beamSearch } from './beam-search.js';
+import { Reader } from './reader.js';
+import { completeGeneration, type GenerationSettings, generationDefaults, sample } from './sampling.js';
 
 /** What is left out is as in `generationDefaults`. */
 export interface GenerateOptions extends Partial<GenerationSettings> {
   readonly prompt: string;
+  /** The prompt has its special tokens spelled out, as a chat template leaves it: none are added. False by default. */
+  readonly isFramed?: boolean;
+  /** Tokens that end the text; the tokenizer's end of text by default. */
+  readonly endTokens?: readonly number[];
+  /** Begins the text where the prompt is empty; the tokenizer's end of text by default. */
+  readonly beginToken?: number | undefined;
   /** Ends the generation before its next token: its reason is thrown. */
   readonly signal?: AbortSignal;
 }
@@ -26,7 +31,8 @@ export interface GeneratedPiece {
 /**
  * Continues a prompt, giving out text as it comes: whole characters only; one that the end cuts is left out. An empty prompt
  * begins a document, or a line where the tokenizer has no end of text. Ends at `maxTokens`, a stop text or the end of
- * text. When the model's positions are used up, it goes on from the last half of them.
+ * text. When the model's positions are used up, it goes on from the last half of them. With `beams` above 1 the text comes
+ * at the end, in one piece.
  * @throws SluiceError `name` for an option that it does not know; `argument` for sampling options out of range, or an empty prompt where the vocabulary has neither end
  * of text nor line break; `data` for a character that the vocabulary lacks; `shape` for a prompt longer than the model's
  * positions.
@@ -37,66 +43,93 @@ export async function* generate(
   tokenizer: Tokenizer,
   given: GenerateOptions,
 ): AsyncGenerator<GeneratedPiece> {
-  const options = completeOptions<GenerateOptions, typeof generateOptions>('generate', given, generateOptions);
-  checkSampling(options);
-  const ids = promptIds(tokenizer, options.prompt);
-  if (ids.length >= model.maxPositions) {
-    throw new SluiceError('shape', {
-      rule: `a prompt leaves room in the model's ${plural(model.maxPositions, 'position')}`,
-      received: plural(ids.length, 'token'),
-      remedy: 'Shorten the prompt, or train a model with a longer context.',
-    });
-  }
-  const key = randomKey(options.seed, 'sampling');
-  const caches = model.makeCaches(1);
-  const stopper = new Stopper(options.stop);
-  const eventLoop = new EventLoop();
+  checkOptions('generate', given, generateOptions);
+  const { prompt, isFramed = false, endTokens, beginToken, signal, ...rest } = given;
+  const settings = completeGeneration(rest);
+  const ids = isFramed ? [...tokenizer.encode(prompt)] : promptIds(tokenizer, { prompt, beginToken });
+  const stopper = new Stopper(settings.stop);
   const decoder = tokenizer.streamDecoder();
-  const seen = [...ids];
-  let fresh: readonly number[] = ids;
+  const { vocabularySize: vocabulary } = tokenizer;
+  const options = { ...settings, ends: new Set(endsOf(tokenizer, endTokens)), vocabulary, signal };
+  const tokens =
+    settings.beams === 1
+      ? generateTokens(device, model, ids, options)
+      : await beamSearch(device, model, ids, { ...options, ...stopping(tokenizer, settings) });
+  let [count, held] = [0, ''];
+  for await (const id of tokens) {
+    count++;
+    const text = stopper.push(decoder.push(id));
+    if (settings.beams > 1) held += text;
+    else if (text !== '') yield { text, tokens: count };
+    if (stopper.stopped) break;
+  }
+  // Bytes that begin a character come out of a decoder as U+FFFD when they stay alone.
+  const last = stopper.stopped ? '' : stopper.push(decoder.flush().replace(/\ufffd+$/, '')) + stopper.flush();
+  if (held + last !== '') yield { text: held + last, tokens: count };
+}
+
+/** A beam ends where its text has a stop text. */
+function stopping(tokenizer: Tokenizer, { stop }: GenerationSettings): Pick<BeamOptions, 'isFinished'> {
+  const stops = stop.filter((text) => text !== '');
+  if (stops.length === 0) return {};
+  return {
+    isFinished: (tokens) => {
+      const text = tokenizer.decode(tokens);
+      return stops.some((one) => text.includes(one));
+    },
+  };
+}
+
+/** Of which tokens a text is made. */
+export interface TokenOptions extends GenerationSettings {
+  /** Tokens that end the text; they are not given out. */
+  readonly ends: ReadonlySet<number>;
+  /** Vocabularies are padded to round sizes: only tokens below this are said; all by default. */
+  readonly vocabulary?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tokens after a prompt, drawn one by one. @throws SluiceError `shape` for a prompt longer than the model's positions. */
+export async function* generateTokens(
+  device: Device,
+  model: CausalModel,
+  prompt: readonly number[],
+  options: TokenOptions,
+): AsyncGenerator<number> {
+  const reader = new Reader(device, model, prompt);
+  const key = randomKey(options.seed, 'sampling');
+  const eventLoop = new EventLoop();
   try {
     for (let count = 0; count < options.maxTokens; count++) {
       await eventLoop.look(options.signal);
-      if ((caches[0]?.length ?? 0) + fresh.length > model.maxPositions) {
-        for (const cache of caches) cache.clear();
-        fresh = seen.slice(-Math.ceil(model.maxPositions / 2));
-      }
-      const window = fresh;
-      const logits = scope(device, () => noGrad(() => lastLogits(device, model, window, caches)));
-      const id = sample(await logits.toArray(), seen, options, key, count);
-      logits.dispose();
-      if (id === tokenizer.endOfText) break;
-      seen.push(id);
-      fresh = [id];
-      const text = stopper.push(decoder.push(id));
-      if (text !== '') yield { text, tokens: count + 1 };
-      if (stopper.stopped) return;
+      const [logits = new Float64Array()] = await reader.logits();
+      const [seen = []] = reader.sequences;
+      const id = sample(logits.subarray(0, options.vocabulary), seen, options, key, count);
+      if (options.ends.has(id)) return;
+      reader.extend([0], [id]);
+      yield id;
     }
-    // Bytes that begin a character come out of a decoder as U+FFFD when they stay alone.
-    const rest = stopper.push(decoder.flush().replace(/\ufffd+$/, '')) + stopper.flush();
-    if (rest !== '') yield { text: rest, tokens: seen.length - ids.length };
   } finally {
-    for (const cache of caches) cache.dispose();
+    reader.dispose();
   }
 }
 
-const generateOptions = { ...generationDefaults, prompt: '', signal: undefined } satisfies OptionTable<GenerateOptions>;
+const generateOptions = {
+  ...generationDefaults,
+  ...{ prompt: '', isFramed: false, endTokens: undefined, beginToken: undefined, signal: undefined },
+} satisfies OptionTable<GenerateOptions>;
 
-/** The logits of the token after the window. Nothing is awaited in here: what runs meanwhile keeps its own scopes. */
-function lastLogits(
-  device: Device,
-  model: CausalModel,
-  window: readonly number[],
-  caches: ReturnType<CausalModel['makeCaches']>,
-): Tensor {
-  const tokens = tensor(device, window, [1, window.length], { dtype: 'int32' });
-  return model.forward(tokens, Mode.evaluation(), caches).select(1, window.length - 1);
-}
+const endsOf = ({ endOfText }: Tokenizer, given: readonly number[] = []): readonly number[] =>
+  given.length > 0 || endOfText === undefined ? given : [endOfText];
 
-function promptIds(tokenizer: Tokenizer, prompt: string): number[] {
-  const ids = [...tokenizer.encode(prompt)];
+function promptIds(
+  tokenizer: Tokenizer,
+  { prompt, beginToken }: Pick<GenerateOptions, 'prompt' | 'beginToken'>,
+): number[] {
+  const ids = [...(tokenizer.encodeInput?.(prompt) ?? tokenizer.encode(prompt))];
   if (ids.length > 0) return ids;
-  return tokenizer.endOfText === undefined ? [...tokenizer.encode(beginning(tokenizer))] : [tokenizer.endOfText];
+  const first = beginToken ?? tokenizer.endOfText;
+  return first === undefined ? [...tokenizer.encode(beginning(tokenizer))] : [first];
 }
 
 /**

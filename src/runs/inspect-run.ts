@@ -2,7 +2,8 @@ import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import { type Finding, findingsOf, nameOf } from '../training/inspection/findings.js';
 import { type Inspection, type InspectOptions, inspect } from '../training/inspection/inspect.js';
-import { readRecord } from './run-folder.js';
+import { locateModel } from './hub/locate.js';
+import { readFolder } from './read-folder.js';
 import type { Facts, Subject, SubjectOptions } from './task.js';
 import { taskNamed } from './tasks.js';
 
@@ -25,8 +26,9 @@ export async function inspectRun(
   device: Device,
   { threshold, signal, ...options }: InspectRunOptions,
 ): Promise<RunInspection> {
-  const record = await readRecord(folder);
-  const subject = await taskNamed(record.settings.task).inspect({ folder, record, device }, options);
+  const place = await locateModel(folder);
+  const record = await readFolder(place);
+  const subject = await taskNamed(record.settings.task).inspect({ folder: place, record, device }, options);
   const { model, batches, facts } = subject;
   try {
     const given = { batches, threshold, ...(signal === undefined ? {} : { signal }) };

@@ -14,11 +14,14 @@ export interface Plan extends ModelSummary {
   readonly estimatedSecondsPerStep: number;
 }
 
+/** What of a model's design says what it costs. */
+export type Costed = Pick<CausalDesign, 'vocabSize' | 'summary' | 'trainingBytes'>;
+
 /** The share of a product's speed that a whole training step reaches; measured, see docs/log.md. */
 const stepEfficiency = 0.45;
 
 /** @throws SluiceError `memory` for a run that cannot fit, before anything is allocated; it names what asks most. */
-export function checkMemory(device: Device, design: CausalDesign, settings: Settings): number {
+export function checkMemory(device: Device, design: Costed, settings: Settings): number {
   const { batch, context } = settings;
   const memoryBytes = design.trainingBytes(design.vocabSize, batch * context);
   return requireMemory(device, memoryBytes, () => memoryRemedy(design, settings));
@@ -39,7 +42,7 @@ export function requireMemory(device: Device, memoryBytes: number, remedy: () =>
 }
 
 /** What asks for most of the memory, and the flags that lower it, then those for the rest. */
-function memoryRemedy(design: CausalDesign, { batch, context }: Settings): string {
+function memoryRemedy(design: Costed, { batch, context }: Settings): string {
   const bytes = (size: number, tokens: number): number => design.trainingBytes(size, tokens);
   const { vocabSize } = design;
   const tokens = batch * context;
@@ -66,7 +69,7 @@ function memoryRemedy(design: CausalDesign, { batch, context }: Settings): strin
 }
 
 /** @throws SluiceError `memory` for a run that cannot fit. */
-export async function plan(device: Device, design: CausalDesign, settings: Settings): Promise<Plan> {
+export async function plan(device: Device, design: Costed, settings: Settings): Promise<Plan> {
   const { batch, context, accumulate } = settings;
   const { summary } = design;
   const memoryBytes = checkMemory(device, design, settings);

@@ -1,4 +1,6 @@
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SluiceError } from '../base/errors.js';
 import { plural } from '../base/plural.js';
 import { tooShortForContext } from '../data/batches.js';
 import type { BpeTrainerProgress } from '../data/bpe-trainer.js';
@@ -135,11 +137,27 @@ export async function openRunText(
   data?: string,
   tell: (note: string) => void = () => {},
 ): Promise<TokenSource> {
-  if (data === undefined) return TokenFile.open(join(folder, runFiles.validation));
+  if (data === undefined) {
+    const path = join(folder, runFiles.validation);
+    await requireHeldOut(folder, path);
+    return TokenFile.open(path);
+  }
   const { corpus, note } = await openNamed(data);
   if (note !== undefined) tell(note);
   return tokenizeInMemory(tokenizer, corpus.pieces());
 }
+
+async function requireHeldOut(folder: string, path: string): Promise<void> {
+  const isRun = await access(join(folder, runFiles.record)).then(...yesOrNo);
+  if (isRun || (await access(path).then(...yesOrNo))) return;
+  throw new SluiceError('checkpoint', {
+    rule: 'a model that was not trained here is judged on a text: it held none out',
+    received: 'no --data',
+    remedy: 'Give --data my.txt.',
+  });
+}
+
+const yesOrNo = [() => true, () => false] as const;
 
 export async function closeText(source: TokenSource): Promise<void> {
   if (source instanceof TokenFile) await source.close();

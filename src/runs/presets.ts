@@ -1,6 +1,7 @@
 import { SluiceError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest.js';
 import { hiddenWidth } from '../layers/widths.js';
+import { blockKind } from './model.js';
 import { defaults, type PartialSettings, type Settings } from './settings.js';
 
 /** Sizes by the number of parameters they have with their own tokenizer. */
@@ -81,9 +82,9 @@ export function blockOr(usual: string, { ffn, activation }: PartialSettings): st
 function blockOf(given: PartialSettings): string {
   const { model, ffn } = given;
   const block = blockOr(defaults.ffn, model === 'arcee' ? { ...given, ffn: ffn ?? 'mlp' } : given);
-  if (model !== undefined && (model === 'arcee') !== (block === 'mlp')) {
+  if (model !== undefined && (model === 'llama') !== (blockKind(block) === 'gate')) {
     throw new SluiceError('argument', {
-      rule: 'llama has a gated block and arcee a plain one',
+      rule: 'llama has a gated block and arcee one that is not',
       received: `--model ${model} --ffn ${block}`,
       remedy: 'Leave --model out: it follows from --ffn.',
     });
@@ -97,12 +98,17 @@ export const stated = (given: PartialSettings): Partial<Settings> =>
 
 /** The settings of a LLaMA or an Arcee, each that was left open from what it depends on. */
 export function completeLlama(given: PartialSettings & Pick<Settings, 'data'>): Settings {
-  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOf(given) };
-  const isPlain = settings.ffn === 'mlp';
+  const ffn = blockOf(given);
+  const model = given.model ?? (blockKind(ffn) === 'gate' ? 'llama' : 'arcee');
+  return { ...completeDecoder({ ...given, ffn }, ffn), model };
+}
+
+/** The settings of a decoder, each that was left open from what it depends on; `usual` is its block. */
+export function completeDecoder(given: PartialSettings & Pick<Settings, 'data'>, usual: string): Settings {
+  const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOr(usual, given) };
   return {
     ...settings,
-    model: given.model ?? (isPlain ? 'arcee' : 'llama'),
-    hidden: given.hidden ?? hiddenWidth(settings.dim, isPlain ? 'activation' : 'gate'),
+    hidden: given.hidden ?? hiddenWidth(settings.dim, blockKind(settings.ffn)),
     kvHeads: given.kvHeads ?? settings.heads,
     minLr: given.minLr ?? settings.lr / 10,
   };

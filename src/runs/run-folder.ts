@@ -140,13 +140,22 @@ export async function writeRecord(
   await writeFileAtomically(join(folder, runFiles.record), `${encodeJson(record, 2)}\n`);
 }
 
-/** Settings without a default that a LLaMA alone has a use for: another run.json lacks them. */
+/** The models of text that have a use for settings without a default: the run.json of another lacks them. */
+const users: Readonly<Record<'hidden' | 'kvHeads', readonly unknown[]>> = {
+  hidden: ['llama', 'arcee', 'gpt2', 'qwen2', 'gemma'],
+  kvHeads: ['llama', 'arcee', 'qwen2', 'gemma'],
+};
+
 const unusedBy = ({ task = defaults.task, model = defaults.model }: Readonly<Record<string, unknown>>) =>
-  task === defaults.task && (model === 'llama' || model === 'arcee') ? {} : { hidden: 1, kvHeads: 1 };
+  Object.fromEntries(
+    Object.entries(users).flatMap(([name, models]) =>
+      task === defaults.task && models.includes(model) ? [] : [[name, 1]],
+    ),
+  );
 
 /** A formula as text, with its parameters. */
 export const storedFormula = v.object({
-  kind: v.picklist(['activation', 'gate'], 'is activation or gate'),
+  kind: v.picklist(['activation', 'gate', 'row'], 'is activation, gate or row'),
   name: v.string(),
   expression: v.string(),
   parameters: v.record(v.string(), v.object({ value: v.pipe(v.number(), v.finite()), learned: v.boolean() })),

@@ -16,11 +16,18 @@ export interface SamplingOptions {
 
 /** Everything that decides which text follows a prompt. */
 export interface GenerationSettings extends SamplingOptions {
+  /** More than 1 searches for the likeliest text along so many sequences, in place of sampling. */
+  readonly beams: number;
+  /** Above 0 a beam search prefers longer texts, below 0 shorter ones: see `beamSearch`. */
+  readonly lengthPenalty: number;
   readonly maxTokens: number;
   /** Texts that end the generation; they are not given out. */
   readonly stop: readonly string[];
   readonly seed: number;
 }
+
+/** Takes the likeliest token each time. */
+export const greedy: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 };
 
 /** What generation does unless told otherwise, in code and on the command line. */
 export const generationDefaults: GenerationSettings = {
@@ -29,13 +36,24 @@ export const generationDefaults: GenerationSettings = {
   topP: 0.95,
   minP: 0,
   repetitionPenalty: 1,
+  beams: 1,
+  lengthPenalty: 1,
   maxTokens: 200,
   stop: [],
   seed: 0,
 };
 
-/** Takes the likeliest token each time. */
-export const greedy: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 };
+/** The same for a search along beams, which draws nothing. */
+export const beamDefaults: GenerationSettings = { ...generationDefaults, ...greedy };
+
+/** The settings by what was said. @throws SluiceError `argument` that names an option outside its range, or of no use. */
+export function completeGeneration(given: Partial<GenerationSettings>): GenerationSettings {
+  const { beams = 1 } = given;
+  const stated = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const settings: GenerationSettings = { ...(beams > 1 ? beamDefaults : generationDefaults), ...stated };
+  checkSampling(settings);
+  return settings;
+}
 
 /** @throws SluiceError `argument` that names the option outside its range. */
 export function checkSampling(options: GenerationSettings): void {
@@ -46,6 +64,8 @@ export function checkSampling(options: GenerationSettings): void {
     ['topP', options.topP > 0 && options.topP <= 1, 'above 0 and at most 1'],
     ['minP', options.minP >= 0 && options.minP < 1, 'at least 0 and below 1'],
     ['repetitionPenalty', options.repetitionPenalty > 0, 'positive'],
+    ['beams', isWhole(options.beams, 1) && options.beams <= 1024, 'a whole number from 1 to 1024'],
+    ['lengthPenalty', Number.isFinite(options.lengthPenalty), 'finite'],
     ['maxTokens', isWhole(options.maxTokens, 1), 'a whole number from 1 on'],
     ['seed', isWhole(options.seed, 0), 'a whole number from 0 on'],
   ];
@@ -53,6 +73,15 @@ export function checkSampling(options: GenerationSettings): void {
     if (holds) continue;
     const remedy = `Write for example ${generationDefaults[name]}.`;
     throw new SluiceError('argument', { rule: `${name} is ${range}`, received: options[name], remedy });
+  }
+  if (options.beams === 1) return;
+  for (const name of ['temperature', 'topK', 'topP', 'minP'] as const) {
+    if (options[name] === greedy[name]) continue;
+    throw new SluiceError('argument', {
+      rule: `a search along beams draws nothing: ${name} has no part in it`,
+      received: options[name],
+      remedy: `Leave ${name} out, or beams.`,
+    });
   }
 }
 
@@ -81,7 +110,8 @@ export function sample(
   return likeliest;
 }
 
-function penalize(logits: ArrayLike<number>, seen: Iterable<number>, penalty: number): Float64Array {
+/** The penalty for what was said before, on logits or logarithms of probabilities. */
+export function penalize(logits: ArrayLike<number>, seen: Iterable<number>, penalty: number): Float64Array {
   const penalized = Float64Array.from(logits);
   if (penalty === 1) return penalized;
   for (const id of new Set(seen)) {
@@ -103,7 +133,7 @@ function largestOf(logits: Float64Array): number {
   return likeliest;
 }
 
-const notFinite = (received: number | undefined): SluiceError =>
+export const notFinite = (received: number | undefined): SluiceError =>
   new SluiceError('diverged', {
     rule: 'a model gives finite logits',
     received,

@@ -22,7 +22,12 @@ const readouts = ['last', 'mean'] as const;
 const modelNames = [
   'llama',
   'arcee',
+  'gpt2',
+  'qwen2',
+  'gemma',
   'gated-conv',
+  'bert',
+  'modernbert',
   'lenet',
   'lenet1989',
   'mlp',
@@ -57,11 +62,11 @@ export const settingsSchema = v.strictObject({
   ),
   task: about(
     text,
-    'what is learned: causal (predict the next token), rings, spirals, xor, moons, mnist, adding, copy, forecast, FILE.csv, FILE.jsonl',
+    'what is learned: causal (predict the next token), mlm (say hidden tokens), rings, spirals, xor, moons, mnist, adding, copy, forecast, FILE.csv, FILE.jsonl',
   ),
   model: about(
     v.picklist(modelNames, `is one of ${modelNames.join(', ')}`),
-    'model type: llama (gated block), arcee (plain block), gated-conv, rnn, lstm, gru; of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
+    'model type: llama, qwen2, gemma (gated block), arcee, gpt2 (plain block), gated-conv, rnn, lstm, gru; of mlm and of texts bert (plain block) or modernbert (gated block); of examples mlp or perceptron, of images lenet or lenet1989, of texts bag (of tokens), of sequences rnn, lstm or gru',
   ),
   target: about(v.optional(text), 'column of the table to predict; the last by default'),
   inputs: about(v.optional(text), 'columns to predict it from, with commas between; all others by default'),
@@ -74,6 +79,10 @@ export const settingsSchema = v.strictObject({
     `loss of examples: ${lossNames.join(', ')}; by default the first for classes and mse for values`,
   ),
   labelSmoothing: about(share, 'share of the target that cross-entropy spreads over all classes'),
+  posWeight: about(
+    v.optional(positive),
+    'how much an example of the second class counts in binary-cross-entropy, beside one of the first; 1 by default',
+  ),
   initialization: about(
     v.optional(v.picklist(schemeNames, `is one of ${schemeNames.join(', ')}`)),
     `initial weights of an MLP: ${schemeNames.join(', ')}; what suits the activation by default`,
@@ -103,6 +112,11 @@ export const settingsSchema = v.strictObject({
     'what a forecast of the network is added to: none, last (the last value), or linear (a linear forecast, too)',
   ),
   season: about(v.optional(whole(2, 2 ** 16)), 'rows after which a series repeats; found in what is learned from'),
+  maskShare: about(
+    v.pipe(v.number(), v.gtValue(0, 'is above 0'), v.ltValue(1, 'is below 1')),
+    'share of the tokens that mlm chooses: of them 80 % are hidden, 10 % become another token, 10 % stay',
+  ),
+  wholeWords: about(v.boolean(), 'mlm chooses whole words, not tokens'),
   tokenizer: about(text, 'char, byte, or bpe:SIZE'),
   dim: about(size, 'width of the residual stream'),
   layers: about(size, 'number of layers; of an MLP the hidden ones'),
@@ -120,7 +134,10 @@ export const settingsSchema = v.strictObject({
     v.picklist(['max', 'average'], 'is max or average'),
     'what lenet takes of each 2 x 2 pixels: max or average',
   ),
-  ffn: about(text, 'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...'),
+  ffn: about(
+    text,
+    'feed-forward block: mlp or gated with --activation, or a gate: swiglu, geglu, reglu, glu, ...; solu with a LayerNorm',
+  ),
   activation: about(
     v.optional(text),
     'activation of a block mlp (relu2) or gated (silu), or of a recurrent cell (tanh): a name, or its text in x such as "x*tanh(softplus(x))"',
@@ -178,7 +195,10 @@ export const settingsSchema = v.strictObject({
   seed: about(whole(0), 'seed of all randomness'),
   device: about(text, `where to compute: ${openableDevices.join(', ')}`),
   threads: about(v.optional(whole(1, mostThreads)), 'threads that compute'),
-  deterministic: about(v.boolean(), 'same bits for any number of threads and on any machine'),
+  deterministic: about(
+    v.boolean(),
+    'same bits for any number of threads; on one device for any compiler and BLAS, too',
+  ),
 });
 
 export type Settings = v.InferOutput<typeof settingsSchema>;
@@ -198,6 +218,7 @@ type Open =
   | 'surrogate'
   | 'gateActivation'
   | 'forgetBias'
+  | 'posWeight'
   | 'param'
   | 'momentum'
   | 'dampening'
@@ -227,6 +248,8 @@ export const defaults: Defaults = {
   horizon: 1,
   bidirectional: false,
   shortcut: 'linear',
+  maskShare: 0.15,
+  wholeWords: false,
   tokenizer: 'bpe:2048',
   dim: 128,
   layers: 4,
@@ -259,6 +282,7 @@ export const defaults: Defaults = {
 
 /** Values for messages, where nothing is the default. */
 const examples: Omit<Settings, keyof Defaults> = {
+  posWeight: 5,
   data: 'my.txt',
   target: 'price',
   inputs: 'x,y',

@@ -134,6 +134,22 @@ export interface Predicted {
   readonly predictions: readonly OnePrediction[];
 }
 
+export interface EmbedOptions extends Pick<JudgeOptions, 'batch' | 'signal'> {
+  readonly texts: readonly string[];
+  /** What of the tokens' vectors stands for a text: their mean, or that of the first one. */
+  readonly pooling: 'mean' | 'cls';
+  /** Whether vectors get the length 1, so that their product is the cosine of their angle. */
+  readonly normalize: boolean;
+}
+
+/** A vector for each text. */
+export interface Embedded {
+  readonly dim: number;
+  readonly vectors: readonly Float32Array[];
+  /** Texts of which only the first tokens were read. */
+  readonly cut: number;
+}
+
 export interface OnePrediction {
   /** A line of the file, a row behind its last one, or a text. */
   readonly of: string | number;
@@ -147,6 +163,8 @@ export interface Judge {
   judge(options: JudgeOptions): Promise<Judged>;
   /** Of a model that says something of an example. @throws SluiceError `data` with file and line. */
   predict?(options: PredictOptions): Promise<Predicted>;
+  /** Of an encoder. */
+  embed?(options: EmbedOptions): Promise<Embedded>;
   close(): Promise<void>;
 }
 

@@ -7,11 +7,13 @@ import type { Task } from './task.js';
 import { causal } from './tasks/causal.js';
 import { digitData, drawnData, shiftedDigits, tableData, textData } from './tasks/example-data.js';
 import { exampleTask } from './tasks/examples.js';
+import { mlm } from './tasks/mlm.js';
 import { addingData, copyData, forecastData, newCopies, newSums } from './tasks/sequence-data.js';
 
 /** A task that is not causal is one of these sources of examples. */
 const tasks: readonly Task[] = [
   causal,
+  mlm,
   ...toyTaskNames.map((name) =>
     exampleTask({
       ...{ name, description: toyTasks[name].description, isRead: false, settings: ['examples'], defaults: {} },
@@ -32,7 +34,7 @@ const tasks: readonly Task[] = [
   exampleTask({
     ...{ name: 'text', description: 'tell the class of a text', isRead: true, read: textData },
     ...{ settings: ['target', 'inputs', 'tokenizer', 'dim', 'context', 'readout'] },
-    ...{ defaults: {}, models: ['bag', 'lstm', 'gru', 'rnn'] },
+    ...{ defaults: {}, models: ['bag', 'lstm', 'gru', 'rnn', 'bert', 'modernbert'] },
   }),
   exampleTask({
     ...{ name: 'adding', description: 'tell the sum of two marked numbers of many', isRead: false, read: addingData },

@@ -100,6 +100,13 @@ export function full(device: Device, shape: Shape, value: number, options: Creat
   return made;
 }
 
+/** Memory to be written, whose values are undefined until then. */
+export function empty(device: Device, shape: Shape): Tensor {
+  const made = make(device, 'empty', shape);
+  made.storage.awaitsValues = true;
+  return made;
+}
+
 export const zeros = (device: Device, shape: Shape, options: CreateOptions = {}): Tensor =>
   full(device, shape, 0, options);
 

@@ -2,6 +2,7 @@ export { noGrad } from './autograd.js';
 export {
   arange,
   type CreateOptions,
+  empty,
   full,
   type Nested,
   ones,

@@ -106,9 +106,12 @@ export function settle(tensors: readonly Tensor[]): void {
   if (first === undefined || movable.length === 1) return;
   const size = movable.reduce((sum, tensor) => sum + tensor.size, 0);
   const storage = new Storage(first.storage.tracker, 'float32', [size]);
+  // Weights that are about to be loaded: to copy them would cost their memory and time for nothing.
+  storage.awaitsValues = movable.every(({ storage: { awaitsValues, version } }) => awaitsValues && version === 0);
   let offset = 0;
   for (const tensor of movable) {
-    combine(tensor.device, tensor.strided(), { buffer: storage.buffer, ...packed(tensor.shape, offset) }, undefined);
+    const place = { buffer: storage.buffer, ...packed(tensor.shape, offset) };
+    if (!storage.awaitsValues) combine(tensor.device, tensor.strided(), place, undefined);
     tensor.moveTo(storage, offset);
     offset += tensor.size;
   }

@@ -69,6 +69,8 @@ export class Storage {
   /** Rises with each change in place, so that backward() can refuse values that are no longer those of forward. */
   version = 0;
   lastStep: number;
+  /** Whether it was made to be written first; what its values are before that does not matter. */
+  awaitsValues = false;
   /** Whether it surely holds the number 1 alone: the gradient of a loss by itself. */
   isOne = false;
   /** @internal Where the tracker has it. */

@@ -28,6 +28,14 @@ export interface ElementwiseLossOptions extends LossOptions {
   readonly mask?: Tensor;
 }
 
+export interface BinaryCrossEntropyOptions extends ElementwiseLossOptions {
+  /**
+   * How much a target of 1 counts beside one of 0, one number or a tensor that broadcasts to the predictions' shape; 1 by
+   * default. Above 1 it finds more of a rare class; a mean is not weighted by it, as PyTorch's `pos_weight`.
+   */
+  readonly posWeight?: number | Tensor;
+}
+
 export interface HuberOptions extends ElementwiseLossOptions {
   /** The error from which on the loss grows linearly; 1 by default. */
   readonly delta?: number;
@@ -107,22 +115,26 @@ export function scaledCrossEntropy(logits: Tensor, targets: Tensor, scale: numbe
   return sumWithGradient(crossEntropyLoss, logits, targets, scale);
 }
 
-const [prediction, target, mask, delta] = variables('prediction', 'target', 'mask', 'delta');
+const [prediction, target, mask, delta, posWeight] = variables(
+  ...(['prediction', 'target', 'mask', 'delta', 'posWeight'] as const),
+);
 const error = prediction.sub(target);
 const size = error.abs();
+
+// Each half is free of cancellation: softplus(z) - z t loses all digits of a nearly certain prediction.
+const [ofOne, ofZero] = [target.mul(prediction.neg().softplus()), constant(1).sub(target).mul(prediction.softplus())];
 
 /** Losses of one `prediction` and its `target`. */
 export const lossFormulas = {
   meanSquaredError: error.mul(error),
-  // Each half is free of cancellation: softplus(z) - z t loses all digits of a nearly certain prediction.
-  binaryCrossEntropy: target.mul(prediction.neg().softplus()).add(constant(1).sub(target).mul(prediction.softplus())),
+  binaryCrossEntropy: ofOne.add(ofZero),
   huber: size.whereLess(delta, error.mul(error).div(2), delta.mul(size.sub(delta.div(2)))),
 } as const;
 
-const masked = Object.fromEntries(
-  Object.entries(lossFormulas).map(([name, formula]) => [name, mask.whereLess(0.5, 0, formula)]),
-) as Record<keyof typeof lossFormulas, Expression>;
-const counts = mask.whereLess(0.5, 0, 1);
+const weightedBinary = posWeight.mul(ofOne).add(ofZero);
+
+const unlessMasked = (formula: Expression | number): Expression => mask.whereLess(0.5, 0, formula);
+const counts = unlessMasked(1);
 
 const elementwiseDefaults = { mask: undefined, reduction: 'none' } satisfies OptionTable<ElementwiseLossOptions>;
 
@@ -134,8 +146,22 @@ export const meanSquaredError = (predictions: Tensor, targets: Tensor, options: 
  * -log of the probability that sigmoid(logit) gives the target, in nats.
  * @param targets probabilities of class 1 in [0, 1]; 0 and 1 for certain ones
  */
-export const binaryCrossEntropy = (logits: Tensor, targets: Tensor, options: ElementwiseLossOptions = {}): Tensor =>
-  elementwise('binaryCrossEntropy', logits, targets, options);
+export function binaryCrossEntropy(logits: Tensor, targets: Tensor, options: BinaryCrossEntropyOptions = {}): Tensor {
+  const { posWeight, ...rest } = options;
+  if (posWeight === undefined) return elementwise('binaryCrossEntropy', logits, targets, rest);
+  const isNumber = typeof posWeight === 'number';
+  if (isNumber && !(posWeight >= 0 && Number.isFinite(posWeight))) {
+    throw new SluiceError('argument', {
+      rule: 'posWeight is at least 0',
+      received: posWeight,
+      remedy: 'Try how many targets of 0 there are for each of 1.',
+    });
+  }
+  return elementwise('binaryCrossEntropy', logits, targets, rest, {
+    formula: weightedBinary,
+    ...(isNumber ? { scalars: { posWeight } } : { tensors: { posWeight: posWeight.expand(logits.shape) } }),
+  });
+}
 
 /** Half the squared error up to `delta`, linear beyond. Source: Huber 1964. */
 export function huber(predictions: Tensor, targets: Tensor, options: HuberOptions = {}): Tensor {
@@ -143,7 +169,15 @@ export function huber(predictions: Tensor, targets: Tensor, options: HuberOption
   if (!(delta > 0 && Number.isFinite(delta))) {
     throw new SluiceError('argument', { rule: 'delta of huber is positive', received: delta, remedy: 'Try 1.' });
   }
-  return elementwise('huber', predictions, targets, rest, { delta });
+  return elementwise('huber', predictions, targets, rest, { scalars: { delta } });
+}
+
+/** What a loss is made of beside predictions and targets. */
+interface LossParts {
+  readonly formula?: Expression;
+  readonly scalars?: Readonly<Record<string, number>>;
+  /** Of the predictions' shape. */
+  readonly tensors?: Readonly<Record<string, Tensor>>;
 }
 
 function elementwise(
@@ -151,7 +185,7 @@ function elementwise(
   prediction: Tensor,
   target: Tensor,
   options: ElementwiseLossOptions,
-  scalars: Readonly<Record<string, number>> = {},
+  { formula = lossFormulas[operation], scalars = {}, tensors = {} }: LossParts = {},
 ): Tensor {
   const { mask, reduction } = completeOptions(operation, options, elementwiseDefaults);
   if (!sameShape(prediction.shape, target.shape)) {
@@ -162,11 +196,12 @@ function elementwise(
     });
   }
   return internal(() => {
+    const inputs = { prediction, target, ...tensors };
     if (mask === undefined) {
-      const [losses] = mapTensors([lossFormulas[operation]], { prediction, target }, scalars, { operation });
+      const [losses] = mapTensors([formula], inputs, scalars, { operation });
       return reduced(losses, reduction, () => undefined);
     }
-    const [losses] = mapTensors([masked[operation]], { prediction, target, mask }, scalars, { operation });
+    const [losses] = mapTensors([unlessMasked(formula)], { ...inputs, mask }, scalars, { operation });
     return reduced(losses, reduction, () => mapTensors([counts], { mask: mask.expand(prediction.shape) })[0]);
   });
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
-import { openModel } from '../../src/runs/model-config.js';
+import { openModel } from '../../src/runs/open-model.js';
 import { openRun } from '../../src/runs/open-run.js';
 import { sluice } from '../support/terminal.js';
 import { readJson, temporaryFolder, tiny, writeText } from './runs.js';
@@ -29,7 +29,7 @@ describe('--param', () => {
     const flags = ['--activation', 'leakyRelu', '--param', 'slope=0.3', '--param', 'slope=learned'];
     expect((await train(...rings, ...flags, '--out', run)).code).toBe(0);
     const model = await openModel(run, await openReference());
-    const slope = model.namedParameters().find(({ name }) => name === 'activations.1.slope');
+    const slope = model.namedParameters().find(({ name }) => name === 'activations.1.weight');
     expect(slope?.decay).toBe(false);
     const value = await slope?.tensor.item();
     expect(value).not.toBe(Math.fround(0.3));

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { catalogue } from '../../src/activations/index.js';
+import { catalogue, cellNames } from '../../src/activations/index.js';
 import { sluice } from '../support/terminal.js';
 
 let folder = '';
@@ -20,7 +20,7 @@ describe('activations list', () => {
     const { code, json } = await activations('list', '--json');
     const listed = json() as Record<string, unknown>[];
     expect(code).toBe(0);
-    expect(listed.map(({ name }) => name)).toEqual(catalogue().map(({ name }) => name));
+    expect(listed.map(({ name }) => name)).toEqual([...catalogue().map(({ name }) => name), ...cellNames]);
     const keys = ['name', 'kind', 'aliases', 'formula', 'source', 'parameters', 'properties', 'cost'];
     for (const entry of listed) expect(Object.keys(entry)).toEqual(keys);
   });
@@ -36,6 +36,17 @@ describe('activations list', () => {
     expect(listed.map(({ kind }) => kind)).toEqual(['row', 'row', 'row', 'row']);
   });
 
+  test('has cells, with their gates, states and costs', async () => {
+    const listed = (await activations('list', '--kind', 'cell', '--json')).json() as Record<string, unknown>[];
+    expect(listed.map(({ name }) => name)).toEqual(['rnn', 'lstm', 'gru']);
+    expect(listed[1]).toMatchObject({
+      kind: 'cell',
+      formula: expect.stringContaining("c' = sigmoid(f)*c + sigmoid(i)*tanh(g)"),
+      properties: { gates: ['i', 'f', 'g', 'o'], states: ['h', 'c'], activations: { gate: 'sigmoid' } },
+      cost: { value: { special: 5 } },
+    });
+  });
+
   test('for people is a line for each formula', async () => {
     const { out } = await activations('list', '--kind', 'gate');
     for (const { name } of catalogue().filter(({ kind }) => kind === 'gate'))
@@ -44,6 +55,16 @@ describe('activations list', () => {
 });
 
 describe('activations show', () => {
+  test('tells what a gradient meets at each step back through a cell', async () => {
+    const { out } = await activations('show', 'LSTM');
+    expect(out).toMatch(/^lstm {2}cell$/m);
+    expect(out).toMatch(/dc'\/dc +sigmoid\(f\)$/m);
+    const shown = (await activations('show', 'gru', '--json')).json();
+    expect(shown).toMatchObject({ name: 'gru', derivatives: { "dh'/dh": 'sigmoid(z)' } });
+    expect((await activations('show', 'lstm', '--param', 'a=1')).error).toMatch(/lstm has no parameters/);
+    expect((await activations('eval', 'lstm', '--x=1')).error).toMatch(/A cell has several inputs: see .* show lstm/);
+  });
+
   test('tells formula, derivative, source, kinks and cost, and draws', async () => {
     const { out } = await activations('show', 'hardSwish');
     for (const part of [

@@ -85,9 +85,23 @@ describe('inspect', () => {
       expect([code, error]).toEqual([0, '']);
       return path(cell);
     };
-    const args = ['inspect', await recurrent('rnn'), '--compare', await recurrent('lstm'), '--threads', '1'];
+    const svg = path('time.svg');
+    const args = [
+      'inspect',
+      await recurrent('rnn'),
+      '--compare',
+      await recurrent('lstm'),
+      '--threads',
+      '1',
+      '--svg',
+      svg,
+    ];
     const { code, out } = await sluice(args);
     expect(code).toBe(0);
+    expect(out).toMatch(/^The gates of recurrent\.l0: /m);
+    expect(out).toMatch(/^a +tanh +-1 to 1 +\S+/m);
+    expect(out).toMatch(/^f +sigmoid +0 to 1 +\S+/m);
+    expect(readFileSync(svg, 'utf8')).toMatch(/>gates: .*>f<.*>sigmoid, 0 to 1</s);
     expect(out).toMatch(/^recurrent\.l0 +rnn +lstm /m);
     expect(out).toMatch(/^The gradient at each time step of recurrent\.l0, the last one first:$/m);
     expect(out).toMatch(/^ +24 .*\n( +\d+ .*\n)+ +1 .*e-\d+/m);
@@ -97,7 +111,7 @@ describe('inspect', () => {
   });
 
   test.each<[string, readonly string[], number, RegExp]>([
-    ['a run without its weights', [path('bare')], 1, /bare\/model\.safetensors must be readable/],
+    ['a run without its weights', [path('bare')], 1, /a model folder must hold model\.safetensors .*received ".*bare"/],
     ['a folder that is no run', [folder], 1, /a run folder holds run\.json/],
     [
       'a run of other layers',

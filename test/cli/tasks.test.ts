@@ -314,7 +314,7 @@ describe('pictures', () => {
 
 describe('wrong usage', () => {
   test.each([
-    [['--task', 'ring'], /a task is one of causal, rings.* Did you mean "rings"/],
+    [['--task', 'ring'], /a task is one of causal, mlm, rings.* Did you mean "rings"/],
     [['--task', 'rings', '--heads', '4'], /mlp for rings has a use for heads, received 4/],
     [
       ['--task', 'rings', '--model', 'perceptron', '--activation', 'relu'],

@@ -135,7 +135,7 @@ describe('wrong usage exits with 2 and says what is right', () => {
       ['--data', text, '--ffn', 'swiglu', '--activation', 'gelu'],
       /--ffn swiglu brings its own activation.*--activation gelu/,
     ],
-    [['--data', text, '--model', 'llama', '--ffn', 'mlp'], /llama has a gated block and arcee a plain one/],
+    [['--data', text, '--model', 'llama', '--ffn', 'mlp'], /llama has a gated block and arcee one that is not/],
     [['--data', text, '--model', 'lama'], /model is one of llama, arcee, .*"lama"/],
     [['--data', text, '--preset', 'dmeo'], /"dmeo"\. Did you mean "demo"/],
     [['--data', text, '--layer', '2'], /unknown option '--layer'.*Did you mean --layers/s],

@@ -13,7 +13,9 @@ describe('the work of', () => {
   test('a map is what it reads and writes once, what repeats counted once, and its operations', () => {
     const kernel = mapKernel({ inputs: ['x', 'y'], scalars: [], outputs: [x.mul(y).exp()] });
     const [whole, column] = [view([3, 4], [4, 1]), view([3, 4], [0, 1])];
-    expect(mapWork(kernel, [whole, column], [whole])).toEqual({ shape: [3, 4], bytes: 4 * (12 + 4 + 12), flops: 24 });
+    expect(mapWork(kernel, [whole, column], [whole])).toEqual({
+      ...{ shape: [3, 4], bytes: 4 * (12 + 4 + 12), flops: 24, exponentials: 12 },
+    });
   });
 
   test('a row or column kernel reads what it adds to', () => {
@@ -28,7 +30,7 @@ describe('the work of', () => {
 
   test('a product is two FLOPs for each pair of numbers', () => {
     const [a, b, c] = [view([2, 3, 4], [12, 4, 1]), view([2, 4, 5], [20, 5, 1]), view([2, 3, 5], [15, 5, 1])];
-    const once = { shape: [2, 3, 5, 4], flops: 2 * 2 * 3 * 4 * 5 };
+    const once = { shape: [2, 3, 5, 4], flops: 2 * 2 * 3 * 4 * 5, exponentials: 0 };
     expect(matmulWork(a, b, c, false)).toEqual({ ...once, bytes: 4 * (24 + 40 + 30) });
     expect(matmulWork(a, b, c, true)).toEqual({ ...once, bytes: 4 * (24 + 40 + 60) });
   });

@@ -24,13 +24,9 @@ import {
   swish,
   xielu,
 } from '../../src/activations/index.js';
-import {
-  decodeConfig,
-  encodeConfig,
-  encodeGenerationConfig,
-  gateOf,
-  hiddenAct,
-} from '../../src/formats/hugging-face.js';
+import { gateOf, hiddenAct } from '../../src/formats/hugging-face/activation-names.js';
+import { decodeConfig, encodeConfig } from '../../src/formats/hugging-face/config.js';
+import { encodeGenerationConfig } from '../../src/formats/hugging-face/generation-config.js';
 import { llamaConfig } from '../../src/models/llama.js';
 import { variable } from '../../src/scalar/expression.js';
 import { simplify } from '../../src/scalar/simplify.js';
@@ -62,8 +58,10 @@ describe("Transformers' name of a block's activation", () => {
     [undefined, swiglu.with({ beta: 'learned' })],
     [undefined, drelu],
     [undefined, clampedSwiglu],
-    [undefined, prelu],
-    [undefined, gateOf(xielu)],
+    ['prelu', prelu],
+    ['prelu', leakyRelu.with({ slope: 'learned' })],
+    ['xielu', gateOf(xielu)],
+    [undefined, xielu.with({ beta: 0.6 })],
     [undefined, rrelu],
     [undefined, resolveActivation('x*tanh(softplus(2*x))')],
   ])('is %s', (name, formula) => {
@@ -88,7 +86,7 @@ describe("Transformers' name of a block's activation", () => {
     expect(named.map(({ name }) => name).sort()).toEqual(
       [
         ...['gelu', 'gelu10', 'geluTanh', 'hardSwish', 'identity', 'laplace', 'leakyRelu', 'mish', 'quickGelu', 'relu'],
-        ...['relu2', 'relu6', 'sigmoid', 'silu', 'sqrtSoftplus', 'swish', 'tanh'],
+        ...['prelu', 'relu2', 'relu6', 'sigmoid', 'silu', 'sqrtSoftplus', 'swish', 'tanh', 'xielu'],
       ].sort(),
     );
     for (const formula of named)
@@ -155,13 +153,16 @@ describe('config.json', () => {
     expect(simplify(read.feedForward.expression)).toBe(simplify(feedForward.expression));
   });
 
-  test('names a formula that Transformers lacks so that it fails to load there', () => {
-    const feedForward = gateOf(xielu);
+  test('names a formula that Transformers lacks so that it fails to load there, and says it itself', () => {
+    const feedForward = drelu;
     const written = encodeConfig(llamaConfig({ ...shape, feedForward }));
-    expect(written['hidden_act']).toBe('sluice:xieluGate');
+    expect(written['hidden_act']).toBe('sluice:drelu');
+    const json = JSON.parse(JSON.stringify(written)) as Record<string, unknown>;
     const stored = readFormula(JSON.parse(JSON.stringify(feedForward)));
-    expect(decodeConfig(written, stored).feedForward).toBe(stored);
-    expect(() => decodeConfig(written)).toThrow(/is one of the catalogue/);
+    expect(decodeConfig(json, stored).feedForward).toBe(stored);
+    expect(simplify(decodeConfig(json).feedForward.expression)).toBe(simplify(feedForward.expression));
+    const { sluice_feed_forward: _, ...without } = json;
+    expect(() => decodeConfig(without)).toThrow(/is one of the catalogue/);
   });
 
   test('of Transformers is read with its defaults', async () => {
@@ -215,22 +216,23 @@ describe('config.json', () => {
     ['a size of 0', { num_hidden_layers: 0 }, /num_hidden_layers.*received 0/],
     ['a size that is no whole number', { intermediate_size: 1.5 }, /intermediate_size.*received 1.5/],
     ['an impossible size', { hidden_size: 1e12 }, /hidden_size.*received 1000000000000/],
+    ['scaled positions of no factor', { rope_scaling: { type: 'linear' } }, /have factor in config.json, a number/],
+    ['scaled positions of no type', { rope_scaling: { factor: 8 } }, /type default do without rope_scaling.factor/],
     [
-      'scaled positions',
-      { rope_scaling: { type: 'linear', factor: 2 } },
-      /rotary positions are not scaled here: rope_scaling.type is default, received "linear"/,
+      'positions scaled in a way that we lack',
+      { rope_scaling: { rope_type: 'longrope', factor: 2 } },
+      /rope_scaling.rope_type in config.json is one of default, linear, dynamic, llama3, yarn, received "longrope"/,
     ],
-    ['scaled positions of no type', { rope_scaling: { factor: 8 } }, /rope_scaling.factor is left out, received 8/],
     ['positions that are no object', { rope_scaling: 'linear' }, /rope_scaling in config.json is an object/],
     [
-      'scaled positions of version 5',
-      { rope_parameters: { rope_type: 'llama3' } },
-      /rope_parameters.rope_type is default, received "llama3"/,
+      'scaled positions of version 5 without their factors',
+      { rope_parameters: { rope_type: 'llama3', factor: 8 } },
+      /have low_freq_factor in config.json, a number above 0, received undefined/,
     ],
     [
       'positions for a part of a head',
       { rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } },
-      /rope_parameters.partial_rotary_factor is 1, received 0.5/,
+      /type default do without rope_parameters.partial_rotary_factor, received 0.5/,
     ],
     ['a flag that is a text', { attention_bias: 'false' }, /attention_bias in config.json is true or false.*"false"/],
     ['a flag that is a number', { mlp_bias: 1 }, /mlp_bias in config.json is true or false, received 1/],

@@ -11,16 +11,25 @@ import {
   prelu,
   relu,
   relu2,
+  rowFunction,
   rrelu,
   silu,
+  solu,
   swiglu,
   swish,
   xielu,
 } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
-import { gateOf } from '../../src/formats/hugging-face.js';
-import { FeedForward, GatedFeedForward, type Packing, unpackGate } from '../../src/layers/feed-forward.js';
+import { gateOf } from '../../src/formats/hugging-face/activation-names.js';
+import {
+  type BlockFormula,
+  blockOf,
+  FeedForward,
+  GatedFeedForward,
+  RowFeedForward,
+} from '../../src/layers/feed-forward.js';
 import { FormulaLayer } from '../../src/layers/formula-layer.js';
+import { type Packing, unpackGate } from '../../src/layers/gate-packing.js';
 import { Mode } from '../../src/layers/mode.js';
 import { gatedWidth, hiddenWidth } from '../../src/layers/widths.js';
 import { gradcheck, type Tensor, tensor } from '../../src/tensor/index.js';
@@ -61,22 +70,13 @@ describe('the width of a gated block', () => {
   });
 });
 
-const formulas = catalogue().filter((formula): formula is Activation | Gate => formula.kind !== 'row');
-const blockOf = (
-  formula: Activation | Gate,
-  dim: number,
-  hidden: number,
-  options = {},
-): FeedForward | GatedFeedForward =>
-  formula.kind === 'gate'
-    ? new GatedFeedForward(initializer(device), dim, hidden, formula, options)
-    : new FeedForward(initializer(device), dim, hidden, formula, options);
+const formulas = catalogue() as readonly BlockFormula[];
 
 describe('a feed-forward block', () => {
   test.each(formulas.map((formula) => [formula.name, formula] as const))('of %s keeps (4, 128)', (_, formula) => {
     const x = normal(device, [4, 128]);
     for (const options of [{}, { bias: true, dropout: 0.1, perChannel: true }]) {
-      const output = blockOf(formula, 128, 24, options).forward(x, Mode.training(1, 2));
+      const output = blockOf(initializer(device), 128, 24, formula, options).forward(x, Mode.training(1, 2));
       expect(output.shape).toEqual([4, 128]);
     }
   });
@@ -93,6 +93,29 @@ describe('a feed-forward block', () => {
     const x = normal(device, [3, 4]);
     const wanted = block.downProj.forward(block.upProj.forward(x).map(mish));
     expect(await valuesOf(block.forward(x, quiet))).toEqual(await valuesOf(wanted));
+  });
+
+  test('of a row function is down(norm(row(up x))), with gradients of every weight', async () => {
+    const block = shake(new RowFeedForward(initializer(device), 4, 6, solu, { bias: true }));
+    const x = normal(device, [3, 4]);
+    const up = block.upProj.forward(x);
+    const wanted = block.downProj.forward(block.norm.forward(up.mul(up.softmax())));
+    const [output, expected] = [await valuesOf(block.forward(x, quiet)), await valuesOf(wanted)];
+    for (const [i, value] of output.entries()) expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 10);
+    const names = block.namedParameters().map(({ name, decay }) => `${name}${decay ? ' decays' : ''}`);
+    expect(names).toEqual([
+      ...['up_proj.weight decays', 'up_proj.bias', 'norm.weight', 'norm.bias'],
+      ...['down_proj.weight decays', 'down_proj.bias'],
+    ]);
+    await gradcheck((...inputs) => block.forward(inputs[0] ?? x, quiet), [x, ...block.parameters()]);
+  });
+
+  test('refuses a row function that learns', () => {
+    const scaled = rowFunction('scaled', (x, { a }) => x.mul(a).div(x.maximum()), {
+      source: 'here',
+      learned: { a: 1 },
+    });
+    expect(() => blockOf(initializer(device), 4, 6, scaled)).toThrow(/learns nothing.*received "?scaled/);
   });
 
   test('with its product outside the brackets is an error that names the operation or layer and both shapes', () => {
@@ -139,7 +162,7 @@ describe('a feed-forward block', () => {
     ['rrelu', rrelu, {}],
     ['dropout', swiglu, { dropout: 0.5 }],
   ])('has the gradients of central differences: %s', async (_, formula, options) => {
-    const block = shake(blockOf(formula, 3, 4, options));
+    const block = shake(blockOf(initializer(device), 3, 4, formula, options));
     const x = normal(device, [2, 3]);
     x.requiresGrad = true;
     const { compared } = await gradcheck(() => block.forward(x, Mode.training(3, 4)), [x, ...block.parameters()]);
@@ -234,10 +257,12 @@ describe('learned parameters of an activation', () => {
       [{}, 1],
       [{ perChannel: true }, 6],
     ] as const) {
-      const block = blockOf(formula, 4, 6, options);
+      const block = blockOf(initializer(device), 4, 6, formula, options);
       const learned = block.namedParameters().filter(({ name }) => name.startsWith('act_fn.'));
       expect(learned.map(({ name }) => name.replace('act_fn.', ''))).toEqual(
-        names.map((name) => name.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`)),
+        names.map((name) =>
+          (name === 'slope' ? 'weight' : name).replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`),
+        ),
       );
       for (const [i, { tensor: parameter, decay }] of learned.entries()) {
         expect([parameter.shape, decay]).toEqual([[width], false]);

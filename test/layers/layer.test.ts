@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { prelu, xielu } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
-import { gateOf } from '../../src/formats/hugging-face.js';
+import { gateOf } from '../../src/formats/hugging-face/activation-names.js';
 import { Attention } from '../../src/layers/attention.js';
 import { Embedding } from '../../src/layers/embedding.js';
 import { GatedFeedForward } from '../../src/layers/feed-forward.js';
@@ -72,8 +72,16 @@ describe('a layer', () => {
   });
 
   test.each<[string, Parameters<typeof values>[0], RegExp]>([
-    ['a missing tensor', (map) => map.delete('bias'), /have the tensor bias, received "none"/],
-    ['an unexpected one', (map) => map.set('wieght', { shape: [1], data: [1] }), /"wieght".*Did you mean "weight"/],
+    [
+      'a missing tensor',
+      (map) => map.delete('bias'),
+      /tensors of their model \(1 missing\), received \["missing bias"\]/,
+    ],
+    [
+      'an unexpected one',
+      (map) => map.set('wieght', { shape: [1], data: [1] }),
+      /1 unexpected.*"unexpected wieght".*Is wieght what should be weight\?/,
+    ],
     [
       'another shape',
       (map) => map.set('bias', { shape: [3], data: [1, 2, 3] }),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openReference } from '../../src/devices/reference/index.js';
 import { LayerNorm, RmsNorm } from '../../src/layers/normalization.js';
-import { gradcheck, tensor } from '../../src/tensor/index.js';
+import { gradcheck, type Tensor, tensor } from '../../src/tensor/index.js';
 import { initializer, normal, rowsOf, shake, valuesOf } from './support.js';
 
 const device = await openReference();
@@ -32,7 +32,11 @@ describe('RMSNorm', () => {
 describe('LayerNorm', () => {
   test('is (x - mean) / sqrt(variance + epsilon) * weight + bias for each row', async () => {
     const norm = shake(new LayerNorm(initializer(device), width, 1e-3));
-    const [x, weight, bias] = [normal(device, [rows, width]), await valuesOf(norm.weight), await valuesOf(norm.bias)];
+    const [x, weight, bias] = [
+      normal(device, [rows, width]),
+      await valuesOf(norm.weight),
+      await valuesOf(norm.bias as Tensor),
+    ];
     const wanted = rowsOf(await valuesOf(x), width).flatMap((row) => {
       const centre = mean(row);
       const deviation = Math.sqrt(mean(row.map((value) => (value - centre) ** 2)) + 1e-3);

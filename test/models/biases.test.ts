@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { relu2, swiglu } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
-import { decodeConfig, encodeConfig } from '../../src/formats/hugging-face.js';
+import { decodeConfig, encodeConfig } from '../../src/formats/hugging-face/config.js';
 import { Initializer } from '../../src/layers/initialization.js';
 import { Mode } from '../../src/layers/mode.js';
 import { Llama, llama, llamaConfig } from '../../src/models/llama.js';

@@ -2,10 +2,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Device } from '../../src/devices/device.js';
 import { openReference } from '../../src/devices/reference/index.js';
 import { openWasm } from '../../src/devices/wasm/device.js';
-import { decodeConfig } from '../../src/formats/hugging-face.js';
-import { Initializer } from '../../src/layers/initialization.js';
 import { Mode } from '../../src/layers/mode.js';
-import { Llama } from '../../src/models/llama.js';
+import { causalModelNamed } from '../../src/runs/tasks/causal-models.js';
 import { tensor } from '../../src/tensor/index.js';
 import { crossEntropy } from '../../src/training/losses.js';
 import { readerOf } from '../layers/support.js';
@@ -23,7 +21,9 @@ describe.each(golden)('$name of Transformers', ({ config, weights, expected }) =
   test.each(
     devices.map(([device, tolerance]) => [`${device.name}, ${device.description}`, device, tolerance] as const),
   )('has the same logits, loss and gradients on %s', async (_, device, tolerance) => {
-    const model = new Llama(new Initializer(device, 0), decodeConfig(config));
+    const design = causalModelNamed(config['model_type'] as 'llama').read?.(config);
+    const model = design?.build(device, 0);
+    if (model === undefined) throw new Error('its type is read from config.json alone');
     await model.load(readerOf(weights));
     const of = (name: string): Named => {
       const found = expected.get(name);
@@ -32,7 +32,7 @@ describe.each(golden)('$name of Transformers', ({ config, weights, expected }) =
     };
     const [inputs, targets] = ['inputs', 'targets'].map((name) => tensor(device, of(name).data, of(name).shape));
     if (inputs === undefined || targets === undefined) throw new Error('two tensors were made');
-    const logits = model.forward(inputs, Mode.training(0, 0));
+    const logits = model.forward(inputs, Mode.evaluation());
     const loss = crossEntropy(logits, targets).mean();
     loss.backward();
     expect(logits.shape).toEqual(of('logits').shape);
@@ -40,6 +40,7 @@ describe.each(golden)('$name of Transformers', ({ config, weights, expected }) =
     expect(distance(await loss.toArray(), of('loss').data)).toBeLessThan(tolerance);
     const gradients = [...expected.keys()].filter((name) => name.startsWith('gradient.'));
     expect(gradients.length).toBe(model.namedParameters().length);
+    expect(design?.summary.parameters).toBe(model.parameterCount);
     for (const { name, tensor: parameter } of model.namedParameters()) {
       const gradient = parameter.grad;
       if (gradient === undefined) throw new Error(`${name} has no gradient`);

@@ -8,7 +8,7 @@ export interface Named {
   readonly data: Float32Array | Int32Array;
 }
 
-async function readTensors(path: string): Promise<Map<string, Named>> {
+export async function readTensors(path: string): Promise<Map<string, Named>> {
   const file = await SafetensorsFile.open(path);
   const tensors = new Map<string, Named>();
   for (const name of file.names()) {
@@ -21,19 +21,26 @@ async function readTensors(path: string): Promise<Map<string, Named>> {
   return tensors;
 }
 
-const folders = ['llama', 'arcee', 'llama-head-dim'];
-/** Models of Transformers with what it computes of them. */
-export const golden = await Promise.all(
-  folders.map(async (name) => {
-    const path = (file: string): string => fileURLToPath(new URL(`../golden/${name}/${file}`, import.meta.url));
-    return {
-      name,
-      config: JSON.parse(await readFile(path('config.json'), 'utf8')) as Record<string, unknown>,
-      weights: await readTensors(path('model.safetensors')),
-      expected: await readTensors(path('expected.safetensors')),
-    };
-  }),
-);
+const read = (names: readonly string[]) =>
+  Promise.all(
+    names.map(async (name) => {
+      const path = (file: string): string => fileURLToPath(new URL(`../golden/${name}/${file}`, import.meta.url));
+      return {
+        name,
+        config: JSON.parse(await readFile(path('config.json'), 'utf8')) as Record<string, unknown>,
+        weights: await readTensors(path('model.safetensors')),
+        expected: await readTensors(path('expected.safetensors')),
+      };
+    }),
+  );
+
+/** Decoders of Transformers with what it computes of them. */
+export const golden = await read(['llama', 'arcee', 'llama-head-dim', 'qwen2', 'gemma', 'gpt2', 'gpt2-xielu']);
+
+/** Encoders, with padding. */
+export const goldenEncoders = await read([
+  ...['bert-words', 'bert-texts', 'modernbert-words', 'modernbert-texts', 'modernbert-tokens'],
+]);
 
 /** The largest difference, relative to the largest element. */
 export function distance(actual: ArrayLike<number>, wanted: ArrayLike<number>): number {

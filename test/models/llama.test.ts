@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { gelu, relu2, silu, swiglu, xielu } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
-import { gateOf } from '../../src/formats/hugging-face.js';
+import { gateOf } from '../../src/formats/hugging-face/activation-names.js';
 import { Mode } from '../../src/layers/mode.js';
 import { type LlamaOptions, llama, llamaConfig } from '../../src/models/llama.js';
 import { summarize, trainingBytes } from '../../src/models/summary.js';

@@ -1,10 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import * as sluice from '../../src/index.js';
-import { checkout } from './packed.js';
+import { describe, expect, test } from 'vitest';
+import { readPage, runCode } from './page.js';
 
-const document = await readFile(join(checkout, 'docs/pytorch.md'), 'utf8');
+const document = await readPage('docs/pytorch.md');
 const [, prelude = ''] = /^```js\n(.*?)^```$/ms.exec(document) ?? [];
 const rows = [...document.matchAll(/^\| (.*) \| (.*) \|$/gm)]
   .slice(1)
@@ -13,25 +10,8 @@ const [, differences = ''] = document.split('## What differs');
 
 const codeIn = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 
-type Run = (...values: readonly unknown[]) => Promise<unknown>;
-const AsyncFunction = (async () => undefined).constructor as new (...source: readonly string[]) => Run;
-
-const opened: sluice.Device[] = [];
-afterAll(() => Promise.all(opened.map((device) => device.close())));
-
 /** What a line gives after the lines that the document begins with; only names of the library are in scope. */
-async function run(line: string): Promise<unknown> {
-  const scope = {
-    ...sluice,
-    openDevice: async (name?: string) => {
-      const device = await sluice.openDevice(name, { threads: 1 });
-      opened.push(device);
-      return device;
-    },
-  };
-  const body = new AsyncFunction(...Object.keys(scope), `'use strict'; ${prelude}; return (${line});`);
-  return body(...Object.values(scope));
-}
+const run = (line: string): Promise<unknown> => runCode(`${prelude}; return (${line});`);
 
 describe('the table from PyTorch', () => {
   test('has rows, and lines that begin it', () => {

@@ -3,6 +3,9 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CharTokenizer } from '../../src/data/char-tokenizer.js';
+import { saveTokenizer } from '../../src/data/load-tokenizer.js';
+import { type HubServer, hubServer } from '../runs/hub/hub-server.js';
 import { checkout, node } from './packed.js';
 
 const isBuilt = existsSync(join(checkout, 'dist/index.js'));
@@ -17,6 +20,7 @@ const commands = blocksOf('sh')
 const inline = [...readme.matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => text);
 
 let project: string;
+let hub: HubServer;
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'sluice-readme-'));
   await mkdir(join(project, 'node_modules'));
@@ -25,7 +29,18 @@ beforeAll(async () => {
   const rows = Array.from({ length: 120 }, (_, i) => `${i},${(10 + Math.sin(i / 2)).toFixed(3)}`);
   await writeFile(join(project, 'sales.csv'), ['day,sold', ...rows].join('\n'));
 });
-afterAll(() => rm(project, { recursive: true, force: true }));
+beforeAll(async () => {
+  const model = join(project, 'model');
+  await cp(join(checkout, 'test/golden/llama'), model, { recursive: true });
+  await saveTokenizer(model, new CharTokenizer(['\n', 'a', 'b'], { endOfText: true }));
+  const names = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+  const files = await Promise.all(names.map(async (name) => [name, await readFile(join(model, name))] as const));
+  hub = await hubServer(Object.fromEntries(files), 'HuggingFaceTB/SmolLM2-135M');
+});
+afterAll(async () => {
+  await hub[Symbol.asyncDispose]();
+  await rm(project, { recursive: true, force: true });
+});
 
 async function runCode(text: string): Promise<string> {
   await writeFile(join(project, 'snippet.mjs'), text);
@@ -89,6 +104,7 @@ describe("the README's commands", () => {
 
   test.skipIf(!isBuilt)('of sluice run as they stand, one after the other, on small models', async () => {
     const lines = commands.filter((line) => line.startsWith('npx sluice '));
+    const env = { HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: join(project, 'cache'), HF_TOKEN: '', HF_HUB_OFFLINE: '' };
     expect(lines.length).toBeGreaterThan(8);
     for (const line of lines) {
       const words = wordsOf(line).slice(2);
@@ -96,7 +112,7 @@ describe("the README's commands", () => {
       const shape = words.includes('--task') ? ['--steps', '2', '--quiet'] : small;
       const extra = isNew ? shape : words[0] === 'generate' ? ['--max-tokens', '3'] : [];
       const args = [join(checkout, 'bin/sluice.js'), ...words, ...extra];
-      const { code, stdout } = await node(args, { cwd: project });
+      const { code, stdout } = await node(args, { cwd: project, env });
       expect({ line, code }).toEqual({ line, code: 0 });
       expect(stdout.length, line).toBeGreaterThan(0);
     }

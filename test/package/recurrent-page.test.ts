@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as sluice from '../../src/index.js';
+import { openModel, SafetensorsFile } from '../../src/node.js';
 import { toText } from '../../src/scalar/print.js';
 import { checkout } from './packed.js';
+import { printedBy, readPage } from './page.js';
 
-const page = await readFile(join(checkout, 'docs/recurrent.md'), 'utf8');
-const opened: sluice.Device[] = [];
-afterAll(() => Promise.all(opened.map((device) => device.close())));
+const page = await readPage('docs/recurrent.md');
 
 test('the page prints each cell as its expressions have it', () => {
   for (const name of sluice.cellNames) {
@@ -19,27 +18,18 @@ test('the page prints each cell as its expressions have it', () => {
 });
 
 test('the code of the page runs, and says what it says', async () => {
-  const code = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block = '']) => block);
-  expect(code.length).toBeGreaterThan(4);
-  const said: unknown[][] = [];
-  const scope = {
-    ...sluice,
-    console: { log: (...values: unknown[]) => said.push(values) },
-    openDevice: async () => {
-      const device = await sluice.openDevice('wasm', { threads: 1 });
-      opened.push(device);
-      return device;
-    },
-  };
-  const AsyncFunction = (async () => undefined).constructor as new (
-    ...source: readonly string[]
-  ) => (...values: readonly unknown[]) => Promise<unknown>;
-  await new AsyncFunction(...Object.keys(scope), `'use strict'; ${code.join('\n')}`)(...Object.values(scope));
-  expect(said).toEqual([
-    [
-      [3, 5, 32],
-      [4, 3, 16],
-      [4, 3, 16],
-    ],
+  const exported = join(checkout, 'test/golden/sequence-model');
+  const found = (path: string): string => path.replace('exported', exported);
+  const printed = await printedBy(page, {
+    openModel: (folder: string, device: sluice.Device) => openModel(found(folder), device),
+    SafetensorsFile: { open: (path: string) => SafetensorsFile.open(found(path)) },
+  });
+  const [shapes, traced] = printed;
+  expect(shapes).toEqual([
+    [3, 5, 32],
+    [4, 3, 16],
+    [4, 3, 16],
   ]);
+  expect(traced?.slice(0, 2)).toEqual(['l0', [2, 3, 6]]);
+  expect(traced?.[2]).toHaveLength(36);
 });

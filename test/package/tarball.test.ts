@@ -126,8 +126,9 @@ export async function main(signal: AbortSignal): Promise<readonly StepRecord[]> 
   const sizes = { vocabSize: tokenizer.vocabularySize, dim: 32, layers: 1, heads: 2, context: 32 };
   const model = llama(device, { ...sizes, feedForward: wave });
   llama(device, { ...sizes, feedForward: swiglu });
-  // @ts-expect-error a row function is no feed-forward block
   llama(device, { ...sizes, feedForward: softmax });
+  // @ts-expect-error a name is no feed-forward block
+  llama(device, { ...sizes, feedForward: 'swiglu' });
   // @ts-expect-error a parameter that the formula does not name
   activation('wave', (x, { slope }) => x.mul(slope), { source: 'here', parameters: { beta: 2 } });
   const steps: StepRecord[] = [];

@@ -16,6 +16,10 @@ writeFileSync(
   ).join('\n'),
 );
 
+const series = join(folder, 'series.csv');
+writeFileSync(series, ['sold', ...Array.from({ length: 60 }, (_, i) => Math.sin(i))].join('\n'));
+const small = { hidden: 6, batch: 4 };
+
 const weights = (run: string): Uint8Array => readFileSync(join(run, 'model.safetensors'));
 
 describe('a resumed run gives the same bits as an unbroken one', () => {
@@ -31,6 +35,29 @@ describe('a resumed run gives the same bits as an unbroken one', () => {
     ['of a perceptron', { task: 'moons', model: 'perceptron', examples: 64 }],
     ['of a LeNet', { task: 'mnist', model: 'lenet1989', batch: 4, validation: 0.01 }],
     ['of texts of different lengths', { task: 'text', data: texts, tokenizer: 'byte' }],
+    ['of an encoder with dropout', { task: 'text', data: texts, tokenizer: 'byte', model: 'bert', dim: 8, layers: 1 }],
+    [
+      'of hidden words',
+      {
+        ...{ task: 'mlm', data: texts, tokenizer: 'byte', model: 'modernbert', dropout: 0.1, wholeWords: true },
+        ...{ dim: 8, layers: 2, heads: 2, context: 16, batch: 2, accumulate: 2 },
+      },
+    ],
+    [
+      'of texts that are read in both directions',
+      {
+        ...small,
+        task: 'text',
+        data: texts,
+        tokenizer: 'byte',
+        model: 'lstm',
+        bidirectional: true,
+        layers: 2,
+        dropout: 0.2,
+      },
+    ],
+    ['of symbols to be copied', { ...small, task: 'copy', model: 'rnn', symbols: 2, delay: 3, examples: 40 }],
+    ['of a series', { ...small, task: 'forecast', data: series, model: 'gru' }],
   ])('%s', async (name, given) => {
     const settings = complete({ ...given, steps: 12, saveEvery: 100, evalEvery: 100, threads: 1 });
     const [whole, broken] = [join(folder, `${name} whole`), join(folder, `${name} broken`)];

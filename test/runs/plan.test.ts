@@ -103,8 +103,11 @@ describe('the model of settings', () => {
   });
 
   test.each([
-    [{ ffn: 'gate' }, /mlp, gated, or a gate of the catalogue, received "gate"\. Did you mean "gated"/],
-    [{ ffn: 'relu' }, /or a gate of the catalogue, received "relu"\. Did you mean "reglu"/],
+    [
+      { ffn: 'gate' },
+      /mlp, gated, or a gate or a row function of the catalogue, received "gate"\. Did you mean "gated"/,
+    ],
+    [{ ffn: 'relu' }, /or a row function of the catalogue, received "relu"\. Did you mean "reglu"/],
     [{ ffn: 'mlp', activation: 'swiglu' }, /an activation is one of the catalogue, received "swiglu"/],
     [{ ffn: 'mlp', activation: 'softmax' }, /an activation is one of the catalogue/],
     [{ ffn: 'mlp', activation: 'x*y' }, /uses the variables x, received "y"/],

@@ -40,6 +40,7 @@ describe('a table', () => {
     ['x,y\n1,2\n3\n', /line 3 of .*\.csv has 2 cells, received "1 cell"/],
     ['x,y\n1,2\n3,4,5\n', /line 3 of .* has 2 cells, received "3 cells"/],
     ['1,2\n3,4\n5,6\n', /line 1 of .* names the columns/],
+    ['1.5,p\n2.5,q\n3,p\n', /line 1 of .* names the columns/],
     ['x,x\n1,2\n3,4\n', /line 1 of .* names each column differently, received "x"/],
     ['x,\n1,2\n3,4\n', /line 1 of .* names every column, received "none for column 2"/],
     ['x,y\n1,2\n', /has rows below its first line, received "1 row"/],
@@ -135,8 +136,20 @@ describe('an encoding', () => {
     expect((await encode(text, { missing: 'drop' })).count).toBe(5);
   });
 
+  test.each([
+    [
+      'a decimal comma',
+      'x;y\n1,5;p\n2,5;q\n3,5;p\n4,5;q\n',
+      /line 2 of .*: x is a number, received "1,5".*decimal point/,
+    ],
+    ['a separator of thousands', 'x,y\n"1,234.5",p\n7,q\n"2,000",p\n1,q\n', /x is a number, received "1,234\.5"/],
+    ['dates', 'x,y\n2024-01-02,p\n2024-01-03,q\n2024-01-02,p\n2024-01-04,q\n', /x of .*received "dates such as 2024/],
+  ])('refuses %s, which would be taken for words', async (_, text, message) => {
+    await expect(encode(text)).rejects.toThrow(message);
+  });
+
   test('refuses a column of words that differ in every row', async () => {
     const text = `name,y\n${Array.from({ length: 150 }, (_, i) => `n${i}x,${i % 2 === 0 ? 'a' : 'b'}`).join('\n')}\n`;
-    await expect(encode(text)).rejects.toThrow(/name of .* has at most 100 different words, received 150/);
+    await expect(encode(text)).rejects.toThrow(/name of .* has at most 75 different words in 150 rows, received 150/);
   });
 });

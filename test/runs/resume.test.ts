@@ -1,11 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { randomKey, randomUniform } from '../../src/base/random.js';
-import { prose, readMetrics } from '../cli/runs.js';
-import { buildIfMissing, type Ended, isSaving, SluiceProcess } from './processes.js';
+import { prose } from '../cli/runs.js';
+import { linesIn, outcomeOf, succeed } from './outcomes.js';
+import { buildIfMissing, isSaving, SluiceProcess } from './processes.js';
 
 let folder: string;
 beforeAll(() => {
@@ -52,26 +53,9 @@ const start = (name: string, ...more: string[]): SluiceProcess =>
 const resume = (name: string, ...more: string[]): SluiceProcess =>
   new SluiceProcess(['train', '--resume', name, ...more], folder);
 
-/** What must not depend on how often a run was ended: the losses, and the bytes of the weights. */
-const outcome = (name: string): unknown => ({
-  losses: readMetrics(join(folder, name))
-    .filter(({ loss }) => loss !== undefined)
-    .map(({ step, loss }) => [step, loss]),
-  evaluations: readMetrics(join(folder, name))
-    .filter(({ validationLoss }) => validationLoss !== undefined)
-    .map(({ step, validationLoss }) => [step, validationLoss]),
-  weights: readFileSync(join(folder, name, 'model.safetensors')).toString('base64'),
-});
-const stepsIn = (name: string): number => {
-  const path = join(folder, name, 'metrics.jsonl');
-  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').length - 1 : 0;
-};
+const outcome = (name: string): unknown => outcomeOf(join(folder, name));
+const stepsIn = (name: string): number => linesIn(join(folder, name));
 const checkpointsOf = (name: string): string[] => readdirSync(join(folder, name, 'checkpoints')).sort();
-const succeed = async (run: SluiceProcess): Promise<Ended> => {
-  const ended = await run.ended;
-  expect({ code: ended.code, error: ended.code === 0 ? '' : ended.error }).toEqual({ code: 0, error: '' });
-  return ended;
-};
 
 let unbroken: unknown;
 beforeAll(async () => {

@@ -60,9 +60,9 @@ describe('the record of a run', () => {
     ],
     ['without a block', { ...record, feedForward: undefined }, /feedForward is given, received undefined/],
     [
-      'with a row function as block',
-      { ...record, feedForward: { ...feedForward, kind: 'row' } },
-      /feedForward\.kind is activation or gate, received "row"/,
+      'with a cell as block',
+      { ...record, feedForward: { ...feedForward, kind: 'cell' } },
+      /feedForward\.kind is .*, received "cell"/,
     ],
     [
       'with a formula that is no text',

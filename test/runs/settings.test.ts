@@ -72,6 +72,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
     ...{ beta2: share, clip: atLeastZero, dropout: share, validation: [0, -0.1, 1, 2, none] },
     ...{ evalEvery: count, evalTokens: count, sampleEvery: countFromZero, saveEvery: count, keep: count },
     ...{ target: text, inputs: text, missing: ['guess', ''], loss: ['l2', 1], labelSmoothing: share },
+    posWeight: positive,
     ...{ initialization: ['glorot'], surrogate: text, outputs: ['0/2'], examples: [0, 2.5, 1e9], shift: [-1, 0.5, 9] },
     ...{ optimizer: ['sdg', 1], momentum: atLeastZero, dampening: atLeastZero, nesterov: ['yes'], alpha: share },
     ...{ centered: [1], beta1: share, amsgrad: ['no'], epsilon: atLeastZero },
@@ -86,7 +87,7 @@ describe('nonsense is refused with the rule, the value and what to write instead
       readout: ['max', 1],
       shortcut: ['long', 1],
     },
-    ...{ kernel: size, pooling: ['median', 1] },
+    ...{ kernel: size, pooling: ['median', 1], maskShare: [0, 1, none], wholeWords: ['yes', 1] },
     ...{ gateActivation: text, forgetBias: [none, infinity, '1'] },
     ...{ seed: countFromZero, device: text, threads: [0, 1.5, 1e6], deterministic: ['yes', 1] },
   };
@@ -152,7 +153,7 @@ describe('complete settings', () => {
   test.each([
     [{}, /needs a text, received "no --data"/],
     [{ data, ffn: 'swiglu', activation: 'silu' }, /--ffn swiglu brings its own activation/],
-    [{ data, model: 'arcee' as const, ffn: 'gated' }, /llama has a gated block and arcee a plain one/],
+    [{ data, model: 'arcee' as const, ffn: 'gated' }, /llama has a gated block and arcee one that is not/],
     [{ data, steps: 3, epochs: 1 }, /one of steps, epochs and time says how long/],
     [{ data, lr: 1e-4, minLr: 1e-3 }, /minLr is at most lr/],
   ])('of %o are refused', (given, message) => {

@@ -286,7 +286,8 @@ describe('a run that is opened', () => {
         name
           .split('.')
           .at(-1)
-          ?.replace(/_([a-z])/, (_, letter: string) => letter.toUpperCase()) ?? '';
+          ?.replace(/_([a-z])/, (_, letter: string) => letter.toUpperCase())
+          .replace('weight', 'slope') ?? '';
       const initial = record.feedForward.parameters[property]?.value ?? Number.NaN;
       const [value = initial] = await tensor.toArray();
       expect(Math.abs(value - initial)).toBeGreaterThan(1e-4);

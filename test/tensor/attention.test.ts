@@ -52,6 +52,41 @@ onDevices((on) => {
     await on.expectValues(attention(turned, heads(8), heads(16)), [2, 3, 2, 4], Array.from(expected));
   });
 
+  test.each(['left', 'right'] as const)('a text padded on the %s has the bits that it has alone', async (side) => {
+    const [batch, longest, heads, width] = [3, 9, 2, 4];
+    const lengths = [9, 4, 0];
+    const inputs = [1, 2, 3].map((seed) => made([batch, longest, heads, width], seed));
+    const begin = (row: number): number => (side === 'left' ? longest - (lengths[row] ?? 0) : 0);
+    const bounds = lengths.flatMap((length, row) =>
+      Array.from({ length: longest }, () => [begin(row), begin(row) + length]).flat(),
+    );
+    const ranges = tensor(on.device, bounds, [batch, longest, 2], { dtype: 'int32' });
+    const [query, key, value] = inputs as [Tensor, Tensor, Tensor];
+    const padded = attention(query, key, value, { ranges });
+    for (const [row, length] of lengths.entries()) {
+      const text = (t: Tensor): Tensor => t.slice(0, row, row + 1).slice(1, begin(row), begin(row) + length);
+      const got = await padded.slice(0, row, row + 1).toArray();
+      if (length === 0) {
+        expect(Array.from(got).every((one) => one === 0)).toBe(true);
+        continue;
+      }
+      const alone = attention(text(query), text(key), text(value));
+      expect(await text(padded).toArray()).toEqual(await alone.toArray());
+    }
+  });
+
+  test('ranges of another shape or type are refused', () => {
+    const one = ones(on.device, [2, 3, 1, 4]);
+    for (const [shape, dtype] of [
+      [[2, 3], 'int32'],
+      [[2, 3, 2], 'float32'],
+      [[1, 3, 2], 'int32'],
+    ] as const) {
+      const ranges = ones(on.device, shape, { dtype });
+      expect(() => attention(one, one, one, { ranges })).toThrow('int32 [batch, queryLength, 2] = [2, 3, 2]');
+    }
+  });
+
   test('shapes that do not fit are refused with all three', () => {
     const t = (...shape: number[]): Tensor => ones(on.device, shape);
     expect(() => attention(t(2, 3, 4), t(2, 3, 4), t(2, 3, 4))).toThrow('[batch, time, heads, headDim]');
@@ -72,6 +107,15 @@ describe('gradients', async () => {
   test.each([true, false])('attention with grouped heads, causal %s', async (causal) => {
     const inputs = [leaf([1, 3, 4, 2], 1), leaf([1, 3, 2, 2], 2), leaf([1, 3, 2, 2], 3)];
     await gradcheck((q, k, v) => attention(q, k, v, { causal, scale: 0.9 }).mul(weights), inputs);
+  });
+
+  test.each([true, false])('attention of ranges, causal %s, where one query sees nothing', async (causal) => {
+    const inputs = [leaf([1, 3, 4, 2], 1), leaf([1, 3, 2, 2], 2), leaf([1, 3, 2, 2], 3)];
+    const ranges = tensor(device, [0, 2, 2, 2, 1, 3], [1, 3, 2], { dtype: 'int32' });
+    await gradcheck((q, k, v) => attention(q, k, v, { causal, ranges }).mul(weights), inputs);
+    const [q, k, v] = inputs as [Tensor, Tensor, Tensor];
+    attention(q, k, v, { ranges }).sum().backward();
+    expect(Array.from(await (q.grad as Tensor).slice(1, 1, 2).toArray())).toEqual(Array(8).fill(0));
   });
 
   test('attention of some operands only, and of one tensor used thrice', async () => {

@@ -16,7 +16,8 @@ const losses = { binaryCrossEntropy, crossEntropy, huber, meanSquaredError };
 
 interface LossCase {
   readonly loss: keyof typeof losses;
-  readonly options: Readonly<Record<string, unknown>> & { readonly classWeights?: readonly number[] };
+  /** Lists of numbers stand for tensors. */
+  readonly options: Readonly<Record<string, unknown>>;
   readonly shape: number[];
   readonly prediction: number[];
   readonly target: number[];
@@ -78,8 +79,9 @@ describe.each(devices)('as PyTorch gives it, on %s', (_, device) => {
     const prediction = tensor(device, one.prediction, one.shape, { requiresGrad: true });
     const target =
       one.loss === 'crossEntropy' ? tensor(device, Int32Array.from(one.target)) : tensor(device, one.target, one.shape);
-    const { classWeights, ...rest } = one.options;
-    const options = classWeights === undefined ? rest : { ...rest, classWeights: tensor(device, classWeights) };
+    const options = Object.fromEntries(
+      Object.entries(one.options).map(([key, value]) => [key, Array.isArray(value) ? tensor(device, value) : value]),
+    );
     const loss = losses[one.loss](prediction, target, options);
     expect(await errorOf(loss, one.value)).toBeLessThan(tolerance);
     loss.sum().backward();

@@ -17,6 +17,7 @@ import { memory } from '../../src/tensor/memory.js';
 import { findingsOf } from '../../src/training/inspection/findings.js';
 import { inspect } from '../../src/training/inspection/inspect.js';
 import { crossEntropy, meanSquaredError } from '../../src/training/losses.js';
+import { normal, valuesOf } from '../layers/support.js';
 import { onDevices, someValues } from '../tensor/devices.js';
 
 /** Four steps of two numbers. */
@@ -228,6 +229,36 @@ onDevices((on) => {
       expect(findingsOf(inspection)).toEqual([
         { kind: 'vanishing', message: 'no gradient comes to any weight: none of them learns by it' },
       ]);
+    });
+
+    test('tells which gates stand at an end: shares of values, and of units that stay there', async () => {
+      const model = sequenceModel(on.device, { cell: 'lstm', inputs: 2, hidden: 4, outputs: 1, seed: 4 });
+      // Units 0 to 2 forget everything, unit 3 nothing; whatever comes in.
+      const bias = model.recurrent.weight('bias_ih_l0');
+      const values = Array.from(await bias.toArray());
+      bias.write(values.map((value, i) => (i < 4 || i > 7 ? value : i < 7 ? -20 : 20)));
+      const x = normal(on.device, [3, 5, 2], 6);
+      const inspection = await inspect(model, () => {
+        return model
+          .forward(x, Mode.evaluation(), { lengths: [5, 2, 4] })
+          .output.mul(1)
+          .sum();
+      });
+      const [cell] = inspection.layers;
+      expect(cell?.gates?.map(({ name }) => name).sort()).toEqual(['f', 'g', 'i', 'o', 'output']);
+      const forget = cell?.gates?.find(({ name }) => name === 'f');
+      expect(forget).toMatchObject({ activation: 'sigmoid', ends: [0, 1], near: [0.75, 0.25], units: [0.75, 0.25] });
+      expect(forget?.mean).toBeCloseTo(0.25, 5);
+      const [trace] = model.recurrent.trace(x, { lengths: [5, 2, 4] });
+      const input = await valuesOf(trace?.values['i'] ?? x);
+      const opened = cell?.gates?.find(({ name }) => name === 'i');
+      expect(opened?.mean).toBeCloseTo(input.reduce((sum, value) => sum + value, 0) / (11 * 4), 5);
+      expect(findingsOf(inspection).map(({ message }) => message)).toContain(
+        '75 % of the units of recurrent.l0 hold f near 0 for nine inputs of ten',
+      );
+      for (const { values: kept } of [trace].filter((one) => one !== undefined)) {
+        for (const value of Object.values(kept)) value.dispose();
+      }
     });
 
     test('leaves padding out of every average', async () => {

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { type Cell, catalogueCells } from '../../activations/cells.js';
 import type { Formula } from '../../activations/kinds.js';
 import { formulaWith } from '../../activations/parameters.js';
 import { SluiceError } from '../../base/errors.js';
+import { plainName } from '../../base/nearest.js';
 import { asUsage, UsageError } from '../usage.js';
 
 /**
@@ -10,6 +12,20 @@ import { asUsage, UsageError } from '../usage.js';
  */
 export const formulaOf = (text: string, parameters: readonly string[] = []): Formula =>
   asUsage(() => formulaWith(text, parameters));
+
+/** A recurrent cell of that name; a cell has no parameters. */
+export function cellOf(name: string, parameters: readonly string[] = []): Cell | undefined {
+  const found = catalogueCells().find((cell) => cell.name === plainName(name));
+  const [first] = parameters;
+  if (found === undefined || first === undefined) return found;
+  throw new UsageError(
+    new SluiceError('argument', {
+      rule: `${found.name} has no parameters of its own`,
+      received: `--param ${first}`,
+      remedy: 'Leave it out: its activations are chosen where it is used.',
+    }),
+  );
+}
 
 export interface NumberList {
   /** One list, or for rows perhaps several. */

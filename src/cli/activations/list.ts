@@ -1,11 +1,10 @@
 import { Option } from 'commander';
-import type { Kind } from '../../activations/kinds.js';
 import type { Register } from '../command.js';
 import { type CommonOptions, common } from '../options.js';
 import { Output } from '../output.js';
 
 interface ListOptions extends CommonOptions {
-  readonly kind?: Kind;
+  readonly kind?: 'activation' | 'gate' | 'row' | 'cell';
 }
 
 export const registerList: Register = (family, context) => {
@@ -13,16 +12,18 @@ export const registerList: Register = (family, context) => {
     family
       .command('list')
       .description('Every formula with its properties and its cost, computed from its expression.')
-      .addOption(new Option('--kind <kind>', 'only these').choices(['activation', 'gate', 'row'])),
+      .addOption(new Option('--kind <kind>', 'only these').choices(['activation', 'gate', 'row', 'cell'])),
   ).action(async (options: ListOptions) => {
     const output = new Output(context.terminal, options);
-    const [{ catalogue }, { listingOf }, { rangeText }] = await Promise.all([
+    const [{ catalogue }, { catalogueCells }, { listingOf }, { cellListing }, { rangeText }] = await Promise.all([
       import('../../activations/catalogue.js'),
+      import('../../activations/cells.js'),
       import('../../experiments/listing.js'),
+      import('../../experiments/cell-listing.js'),
       import('../../experiments/describe-formula.js'),
     ]);
-    const formulas = catalogue().filter(({ kind }) => options.kind === undefined || kind === options.kind);
-    const listings = formulas.map(listingOf);
+    const all = [...catalogue().map(listingOf), ...catalogueCells().map(cellListing)];
+    const listings = all.filter(({ kind }) => options.kind === undefined || kind === options.kind);
     output.table(
       [
         { title: 'name' },

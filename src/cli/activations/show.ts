@@ -1,3 +1,4 @@
+import type { Cell } from '../../activations/cells.js';
 import type { Formula } from '../../activations/kinds.js';
 import type { Listing } from '../../experiments/listing.js';
 import type { Context, Register } from '../command.js';
@@ -16,8 +17,10 @@ export const registerShow: Register = (family, context) => {
       .argument('<name>', 'a name, an alias, or a formula in x: "x*tanh(softplus(x))"')
       .addOption(repeatable('--param <name=value>', 'a parameter of the formula, or name=learned')),
   ).action(async (name: string, options: ShowOptions) => {
-    const { formulaOf } = await import('./arguments.js');
-    await show(formulaOf(name, options.param), new Output(context.terminal, options), context);
+    const [{ cellOf, formulaOf }, output] = [await import('./arguments.js'), new Output(context.terminal, options)];
+    const cell = cellOf(name, options.param);
+    if (cell !== undefined) return showCell(cell, output);
+    await show(formulaOf(name, options.param), output, context);
   });
 };
 
@@ -57,6 +60,36 @@ async function show(formula: Formula, output: Output, { terminal }: Context): Pr
     import('./drawing.js'),
   ]);
   output.lines('', ...drawCurves([curveOver(formula, [-5, 5])], terminal));
+}
+
+async function showCell(cell: Cell, output: Output): Promise<void> {
+  const [{ cellListing, formulasOf, stateDerivatives }, { costText }, { toLatex, toText }] = await Promise.all([
+    import('../../experiments/cell-listing.js'),
+    import('../../experiments/describe-formula.js'),
+    import('../../scalar/print.js'),
+  ]);
+  const listing = cellListing(cell);
+  const latex = Object.fromEntries(Object.entries(cell.outputs).map(([state, value]) => [state, toLatex(value)]));
+  const derivatives = Object.fromEntries(stateDerivatives(cell).map(([name, value]) => [name, toText(value)]));
+  output.result({ ...listing, latex, derivatives });
+  const { properties, cost } = listing;
+  output.lines(`${output.style('bold', listing.name)}  cell`, '');
+  output.panel([
+    ...formulasOf(cell),
+    ...Object.entries(latex).map(([state, text]): [string, string] => [`LaTeX of ${state}'`, text]),
+    ...Object.entries(derivatives),
+    ['source', listing.source],
+    ['gates', `${properties.gates.join(', ')}, in the order of the weights' rows`],
+    ['states', properties.states.join(', ')],
+    [
+      'activations',
+      Object.entries(properties.activations)
+        .map((pair) => pair.join(' = '))
+        .join(', '),
+    ],
+    ['cost of a step', costText(cost.value)],
+    ['step and gradient', costText(cost.gradient)],
+  ]);
 }
 
 function parametersText({ parameters, properties }: Listing): string {

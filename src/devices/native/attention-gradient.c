@@ -22,6 +22,7 @@ struct NAME(block) {
   float rows[QUERIES][D_PAD], d_rows[QUERIES][D_PAD];             /* scale Q, dO */
   float weights[PART_KEYS][QUERIES], slopes[PART_KEYS][QUERIES];  /* P^T, dS^T */
   float log_sum_exp[QUERIES], delta[QUERIES];
+  struct sight sight;
 };
 _Static_assert(sizeof(struct NAME(block)) + 63 <= BLOCK_BYTES, "a launch gives the block its scratch memory");
 _Static_assert(D_PAD <= HEAD_DIM + MOST_VECTOR && 2 * PART_KEYS <= MOST_KEYS, "a launch gives sums their scratch memory");
@@ -56,21 +57,28 @@ static void NAME(queries)(struct NAME(block) *b, const struct attention *w, int6
 }
 
 /* One vector of queries: P^T and dS^T from S^T and dP^T; zeros up to the end of the last tile of keys. */
-static NOINLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t whole, int64_t seen, floats reach) {
+static NOINLINE void NAME(weigh)(struct NAME(block) *b, int lane, int64_t from, int64_t whole, int64_t seen, floats lower,
+                                 floats upper) {
   const floats log_sum_exp = floats_load(&b->log_sum_exp[lane]), delta = floats_load(&b->delta[lane]);
+  float(*weights)[QUERIES] = b->weights + from, (*slopes)[QUERIES] = b->slopes + from;
   int64_t j = 0;
   for (; j < whole; j++) {
-    const floats weight = exp2_negative(floats_load(&b->weights[j][lane]) - log_sum_exp);
-    floats_store(&b->weights[j][lane], weight);
-    floats_store(&b->slopes[j][lane], weight * (floats_load(&b->slopes[j][lane]) - delta));
+    const floats weight = exp2_negative(floats_load(&weights[j][lane]) - log_sum_exp);
+    floats_store(&weights[j][lane], weight);
+    floats_store(&slopes[j][lane], weight * (floats_load(&slopes[j][lane]) - delta));
   }
   for (; j < seen; j++) {
-    const floats_bits sees = floats_all((float)j) < reach;
-    const floats weight = exp2_negative(floats_load(&b->weights[j][lane]) - log_sum_exp);
-    floats_store(&b->weights[j][lane], floats_choose(sees, weight, floats_all(0)));
-    floats_store(&b->slopes[j][lane], floats_choose(sees, weight * (floats_load(&b->slopes[j][lane]) - delta), floats_all(0)));
+    const floats_bits sees = (floats_all((float)j) < upper) & (floats_all((float)j) >= lower);
+    const floats weight = exp2_negative(floats_load(&weights[j][lane]) - log_sum_exp);
+    floats_store(&weights[j][lane], floats_choose(sees, weight, floats_all(0)));
+    floats_store(&slopes[j][lane], floats_choose(sees, weight * (floats_load(&slopes[j][lane]) - delta), floats_all(0)));
   }
-  for (; j % KEY_ROWS != 0; j++) floats_store(&b->weights[j][lane], (floats){0}), floats_store(&b->slopes[j][lane], (floats){0});
+  for (; j % KEY_ROWS != 0; j++) floats_store(&weights[j][lane], (floats){0}), floats_store(&slopes[j][lane], (floats){0});
+}
+
+/* No weights for one vector of queries and the keys from `from` to `to`. */
+static void NAME(clear)(struct NAME(block) *b, int lane, int64_t from, int64_t to) {
+  for (int64_t j = from; j < to; j++) floats_store(&b->weights[j][lane], (floats){0}), floats_store(&b->slopes[j][lane], (floats){0});
 }
 
 /* sums[j] += scores[j][q] rows[q] for one tile of keys and the queries from `lane` to `end`. */
@@ -85,36 +93,53 @@ static NOINLINE void NAME(add)(const float *scores, const float *rows, int64_t l
   }
 }
 
+/* What a block of queries gives to the gradients of keys and values; each vector of queries sees keys `from` to `seen_by`. */
+static void NAME(add_keys)(struct NAME(block) *b, const struct attention *w, int64_t end, int64_t length, const int64_t *from,
+                           const int64_t *seen_by, float *d_keys, float *d_values) {
+  if (w->ranges != 0)
+    for (int lane = 0; lane < end; lane += LANES) {
+      const int64_t whole = (seen_by[lane / LANES] + KEY_ROWS - 1) / KEY_ROWS * KEY_ROWS;
+      NAME(clear)(b, lane, 0, from[lane / LANES]);
+      NAME(clear)(b, lane, whole, (length + KEY_ROWS - 1) / KEY_ROWS * KEY_ROWS);
+    }
+  for (int64_t j = 0, lane = 0; j < length; j += KEY_ROWS) {
+    int64_t last = end;
+    while (lane < end && seen_by[lane / LANES] <= j) lane += LANES;
+    while (last > lane && from[last / LANES - 1] > j) last -= LANES;
+    if (lane == last) continue;
+    NAME(add)(b->weights[j], b->d_rows[0], lane, last, d_values + j * D_PAD);
+    NAME(add)(b->slopes[j], b->rows[0], lane, last, d_keys + j * D_PAD);
+  }
+}
+
 /* A block of keys against a block of queries; d_keys and d_values are the block's sums so far. */
 static void NAME(keys)(struct NAME(block) *b, const struct attention *w, const float *keys, const float *values,
                        int64_t first, int64_t count, int64_t key, int64_t length, float *d_keys, float *d_values) {
   const floats one[2] = {floats_all(1), floats_all(1)};
-  int64_t seen_by[QUERIES / LANES] = {0};
+  int64_t from[QUERIES / LANES] = {0}, seen_by[QUERIES / LANES] = {0};
   for (int lane = 0; lane < QUERIES && lane < count; lane += PAIR) {
-    const struct reach seen = reach_of(w, first, lane, count, key, length);
-    seen_by[lane / LANES] = seen.both, seen_by[lane / LANES + 1] = seen.second;
+    const struct reach seen = reach_of(w, &b->sight, first, lane, count, key, length, KEY_ROWS);
+    from[lane / LANES] = from[lane / LANES + 1] = seen.from;
+    seen_by[lane / LANES] = seen.from + seen.both, seen_by[lane / LANES + 1] = seen.from + seen.second;
     if (seen.second == 0) continue;
     for (int pass = 0; pass < 2; pass++) {
-      const float *lines = pass == 0 ? keys : values, *columns = pass == 0 ? b->columns[0] : b->d_columns[0];
-      const int64_t line = pass == 0 ? w->key.time : w->value.time;
-      float *scores = pass == 0 ? b->weights[0] : b->slopes[0];
-      score_pair(lines, line, columns + lane, HEAD_DIM, 0, seen.both, scores + lane);
-      score_one(lines, line, columns + lane + LANES, HEAD_DIM, seen.both, seen.second, scores + lane + LANES);
+      const struct operand *operand = pass == 0 ? &w->key : &w->value;
+      const float *lines = (pass == 0 ? keys : values) + seen.from * operand->time;
+      const float *columns = pass == 0 ? b->columns[0] : b->d_columns[0];
+      float *scores = (pass == 0 ? b->weights : b->slopes)[seen.from];
+      score_pair(lines, operand->time, columns + lane, HEAD_DIM, 0, seen.both, scores + lane);
+      score_one(lines, operand->time, columns + lane + LANES, HEAD_DIM, seen.both, seen.second, scores + lane + LANES);
     }
-    const floats reach = lane_numbers(first + lane + w->reach - key);
-    NAME(weigh)(b, lane, seen.whole < seen.both ? seen.whole : seen.both, seen.both, reach);
-    NAME(weigh)(b, lane + LANES, seen.whole, seen.second, reach + floats_all(LANES));
+    const int64_t whole = seen.whole < seen.both ? seen.whole : seen.both;
+    NAME(weigh)(b, lane, seen.from, whole, seen.both, seen.lower[0], seen.upper[0]);
+    NAME(weigh)(b, lane + LANES, seen.from, seen.whole, seen.second, seen.lower[1], seen.upper[1]);
+    const float *lines = keys + seen.from * w->key.time, *slopes = &b->slopes[seen.from][lane];
     for (int tile = 0; tile < D_EQUAL; tile++)
-      mix_lines(D_TILE, keys + tile * D_TILE, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[tile * D_TILE][lane]);
+      mix_lines(D_TILE, lines + tile * D_TILE, w->key.time, slopes, seen, one, &b->sums[tile * D_TILE][lane]);
     const int rest = D_EQUAL * D_TILE;
-    if (rest < HEAD_DIM) mix_lines(D_REST, keys + rest, w->key.time, &b->slopes[0][lane], seen, one, &b->sums[rest][lane]);
+    if (rest < HEAD_DIM) mix_lines(D_REST, lines + rest, w->key.time, slopes, seen, one, &b->sums[rest][lane]);
   }
-  const int64_t end = (count + PAIR - 1) / PAIR * PAIR;
-  for (int64_t j = 0, lane = 0; j < length; j += KEY_ROWS) {
-    while (lane < end && seen_by[lane / LANES] <= j) lane += LANES;
-    NAME(add)(b->weights[j], b->d_rows[0], lane, end, d_values + j * D_PAD);
-    NAME(add)(b->slopes[j], b->rows[0], lane, end, d_keys + j * D_PAD);
-  }
+  NAME(add_keys)(b, w, (count + PAIR - 1) / PAIR * PAIR, length, from, seen_by, d_keys, d_values);
 }
 
 static void NAME(write)(struct operand o, int64_t batch, int64_t first, int64_t head, const float *sums, int64_t count) {
@@ -134,9 +159,10 @@ static void NAME(chunk)(struct NAME(block) *block, const struct attention *w, in
   for (int64_t head = key_head * w->group; head < (key_head + 1) * w->group; head++)
     for (int64_t first = 0; first < w->query_length; first += QUERIES) {
       const int64_t count = w->query_length - first < QUERIES ? w->query_length - first : QUERIES;
-      const int64_t reach = keys_seen(w, first + count - 1) - begin, seen = reach < count_keys ? reach : count_keys;
+      look(&block->sight, w, batch, first, count);
+      const int64_t seen = clip(block->sight.all.end - begin, 0, count_keys);
       NAME(queries)(block, w, batch, head, first, count);
-      for (int64_t j = 0; j < seen; j += PART_KEYS)
+      for (int64_t j = clip(block->sight.all.begin - begin, 0, count_keys) / KEY_ROWS * KEY_ROWS; j < seen; j += PART_KEYS)
         NAME(keys)(block, w, vector_of(w->key, batch, begin + j, key_head), vector_of(w->value, batch, begin + j, key_head),
                    first, count, begin + j, seen - j < PART_KEYS ? seen - j : PART_KEYS, d_keys + j * D_PAD,
                    d_values + j * D_PAD);

@@ -11,8 +11,9 @@ struct operand {
   int64_t batch, time, head;
 };
 
-/* The arguments of the attention kernels, in the order of `attentionWords`; strides in elements. */
+/* The arguments of the attention kernels, in the order of attention.ts; strides in elements. */
 struct attention {
+  const int32_t *ranges; /* the first key that each query sees and the one after the last, or null: all */
   int64_t batch, query_length, key_length, heads, key_heads, group, reach, query_blocks, chunks, chunk_keys;
   float scale, *log_sum_exp, *workspace;
   struct operand query, key, value, output, d_output, d_query, d_key, d_value;
@@ -29,7 +30,7 @@ static inline struct attention read_attention(const double *w) {
       .log_sum_exp = ADDRESS(float, w[10]), .workspace = ADDRESS(float, w[11]),
       .query = read_operand(w + 12), .key = read_operand(w + 16), .value = read_operand(w + 20),
       .output = read_operand(w + 24), .d_output = read_operand(w + 28), .d_query = read_operand(w + 32),
-      .d_key = read_operand(w + 36), .d_value = read_operand(w + 40),
+      .d_key = read_operand(w + 36), .d_value = read_operand(w + 40), .ranges = ADDRESS(int32_t, w[44]),
   };
 }
 
@@ -42,10 +43,61 @@ static inline float *log_sum_exp_of(const struct attention *w, int64_t batch, in
   return w->log_sum_exp + (batch * w->heads + head) * w->query_length + position;
 }
 
-/* How many keys a query sees. */
+static inline int64_t clip(int64_t x, int64_t least, int64_t most) { return x < least ? least : x < most ? x : most; }
+
+/* Of the keys, where what a query may see ends. */
 static inline int64_t keys_seen(const struct attention *w, int64_t position) {
-  const int64_t reach = position + w->reach;
-  return reach < 0 ? 0 : reach < w->key_length ? reach : w->key_length;
+  return clip(position + w->reach, 0, w->key_length);
+}
+
+/* Keys from `begin` to `end`. */
+struct span {
+  int64_t begin, end;
+};
+
+/* What a query sees: its range, cut by what it may see. */
+static inline struct span span_of(const struct attention *w, int64_t batch, int64_t position) {
+  const int64_t end = keys_seen(w, position);
+  if (w->ranges == 0) return (struct span){0, end};
+  const int32_t *range = w->ranges + 2 * (batch * w->query_length + position);
+  return (struct span){clip(range[0], 0, end), clip(range[1], 0, end)};
+}
+
+/* Where there are ranges: what one pair of vectors of queries sees together, and what each of its queries sees. */
+struct pair_sight {
+  struct span any, each;
+};
+
+/* What a block of queries sees. Lanes of queries that do not exist see nothing. */
+struct sight {
+  struct span all;
+  struct pair_sight pairs[QUERIES / PAIR];
+  float lower[QUERIES], upper[QUERIES];
+};
+
+static void look(struct sight *s, const struct attention *w, int64_t batch, int64_t first, int64_t count) {
+  s->all = (struct span){0, keys_seen(w, first + count - 1)};
+  if (w->ranges == 0) return;
+  s->all = (struct span){w->key_length, 0};
+  for (int p = 0; p < QUERIES / PAIR; p++)
+    s->pairs[p] = (struct pair_sight){.any = {w->key_length, 0}, .each = {0, w->key_length}};
+  for (int64_t q = 0; q < QUERIES; q++) {
+    s->lower[q] = s->upper[q] = 0;
+    if (q >= count) continue;
+    const struct span seen = span_of(w, batch, first + q);
+    struct pair_sight *pair = &s->pairs[q / PAIR];
+    pair->each.begin = seen.begin > pair->each.begin ? seen.begin : pair->each.begin;
+    pair->each.end = seen.end < pair->each.end ? seen.end : pair->each.end;
+    if (seen.begin >= seen.end) {
+      pair->each.end = 0;
+      continue;
+    }
+    s->lower[q] = (float)seen.begin, s->upper[q] = (float)seen.end;
+    pair->any.begin = seen.begin < pair->any.begin ? seen.begin : pair->any.begin;
+    pair->any.end = seen.end > pair->any.end ? seen.end : pair->any.end;
+    s->all.begin = seen.begin < s->all.begin ? seen.begin : s->all.begin;
+    s->all.end = seen.end > s->all.end ? seen.end : s->all.end;
+  }
 }
 
 #define LOG2_E 0x1.715476p+0f
@@ -86,22 +138,34 @@ INLINE floats natural_log(floats total, floats exponent) {
 /* The numbers of the lanes, from `first` on. */
 INLINE floats lane_numbers(int64_t first) { return (floats){EACH_LANE(FLOAT_OF, 0)} + floats_all((float)first); }
 
-/* How far each of two vectors of queries sees: keys below `both` are seen by the two, those below `second` by it alone. */
+/*
+ * Which keys of a block two vectors of queries see, counted from key `from` of the block: those below `both` the two,
+ * those below `second` it alone; those below `whole` need no look at `lower` and `upper`, the bounds of each query.
+ */
 struct reach {
-  int64_t whole, both, second;
+  int64_t from, whole, both, second;
+  floats lower[2], upper[2];
 };
 
-/* Of the queries from `lane` on in the block at `first`, of which `count` exist; keys counted from `key`. */
-static inline struct reach reach_of(const struct attention *w, int64_t first, int64_t lane, int64_t count, int64_t key,
-                                    int64_t keys) {
-  const int64_t last = count - 1, middle = lane + LANES - 1, end = lane + PAIR - 1;
-  int64_t seen[] = {keys_seen(w, first + (lane < last ? lane : last)), keys_seen(w, first + (middle < last ? middle : last)),
-                    keys_seen(w, first + (end < last ? end : last))};
-  for (int i = 0; i < 3; i++) {
-    seen[i] -= key;
-    seen[i] = seen[i] < 0 ? 0 : seen[i] < keys ? seen[i] : keys;
+/* Of the queries from `lane` on in the block at `first`, of which `count` exist; `from` is a multiple of `step`. */
+static inline struct reach reach_of(const struct attention *w, const struct sight *sight, int64_t first, int64_t lane,
+                                    int64_t count, int64_t key, int64_t keys, int64_t step) {
+  if (w->ranges != 0) {
+    const struct pair_sight *pair = &sight->pairs[lane / PAIR];
+    const int64_t from = clip(pair->any.begin - key, 0, keys) / step * step, to = clip(pair->any.end - key, 0, keys);
+    const int64_t some = to > from && pair->any.end > pair->any.begin ? to - from : 0;
+    const int whole = pair->each.begin <= key + from && pair->each.end >= key + to;
+    const floats shift = floats_all((float)(key + from));
+    return (struct reach){from, whole ? some : 0, some, some,
+                          {floats_load(sight->lower + lane) - shift, floats_load(sight->lower + lane + LANES) - shift},
+                          {floats_load(sight->upper + lane) - shift, floats_load(sight->upper + lane + LANES) - shift}};
   }
-  return (struct reach){seen[0], seen[1], seen[2]};
+  const int64_t last = count - 1, middle = lane + LANES - 1, end = lane + PAIR - 1;
+  const int64_t whole = clip(keys_seen(w, first + (lane < last ? lane : last)) - key, 0, keys);
+  const int64_t both = clip(keys_seen(w, first + (middle < last ? middle : last)) - key, 0, keys);
+  const int64_t second = clip(keys_seen(w, first + (end < last ? end : last)) - key, 0, keys);
+  const floats upper = lane_numbers(first + lane + w->reach - key);
+  return (struct reach){0, whole, both, second, {floats_all(0), floats_all(0)}, {upper, upper + floats_all(LANES)}};
 }
 
 /* target[q * time + d] = factors[q] * from[d * QUERIES + q] for d < width, q < count; `from` is spent. */

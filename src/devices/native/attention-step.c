@@ -81,8 +81,9 @@ void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
   float *scores = (float *)scratch;
   for (int64_t item = begin; item < end; item++) {
     const int64_t key_head = item % w.key_heads, rest = item / w.key_heads; /* heads that lie side by side, one after the other */
-    const int64_t chunk = rest % w.chunks, batch = rest / w.chunks, first = chunk * w.chunk_keys;
-    const int64_t count = w.key_length - first < w.chunk_keys ? w.key_length - first : w.chunk_keys;
+    const int64_t chunk = rest % w.chunks, batch = rest / w.chunks;
+    const struct span seen = span_of(&w, batch, 0);
+    const int64_t first = seen.begin + chunk * w.chunk_keys, count = clip(seen.end - first, 0, w.chunk_keys);
     const float *keys = vector_of(w.key, batch, first, key_head), *values = vector_of(w.value, batch, first, key_head);
     for (int64_t head = key_head * w.group; head < (key_head + 1) * w.group; head++) {
       float *part = w.workspace + ((batch * w.heads + head) * w.chunks + chunk) * (HEAD_DIM + 2);

@@ -8,14 +8,17 @@ struct NAME(block) {
   floats sums[HEAD_DIM][QUERIES / LANES];    /* of values, by weight */
   floats scores[KEYS][QUERIES / LANES];
   floats largest[QUERIES / LANES], totals[QUERIES / LANES];
+  struct sight sight;
 };
 _Static_assert(sizeof(struct NAME(block)) <= BLOCK_BYTES, "a launch gives the block its scratch memory");
 
 /* Turns one vector's scores into weights; returns what the sums so far are to be multiplied by. */
-static NOINLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats reach, floats *largest, floats *total) {
+static NOINLINE floats NAME(weigh)(float *scores, int64_t whole, int64_t seen, floats lower, floats upper, floats *largest,
+                                   floats *total) {
   for (int64_t j = whole; j < seen; j++) {
     float *score = scores + j * QUERIES;
-    floats_store(score, floats_choose(floats_all((float)j) < reach, floats_load(score), floats_all(-__builtin_inff())));
+    const floats_bits sees = (floats_all((float)j) < upper) & (floats_all((float)j) >= lower);
+    floats_store(score, floats_choose(sees, floats_load(score), floats_all(-__builtin_inff())));
   }
   floats most[4] = {*largest, *largest, *largest, *largest};
   int64_t j = 0;
@@ -41,23 +44,24 @@ static void NAME(keys)(struct NAME(block) *block, const struct attention *w, con
   prefetch_lines(keys + KEYS * w->key.time, w->key.time, HEAD_DIM, length);
   for (int lane = 0; lane < QUERIES && lane < count; lane += PAIR) {
     const int pair = lane / LANES;
-    const struct reach seen = reach_of(w, first, lane, count, key, length);
+    const struct reach seen = reach_of(w, &block->sight, first, lane, count, key, length, 1);
     if (seen.second == 0) continue;
+    const float *seen_keys = keys + seen.from * w->key.time, *seen_values = values + seen.from * w->value.time;
     float *scores = (float *)&block->scores[0][pair];
     const float *columns = (const float *)&block->columns[0][pair];
-    score_pair(keys, w->key.time, columns, HEAD_DIM, 0, seen.both, scores);
-    score_one(keys, w->key.time, columns + LANES, HEAD_DIM, seen.both, seen.second, scores + LANES);
-    const floats reach = lane_numbers(first + lane + w->reach - key);
+    score_pair(seen_keys, w->key.time, columns, HEAD_DIM, 0, seen.both, scores);
+    score_one(seen_keys, w->key.time, columns + LANES, HEAD_DIM, seen.both, seen.second, scores + LANES);
     const floats correction[] = {
-        NAME(weigh)(scores, seen.whole, seen.both, reach, &block->largest[pair], &block->totals[pair]),
-        NAME(weigh)(scores + LANES, seen.whole, seen.second, reach + floats_all(LANES), &block->largest[pair + 1],
+        NAME(weigh)(scores, seen.whole, seen.both, seen.lower[0], seen.upper[0], &block->largest[pair], &block->totals[pair]),
+        NAME(weigh)(scores + LANES, seen.whole, seen.second, seen.lower[1], seen.upper[1], &block->largest[pair + 1],
                     &block->totals[pair + 1]),
     };
     float *sums = (float *)&block->sums[0][pair];
     for (int tile = 0; tile < D_EQUAL; tile++)
-      mix_lines(D_TILE, values + tile * D_TILE, w->value.time, scores, seen, correction, sums + tile * D_TILE * QUERIES);
+      mix_lines(D_TILE, seen_values + tile * D_TILE, w->value.time, scores, seen, correction, sums + tile * D_TILE * QUERIES);
     const int rest = D_EQUAL * D_TILE;
-    if (rest < HEAD_DIM) mix_lines(D_REST, values + rest, w->value.time, scores, seen, correction, sums + rest * QUERIES);
+    if (rest < HEAD_DIM)
+      mix_lines(D_REST, seen_values + rest, w->value.time, scores, seen, correction, sums + rest * QUERIES);
   }
 }
 
@@ -80,7 +84,8 @@ void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
     const int64_t first = item % w.query_blocks * QUERIES, sequence = item / w.query_blocks;
     const int64_t head = sequence % w.heads, batch = sequence / w.heads, key_head = head / w.group;
     const int64_t count = w.query_length - first < QUERIES ? w.query_length - first : QUERIES;
-    const int64_t seen = keys_seen(&w, first + count - 1);
+    look(&block->sight, &w, batch, first, count);
+    const int64_t seen = block->sight.all.end;
     pack_lines(vector_of(w.query, batch, first, head), w.query.time, 1, count, QUERIES, HEAD_DIM,
                (float *)block->columns);
     for (int d = 0; d < HEAD_DIM; d++)
@@ -89,7 +94,7 @@ void KERNEL(const double *args, int64_t begin, int64_t end, char *scratch) {
         block->sums[d][v] = (floats){0};
       }
     for (int v = 0; v < QUERIES / LANES; v++) block->largest[v] = floats_all(-0x1.fffffep127f), block->totals[v] = (floats){0};
-    for (int64_t key = 0; key < seen; key += KEYS)
+    for (int64_t key = block->sight.all.begin; key < seen; key += KEYS)
       NAME(keys)(block, &w, vector_of(w.key, batch, key, key_head), vector_of(w.value, batch, key, key_head), first,
                  count, key, seen - key < KEYS ? seen - key : KEYS);
     NAME(finish)(block, count, log_sum_exp_of(&w, batch, head, first), vector_of(w.output, batch, first, head),

@@ -8,12 +8,13 @@ const queries = 64;
 /** Bounds of what the kernels have, on any processor. */
 const mostKeys = 112;
 const mostVector = 64;
+const mostSight = 4 * queries; // numbers of what a block of queries sees
 
 /** Numbers that a thread holds of a block of queries. */
 const blockNumbers: Readonly<Record<string, (headDim: number) => number>> = {
-  attention: (headDim) => 2 * headDim * queries + mostKeys * queries + 4 * queries,
+  attention: (headDim) => 2 * headDim * queries + mostKeys * queries + 4 * queries + mostSight,
   'attention-gradient': (headDim) =>
-    3 * headDim * queries + 2 * queries * (headDim + mostVector) + mostKeys * queries + 3 * queries,
+    3 * headDim * queries + 2 * queries * (headDim + mostVector) + mostKeys * queries + 3 * queries + mostSight,
 };
 const blockBytes = (file: string, headDim: number): number => 4 * (blockNumbers[file]?.(headDim) ?? 0);
 
@@ -91,7 +92,7 @@ const writer = /* @__PURE__ */ new ArgumentWriter();
 /** The words of attention-parts.c. */
 function wordsOf(
   shape: AttentionShape,
-  { query, key, value, output, logSumExp }: AttentionViews,
+  { query, key, value, output, logSumExp, ranges }: AttentionViews,
   { chunks = 1, chunkKeys = 0, workspace = 0 }: Chunking,
   gradients?: AttentionGradients,
 ): Float64Array {
@@ -105,6 +106,8 @@ function wordsOf(
   for (const view of [query, key, value, output]) writeOperand(view);
   const { output: outputGradient = output, query: a = query, key: b = key, value: c = value } = gradients ?? {};
   for (const view of [outputGradient, a, b, c]) writeOperand(view);
+  if (ranges === undefined) writer.number(0);
+  else writer.address(ranges);
   return writer.words;
 }
 

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
-import { digest, readTrusted, requirePrivate, userCache } from './cache-folder.js';
+import { digest, makeFolders, modes, readTrusted, requirePrivate, userCache, writeWhole } from './cache-folder.js';
 import { kernelFlags, processorFeatures } from './flags.js';
 
 /** What a folder of kernels made ahead says of itself. */
@@ -38,11 +38,23 @@ export function findBaked(prelude: string, environment = process.env): string | 
     if (problem === undefined) return given;
     throw new SluiceError('argument', {
       rule: 'SLUICE_KERNELS names a folder made by "sluice kernels build", for this processor and version',
-      received: `${problem}: ${given}`,
-      remedy: 'Make it anew with --out, or leave the variable out.',
+      received: `${problem.what}: ${given}`, // of a long text the end is cut
+      remedy: problem.remedy ?? 'Make it anew with --out, or leave the variable out.',
     });
   }
   return given === 'none' ? undefined : folders().find((folder) => problemOf(folder, prelude) === undefined);
+}
+
+/**
+ * Makes a folder ready for kernels that all may read: they are for images, made by root and run by another user. What
+ * an earlier making left is removed, since its kernels may be for another processor.
+ */
+export async function openBaked(folder: string, baked: Baked): Promise<void> {
+  makeFolders(folder, 0o755);
+  requirePrivate(folder);
+  for (const name of fs.readdirSync(folder)) if (/^[0-9a-f]{64}\.(so|json)$/.test(name)) fs.rmSync(join(folder, name));
+  fs.chmodSync(folder, modes.shared.library); // it may have been there
+  await writeWhole(join(folder, bakedFile), JSON.stringify(baked), modes.shared.file);
 }
 
 /** Those of the user's cache folder, the most capable kind of processor first. */
@@ -74,22 +86,47 @@ function isBaked(value: unknown): value is Baked {
   return isList && [march, platform, prelude, flags].every((text) => typeof text === 'string');
 }
 
+interface Problem {
+  readonly what: string;
+  readonly remedy?: string;
+}
+
 /** Why a folder cannot be used here. */
-function problemOf(folder: string, prelude: string): string | undefined {
+function problemOf(folder: string, prelude: string): Problem | undefined {
+  if (!fs.existsSync(folder)) return { what: 'there is none', remedy: 'Correct it, or leave the variable out.' };
   try {
     requirePrivate(folder);
   } catch (error) {
-    if (!(error instanceof SluiceError)) return 'it cannot be read';
-    return String(error.received).split(':', 1)[0];
+    if (!(error instanceof SluiceError)) return { what: 'it cannot be read' };
+    return { what: String(error.received).split(':', 1)[0] ?? '' };
   }
   const baked = readBaked(folder);
-  if (baked === undefined) return `it has no whole ${bakedFile} that only its user can write to`;
-  if (baked.platform !== platformName()) return `it is for ${baked.platform}, and this is ${platformName()}`;
+  if (baked === undefined) return { what: `it has no whole ${bakedFile} that only its user can write to` };
+  if (baked.platform !== platformName()) return { what: `it is for ${baked.platform}, and this is ${platformName()}` };
   const here = processorFeatures();
   const missing = baked.features.filter((feature) => !here.includes(feature));
-  if (missing.length > 0) return `its kernels need ${missing.join(', ')}, which this processor has not`;
+  if (missing.length > 0) return tooNew(baked.march, missing, here);
   const isThisVersion = baked.prelude === prelude && baked.flags === flagsDigest(baked.march);
-  return isThisVersion ? undefined : 'another version of Sluice made it';
+  return isThisVersion ? undefined : { what: 'another version of Sluice made it' };
+}
+
+/** Of kernels for a processor that has more. */
+function tooNew(march: string, missing: readonly string[], here: readonly string[]): Problem {
+  const [first = '', ...more] = missing;
+  const others = more.length === 0 ? '' : ` and ${more.length} more`;
+  return {
+    what: `made for ${march}: this processor lacks ${first}${others}`,
+    remedy: `Make it anew with --march ${marchFor(here)}, or leave the variable out.`,
+  };
+}
+
+/** The newest of the usual kinds of processor that has no more than these instruction sets. */
+export function marchFor(here: readonly string[]): string {
+  if (process.arch !== 'x64') return 'native, on this machine';
+  const has = (...features: readonly string[]): boolean => features.every((feature) => here.includes(feature));
+  if (!has('pni', 'ssse3', 'sse4_1', 'sse4_2', 'popcnt')) return 'x86-64';
+  if (!has('avx', 'avx2', 'fma', 'bmi1', 'bmi2', 'f16c', 'abm', 'movbe')) return 'x86-64-v2';
+  return has('avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl') ? 'x86-64-v4' : 'x86-64-v3';
 }
 
 /** What the kernels of a kind of processor were compiled with. */

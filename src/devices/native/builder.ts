@@ -1,10 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
-import { bakedFile, featuresOf, findBaked, flagsDigest, platformName } from './baked.js';
+import { featuresOf, findBaked, flagsDigest, openBaked, platformName } from './baked.js';
 import { LibraryCache } from './cache.js';
-import { digest, openFolder, requirePrivate, userCache, writeWhole } from './cache-folder.js';
+import { digest, openFolder, userCache } from './cache-folder.js';
 import { type Compiler, compile, findCompiler, predefined } from './compiler.js';
 import { kernelFlags, processorName } from './flags.js';
 import type { KernelSource } from './kernel-source.js';
@@ -59,11 +58,10 @@ export class Builder {
     if (compiler === undefined) throw nothingToCompile();
     const flags = kernelFlags(march);
     const features = featuresOf(await predefined(compiler, flags));
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    requirePrivate(folder);
     const baked = { march, platform: platformName(), features, prelude: digest(prelude()), flags: flagsDigest(march) };
-    await writeWhole(join(folder, bakedFile), JSON.stringify(baked));
-    return new Builder({ cache: new LibraryCache(folder), description: compiler.version, compiler, flags });
+    await openBaked(folder, baked);
+    const cache = new LibraryCache(folder, 'shared');
+    return new Builder({ cache, description: compiler.version, compiler, flags });
   }
 
   /** Where it keeps what it makes. */

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { constants } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
@@ -57,7 +57,7 @@ export interface CacheFolder {
  */
 export function openFolder(wanted: string): CacheFolder {
   try {
-    fs.mkdirSync(wanted, { recursive: true, mode: 0o700 });
+    makeFolders(wanted, 0o700);
   } catch {
     return temporaryFolder(wanted);
   }
@@ -67,6 +67,18 @@ export function openFolder(wanted: string): CacheFolder {
     return { path: wanted };
   } catch {
     return temporaryFolder(wanted);
+  }
+}
+
+/** Makes a folder and those around it one by one: under /proc Node's recursive mkdir never comes to an end. */
+export function makeFolders(folder: string, mode: number): void {
+  if (fs.existsSync(folder)) return;
+  makeFolders(dirname(folder), mode);
+  try {
+    fs.mkdirSync(folder, { mode });
+    fs.chmodSync(folder, mode); // whatever the umask
+  } catch (error) {
+    if (!fs.existsSync(folder)) throw error; // else another process was quicker
   }
 }
 
@@ -108,11 +120,15 @@ const staleAfter = 3_600_000; // milliseconds
 /** A name beside the file, for what becomes the file when it is whole. */
 export const temporaryName = (folder: string): string => join(folder, temporaryPrefix + randomUUID());
 
+/** What others may do with the files and the libraries of a folder: nothing, or read and run them. */
+export const modes = { own: { file: 0o600, library: 0o700 }, shared: { file: 0o644, library: 0o755 } } as const;
+
 /** A file that appears at once and whole, also after the power fails. */
-export async function writeWhole(path: string, content: string): Promise<void> {
+export async function writeWhole(path: string, content: string, mode: number = modes.own.file): Promise<void> {
   const made = temporaryName(dirname(path));
   try {
-    await writeFile(made, content, { mode: 0o600, flush: true });
+    await writeFile(made, content, { mode: modes.own.file, flush: true });
+    await chmod(made, mode); // whatever the umask
     await rename(made, path);
   } finally {
     await rm(made, { force: true });

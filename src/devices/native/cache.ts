@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import { chmod, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { digest, readTrusted, removeStale, temporaryName, writeWhole } from './cache-folder.js';
+import { digest, modes, readTrusted, removeStale, temporaryName, writeWhole } from './cache-folder.js';
 
 /**
- * Compiled libraries in a private folder: `SHA256.so` under the hash of its bytes, and `SHA256.json` with the hashes of
+ * Compiled libraries in a folder that nobody else writes to: `SHA256.so` under the hash of its bytes, and `SHA256.json` with the hashes of
  * the texts in it. Files appear at once and whole, so that several processes may write, or be killed.
  */
 export class LibraryCache {
@@ -13,9 +13,12 @@ export class LibraryCache {
   /** The libraries that say to have a text, by the text's hash. */
   readonly #known = new Map<string, string[]>();
   readonly #verified = new Map<string, boolean>();
+  readonly #modes: (typeof modes)[keyof typeof modes];
 
-  constructor(folder: string) {
+  /** @param readers whose the libraries are: this user's alone, or all may read and run them. */
+  constructor(folder: string, readers: keyof typeof modes = 'own') {
     this.folder = folder;
+    this.#modes = modes[readers];
     removeStale(folder);
     for (const name of fs.readdirSync(folder)) if (/^[0-9a-f]{64}\.json$/.test(name)) this.#learn(join(folder, name));
   }
@@ -51,11 +54,11 @@ export class LibraryCache {
     const made = temporaryName(this.folder);
     try {
       await make(made);
-      await chmod(made, 0o700);
+      await chmod(made, this.#modes.library);
       const sha256 = digest(await readFile(made));
       const path = join(this.folder, `${sha256}.so`);
       await rename(made, path);
-      await writeWhole(join(this.folder, `${sha256}.json`), JSON.stringify(texts));
+      await writeWhole(join(this.folder, `${sha256}.json`), JSON.stringify(texts), this.#modes.file);
       this.#verified.set(path, true);
       for (const text of texts) this.#add(text, path);
       return path;

@@ -12,7 +12,7 @@ export const attentionWords = [
   'group', // query heads to a key head
   'headDim',
   'reach', // query i sees keys 0 to i + reach - 1
-  'keyLengths', // address of an integer for each sequence, or 0
+  'ranges', // address of two integers for each query, the first key that it sees and the one after the last, or 0
   'scale', // float bits
   'queryBlocks',
   'chunks', // backward: parts of the keys that are worked on apart from each other
@@ -61,30 +61,60 @@ export function pushVector(
   );
 }
 
-/** Sets `length` to how many keys sequence `batch` has. */
-export function setKeyLength(
+/** Of the keys, where what the query at `position` may see ends. */
+export function visibleKeys(f: FunctionBuilder, words: AttentionLocals, position: Integer): () => void {
+  const i = integers(f);
+  return i.most(i.least(i.add(position, words.reach), words.keyLength), 0);
+}
+
+/** Sets `span` to the keys that the query at `position` sees. */
+export function setSpan(
   f: FunctionBuilder,
   words: AttentionLocals,
-  batch: Local<'i32'>,
-  length: Local<'i32'>,
+  at: { readonly batch: Local<'i32'>; readonly position: Integer },
+  { begin, end }: SpanLocals,
 ): void {
   const i = integers(f);
-  i.set(length, words.keyLength);
-  i.when(words.keyLengths, () => {
-    i.set(length, i.load(i.add(words.keyLengths, i.multiply(batch, 4))));
-    i.set(length, i.most(i.least(length, words.keyLength), 0));
+  i.set(begin, 0);
+  i.set(end, visibleKeys(f, words, at.position));
+  i.when(words.ranges, () => {
+    const query = i.add(i.multiply(at.batch, words.queryLength), at.position);
+    i.set(begin, i.add(words.ranges, i.multiply(query, 8)));
+    i.set(end, i.most(i.least(i.load(begin, 4), end), 0));
+    i.set(begin, i.least(i.most(i.load(begin), 0), end));
   });
 }
 
-/** How many keys query `position` sees, of `length`. */
-export function visibleKeys(
+export type SpanLocals = Readonly<Record<'begin' | 'end', Local<'i32'>>>;
+
+/**
+ * Sets `span` to the keys that any of the queries from `first` to `last` sees: from the first key that one of them
+ * sees to the last.
+ */
+export function setJointSpan(
   f: FunctionBuilder,
   words: AttentionLocals,
-  position: Integer,
-  length: Local<'i32'>,
-): () => void {
+  at: { readonly batch: Local<'i32'>; readonly first: Integer; readonly last: Integer },
+  { begin, end }: SpanLocals,
+): void {
   const i = integers(f);
-  return i.most(i.least(i.add(position, words.reach), length), 0);
+  i.set(begin, 0);
+  i.set(end, visibleKeys(f, words, i.subtract(at.last, 1)));
+  i.when(words.ranges, () => {
+    const { position, from, to } = f.locals('i32', 'position', 'from', 'to');
+    const one = f.locals('i32', 'begin', 'end');
+    i.set(begin, words.keyLength);
+    i.set(end, 0);
+    i.set(from, at.first);
+    i.set(to, at.last);
+    f.forRange(position, from, to, 1, () => {
+      setSpan(f, words, { ...at, position }, one);
+      i.when(i.lessThan(one.begin, one.end), () => {
+        i.set(begin, i.least(begin, one.begin));
+        i.set(end, i.most(end, one.end));
+      });
+    });
+  });
 }
 
 /** Where the log-sum-exp of a query is. */

@@ -4,15 +4,15 @@ import {
   floatOne,
   logSumExpAddress,
   pushVector,
-  setKeyLength,
-  visibleKeys,
+  setJointSpan,
+  setSpan,
   workspaceAddress,
 } from './attention-arguments.js';
 import type { BackwardLayout } from './attention-layout.js';
 import { backwardLayout, keyBlock, panelWidth, queryBlock } from './attention-layout.js';
 import type { AttentionParts } from './attention-parts.js';
 import { emitCopyRows, emitDotRow, emitGradientRow, fillZero } from './attention-rows.js';
-import { integers } from './integers.js';
+import { type Integer, integers } from './integers.js';
 import { emitPack } from './matmul-pack.js';
 import type { Tile } from './matmul-tile.js';
 import { emitTile } from './matmul-tile.js';
@@ -22,9 +22,22 @@ const scoreLine = 4 * keyBlock;
 
 type Index = Local<'i32'>;
 type Names =
-  | ('item' | 'chunk' | 'batch' | 'keyHead' | 'head' | 'lastHead' | 'length')
+  | ('item' | 'chunk' | 'batch' | 'keyHead' | 'head' | 'lastHead')
   | ('chunkBegin' | 'chunkEnd' | 'position' | 'keys' | 'keyRow')
-  | ('first' | 'rows' | 'row' | 'line' | 'count' | 'column' | 'target' | 'begin');
+  | (
+      | 'first'
+      | 'rows'
+      | 'row'
+      | 'line'
+      | 'from'
+      | 'count'
+      | 'column'
+      | 'target'
+      | 'begin'
+      | 'end'
+      | 'hidden'
+      | 'visible'
+    );
 
 interface Parts extends AttentionParts<Names, keyof BackwardLayout['offsets']> {
   readonly dot: FunctionBuilder;
@@ -52,9 +65,22 @@ export function emitAttentionBackward(module: ModuleBuilder, tile: Tile, relaxed
   const words = readWords(f, run.arguments, attentionWords);
   const l: Parts['l'] = f.locals(
     'i32',
-    ...(['item', 'chunk', 'batch', 'keyHead', 'head', 'lastHead', 'length'] as const),
+    ...(['item', 'chunk', 'batch', 'keyHead', 'head', 'lastHead'] as const),
     ...(['chunkBegin', 'chunkEnd', 'position', 'keys', 'keyRow'] as const),
-    ...(['first', 'rows', 'row', 'line', 'count', 'column', 'target', 'begin'] as const),
+    ...([
+      'first',
+      'rows',
+      'row',
+      'line',
+      'from',
+      'count',
+      'column',
+      'target',
+      'begin',
+      'end',
+      'hidden',
+      'visible',
+    ] as const),
   );
   const places = Object.keys(offsets) as (keyof typeof offsets)[];
   const at = f.locals('i32', ...places);
@@ -74,15 +100,16 @@ function emitItem(f: FunctionBuilder, parts: Parts): void {
   i.set(l.chunkBegin, i.multiply(l.chunk, words.chunkKeys));
   i.set(l.chunkEnd, i.least(i.add(l.chunkBegin, words.chunkKeys), words.keyLength));
   i.set(l.lastHead, i.multiply(i.add(l.keyHead, 1), words.group));
-  setKeyLength(f, words, l.batch, l.length);
+  i.when(words.ranges, () => emitEmptyQueries(f, parts));
   f.forRange(l.position, l.chunkBegin, l.chunkEnd, keyBlock, () => {
     emitKeys(f, parts);
     i.set(l.begin, i.multiply(l.keyHead, words.group));
     f.forRange(l.head, l.begin, l.lastHead, 1, () =>
       f.forRange(l.first, 0, words.queryLength, queryBlock(tile), () => {
         i.set(l.rows, i.least(i.subtract(words.queryLength, l.first), queryBlock(tile)));
-        const seen = visibleKeys(f, words, i.add(l.first, i.subtract(l.rows, 1)), l.length);
-        i.when(i.lessThan(l.position, seen), () => {
+        setJointSpan(f, words, { ...l, last: i.add(l.first, l.rows) }, { begin: l.hidden, end: l.visible });
+        const sees = i.lessThan(l.hidden, i.least(l.visible, i.add(l.position, l.keys)));
+        i.when(i.and(sees, i.lessThan(l.position, l.visible)), () => {
           emitQueries(f, parts);
           emitScores(f, parts);
           emitKeySums(f, parts);
@@ -99,6 +126,18 @@ function emitItem(f: FunctionBuilder, parts: Parts): void {
         i.call(copy, sum, line, 1, words.headDim, floatOne, target, i.multiply(words.headDim, 4), 1);
       });
     }
+  });
+}
+
+/** Zeros in the workspace for every query: with ranges, a query need not see the first keys of a chunk. */
+function emitEmptyQueries(f: FunctionBuilder, { words, l, line, tile }: Parts): void {
+  const i = integers(f);
+  const length = i.multiply(words.queryBlocks, queryBlock(tile));
+  i.set(l.first, 0);
+  i.set(l.begin, i.multiply(l.keyHead, words.group));
+  f.forRange(l.head, l.begin, l.lastHead, 1, () => {
+    i.set(l.target, workspaceAddress(f, words, l, length, line));
+    fillZero(f, l.target, i.multiply(length, line));
   });
 }
 
@@ -136,43 +175,64 @@ function emitQueries(f: FunctionBuilder, { words, l, at, line, tile, copy, dot }
 
 /** Weights, gradients of the scores, and what they give to the gradients of the queries. */
 function emitScores(f: FunctionBuilder, parts: Parts): void {
-  const { words, l, at, line, tile, multiply, gradient } = parts;
+  const { words, l, at, line, tile } = parts;
   const i = integers(f);
   i.set(l.target, workspaceAddress(f, words, l, i.multiply(words.queryBlocks, queryBlock(tile)), line));
   f.forRange(l.row, 0, l.rows, tile.rows, () => {
+    const square = (base: Index, row: Index) => i.add(base, i.multiply(row, scoreLine));
     const last = i.least(i.add(l.row, tile.rows), l.rows);
-    const seen = visibleKeys(f, words, i.add(l.first, i.subtract(last, 1)), l.length);
-    i.set(l.count, i.roundUp(i.most(i.least(i.subtract(seen, l.position), l.keys), 0), panelWidth));
-    i.when(l.count, () => {
-      const dense = (base: Index) => i.add(base, i.multiply(l.row, line));
-      const square = (base: Index, row: Index) => i.add(base, i.multiply(row, scoreLine));
-      f.forRange(l.column, 0, l.count, panelWidth, () => {
-        for (const [left, right, out] of [
-          [at.queries, at.packedKeys, at.weights],
-          [at.gradients, at.packedValues, at.scores],
-        ] as const) {
-          const panel = i.add(right, i.multiply(l.column, words.headDim, 4));
-          const score = i.add(square(out, l.row), i.multiply(l.column, 4));
-          i.call(multiply, dense(left), line, 4, panel, 4 * panelWidth, score, scoreLine, words.headDim, floatOne, 0);
-        }
-      });
-      i.set(l.begin, last);
-      f.forRange(l.line, l.row, l.begin, 1, () => {
-        const position = i.add(l.first, l.line);
-        const visible = i.most(i.subtract(visibleKeys(f, words, position, l.length), l.position), 0);
-        i.call(
-          gradient,
-          ...[square(at.weights, l.line), square(at.scores, l.line), visible, l.count, keyBlock],
-          ...[logSumExpAddress(f, words, l, position), i.add(at.deltas, i.multiply(l.line, 4))],
-        );
-      });
-      f.forRange(l.column, 0, line, 4 * panelWidth, () => {
-        const sum = i.add(dense(l.target), l.column);
-        const later = i.notEqual(l.position, l.chunkBegin);
-        const rows = square(at.scores, l.row);
-        i.call(multiply, rows, scoreLine, 4, i.add(at.keys, l.column), line, sum, line, l.count, floatOne, later);
-      });
+    setJointSpan(
+      f,
+      words,
+      { ...l, first: i.add(l.first, l.row), last: i.add(l.first, last) },
+      { begin: l.from, end: l.count },
+    );
+    i.set(l.from, i.and(i.most(i.subtract(l.from, l.position), 0), -panelWidth));
+    i.set(l.count, i.roundUp(i.most(i.least(i.subtract(l.count, l.position), l.keys), 0), panelWidth));
+    i.when(i.lessThan(l.from, l.count), () => emitRowScores(f, parts, last));
+    i.when(i.and(i.notEqual(words.ranges, 0), i.equal(i.lessThan(l.from, l.count), 0)), () => {
+      for (const base of [at.weights, at.scores]) {
+        i.set(l.begin, square(base, l.row));
+        fillZero(f, l.begin, tile.rows * scoreLine);
+      }
     });
+  });
+}
+
+/** The same for the rows of one tile, from `row` to `last`, and the keys of the block from `from` to `count`. */
+function emitRowScores(f: FunctionBuilder, { words, l, at, line, multiply, gradient }: Parts, last: Integer): void {
+  const i = integers(f);
+  const dense = (base: Index) => i.add(base, i.multiply(l.row, line));
+  const square = (base: Index, row: Index) => i.add(base, i.multiply(row, scoreLine));
+  f.forRange(l.column, l.from, l.count, panelWidth, () => {
+    for (const [left, right, out] of [
+      [at.queries, at.packedKeys, at.weights],
+      [at.gradients, at.packedValues, at.scores],
+    ] as const) {
+      const panel = i.add(right, i.multiply(l.column, words.headDim, 4));
+      const score = i.add(square(out, l.row), i.multiply(l.column, 4));
+      i.call(multiply, dense(left), line, 4, panel, 4 * panelWidth, score, scoreLine, words.headDim, floatOne, 0);
+    }
+  });
+  i.set(l.end, last);
+  f.forRange(l.line, l.row, l.end, 1, () => {
+    const position = i.add(l.first, l.line);
+    setSpan(f, words, { ...l, position }, { begin: l.hidden, end: l.visible });
+    i.set(l.hidden, i.least(i.most(i.subtract(l.hidden, l.position), 0), l.count));
+    i.set(l.visible, i.least(i.most(i.subtract(l.visible, l.position), 0), l.count));
+    i.call(
+      gradient,
+      ...[square(at.weights, l.line), square(at.scores, l.line), l.hidden, l.visible, l.count, keyBlock],
+      ...[logSumExpAddress(f, words, l, position), i.add(at.deltas, i.multiply(l.line, 4))],
+    );
+  });
+  f.forRange(l.column, 0, line, 4 * panelWidth, () => {
+    const sum = i.add(dense(l.target), l.column);
+    const later = i.or(i.notEqual(l.position, l.chunkBegin), i.notEqual(words.ranges, 0));
+    const rows = i.add(square(at.scores, l.row), i.multiply(l.from, 4));
+    const keys = i.add(at.keys, i.multiply(l.from, line), l.column);
+    const seen = i.subtract(l.count, l.from);
+    i.call(multiply, rows, scoreLine, 4, keys, line, sum, line, seen, floatOne, later);
   });
 }
 

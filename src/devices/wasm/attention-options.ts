@@ -10,8 +10,8 @@ export interface AttentionOperand {
 }
 
 export interface AttentionForwardOptions extends AttentionShape {
-  /** Address of an int32 for each sequence: how many of its keys count; without it, all. */
-  readonly keyLengths?: number;
+  /** Address of int32 [batch, queryLength, 2]: the first key that each query sees and the one after the last; without it, all. */
+  readonly ranges?: number;
   /** [batch, queryLength, heads, headDim] */
   readonly query: AttentionOperand;
   /** [batch, keyLength, keyValueHeads, headDim] */

@@ -1,5 +1,5 @@
 import type { ModuleBuilder } from './assembler.js';
-import { attentionWords, pushVector, setKeyLength, visibleKeys, workspaceAddress } from './attention-arguments.js';
+import { attentionWords, pushVector, visibleKeys, workspaceAddress } from './attention-arguments.js';
 import { backwardLayout, queryBlock } from './attention-layout.js';
 import { emitCopyRows, fillZero } from './attention-rows.js';
 import { integers } from './integers.js';
@@ -19,7 +19,7 @@ export function emitAttentionReduce(module: ModuleBuilder, tile: Tile, headDim: 
   const words = readWords(f, run.arguments, attentionWords);
   const l = f.locals(
     'i32',
-    ...(['item', 'batch', 'head', 'first', 'length', 'chunk', 'chunks', 'sum', 'part', 'to', 'end'] as const),
+    ...(['item', 'batch', 'head', 'first', 'chunk', 'chunks', 'sum', 'part', 'to', 'end'] as const),
   );
   const paddedLength = i.multiply(words.queryBlocks, queryBlock(tile));
   f.forRange(l.item, run.begin, run.end, 1, () => {
@@ -27,9 +27,9 @@ export function emitAttentionReduce(module: ModuleBuilder, tile: Tile, headDim: 
     i.set(l.head, i.divide(l.item, words.queryLength));
     i.set(l.batch, i.divide(l.head, words.heads));
     i.set(l.head, i.remainder(l.head, words.heads));
-    setKeyLength(f, words, l.batch, l.length);
-    const seen = visibleKeys(f, words, l.first, l.length);
+    const seen = visibleKeys(f, words, l.first);
     i.set(l.chunks, i.divide(i.subtract(i.add(seen, words.chunkKeys), 1), words.chunkKeys));
+    i.when(words.ranges, () => i.set(l.chunks, words.chunks));
     i.set(l.chunk, 0);
     i.set(l.sum, workspaceAddress(f, words, l, paddedLength, line));
     i.set(l.end, i.add(l.sum, line));

@@ -1,6 +1,6 @@
 import type { FunctionBuilder, Local, ModuleBuilder } from './assembler.js';
 import { prepareExponential } from './attention-scalar.js';
-import { integers } from './integers.js';
+import { type Integer, integers } from './integers.js';
 
 type Index = Local<'i32'>;
 
@@ -65,7 +65,7 @@ export function reduceLanes(f: FunctionBuilder, vector: Local<'v128'>, op: 'f32.
 }
 
 /** Numbers `from` to `to` at `base` become `value`. */
-export function emitMask(f: FunctionBuilder, base: Index, from: Index, to: Index, value: number): void {
+export function emitMask(f: FunctionBuilder, base: Index, from: Integer, to: Index, value: number): void {
   const { address, end } = f.locals('i32', 'address', 'end');
   const i = integers(f);
   i.set(address, i.add(base, i.multiply(from, 4)));
@@ -78,13 +78,13 @@ export function emitMask(f: FunctionBuilder, base: Index, from: Index, to: Index
 }
 
 /**
- * Emits `gradientRow(scores, gradients, visible, count, end, logSumExp, delta)`: scores become the weights
- * p = e^(score - log-sum-exp), and the gradients of the weights those of the scores, p * (gradient - delta). Numbers
- * `visible` to `end` become zero; `count` is a multiple of 8.
+ * Emits `gradientRow(scores, gradients, hidden, visible, count, end, logSumExp, delta)`: scores become the weights
+ * p = e^(score - log-sum-exp), and the gradients of the weights those of the scores, p * (gradient - delta). The
+ * first `hidden` and numbers `visible` to `end` become zero; `count` is a multiple of 8.
  */
 export function emitGradientRow(module: ModuleBuilder, relaxed: boolean): FunctionBuilder {
-  const f = module.function({ parameters: Array.from({ length: 7 }, () => 'i32' as const) });
-  const p = f.named('scores', 'gradients', 'visible', 'count', 'end', 'logSumExp', 'delta');
+  const f = module.function({ parameters: Array.from({ length: 8 }, () => 'i32' as const) });
+  const p = f.named('scores', 'gradients', 'hidden', 'visible', 'count', 'end', 'logSumExp', 'delta');
   const { address, other, last } = f.locals('i32', 'address', 'other', 'last');
   const { vector, logSumExp, delta } = f.locals('v128', 'vector', 'logSumExp', 'delta');
   const i = integers(f);
@@ -119,8 +119,10 @@ export function emitGradientRow(module: ModuleBuilder, relaxed: boolean): Functi
     }
     i.advance(other, 32);
   });
-  emitMask(f, p.scores, p.visible, p.end, 0);
-  emitMask(f, p.gradients, p.visible, p.end, 0);
+  for (const numbers of [p.scores, p.gradients]) {
+    emitMask(f, numbers, 0, p.hidden, 0);
+    emitMask(f, numbers, p.visible, p.end, 0);
+  }
   return f;
 }
 

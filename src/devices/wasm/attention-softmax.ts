@@ -20,18 +20,20 @@ export function emitStartRow(f: FunctionBuilder, state: Integer): void {
 }
 
 /**
- * Emits `softmaxRow(scores, visible, count, state, sums, sumBytes)`: takes one row of scores into an online softmax.
- * `count`, a multiple of 8, numbers at `scores` become e^(score - maximum), from number `visible` on zero. At `state`
+ * Emits `softmaxRow(scores, hidden, visible, count, state, sums, sumBytes)`: takes one row of scores into an online
+ * softmax. `count`, a multiple of 8, numbers at `scores` become e^(score - maximum); the first `hidden` and those from
+ * number `visible` on become zero. At `state`
  * are the row's maximum and sum so far, at `sums` the `sumBytes` bytes of its weighted values so far: all are brought
  * to the new maximum. Source: Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135.
  */
 export function emitSoftmaxRow(module: ModuleBuilder, relaxed: boolean): FunctionBuilder {
-  const f = module.function({ parameters: Array.from({ length: 6 }, () => 'i32' as const) });
-  const p = f.named('scores', 'visible', 'count', 'state', 'sums', 'sumBytes');
+  const f = module.function({ parameters: Array.from({ length: 7 }, () => 'i32' as const) });
+  const p = f.named('scores', 'hidden', 'visible', 'count', 'state', 'sums', 'sumBytes');
   const { address, end } = f.locals('i32', 'address', 'end');
   const { old, largest, difference, total } = f.locals('v128', 'old', 'largest', 'difference', 'total');
   const i = integers(f);
   const exponential = prepareExponential(f, relaxed);
+  emitMask(f, p.scores, 0, p.hidden, Number.NEGATIVE_INFINITY);
   emitMask(f, p.scores, p.visible, p.count, Number.NEGATIVE_INFINITY);
   f.get(p.state);
   f.load('v128.load32_splat');

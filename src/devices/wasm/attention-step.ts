@@ -1,5 +1,6 @@
+import type { Arena } from './arena.js';
 import type { ModuleBuilder } from './assembler.js';
-import type { AttentionForwardOptions } from './attention-options.js';
+import type { AttentionForwardOptions, AttentionOperand } from './attention-options.js';
 import { emitFinishRow, emitSoftmaxRow, emitStartRow } from './attention-softmax.js';
 import { integers } from './integers.js';
 import { matmul } from './matmul.js';
@@ -25,16 +26,16 @@ export function attentionStep(runtime: WasmRuntime, options: AttentionForwardOpt
 
 /** The same with memory for the scores of each head, `line` numbers apart. */
 function attend(runtime: WasmRuntime, options: AttentionForwardOptions, scores: number, line: number): void {
-  const { batch, keyLength, heads, keyValueHeads, headDim, scale, query, key, value, output } = options;
+  const { batch, heads, keyValueHeads, headDim, scale, query, key, value, output } = options;
   const { arena, relaxed } = runtime;
   const kernel = runtime.kernel('attention weights', (module) => emitWeights(module, relaxed));
   const group = heads / keyValueHeads;
   const weights = { pointer: scores, batchStride: group * line, rowStride: line, columnStride: 1 };
   for (let item = 0; item < batch; item++) {
-    const counted = options.keyLengths === undefined ? keyLength : arena.i32[options.keyLengths / 4 + item];
-    const count = Math.max(0, Math.min(keyLength, counted ?? keyLength));
-    const pointer = (operand: { pointer: number; batchStride: number }) =>
-      operand.pointer + 4 * item * operand.batchStride;
+    const [begin, end] = keysOf(arena, options, item);
+    const count = end - begin;
+    const pointer = (operand: AttentionOperand, time = 0) =>
+      operand.pointer + 4 * (item * operand.batchStride + time * operand.timeStride);
     const shape = { batch: keyValueHeads, m: group };
     matmul(runtime, {
       ...{ ...shape, n: count, k: headDim, alpha: scale },
@@ -42,7 +43,7 @@ function attend(runtime: WasmRuntime, options: AttentionForwardOptions, scores: 
         ...{ pointer: pointer(query), batchStride: group * query.headStride },
         ...{ rowStride: query.headStride, columnStride: 1 },
       },
-      b: { pointer: pointer(key), batchStride: key.headStride, rowStride: 1, columnStride: key.timeStride },
+      b: { pointer: pointer(key, begin), batchStride: key.headStride, rowStride: 1, columnStride: key.timeStride },
       c: weights,
     });
     const values = { scores, scoresLine: 4 * line, count, logSumExp: options.logSumExp + 4 * item * heads };
@@ -51,10 +52,23 @@ function attend(runtime: WasmRuntime, options: AttentionForwardOptions, scores: 
     matmul(runtime, {
       ...{ ...shape, n: headDim, k: count },
       a: weights,
-      b: { pointer: pointer(value), batchStride: value.headStride, rowStride: value.timeStride, columnStride: 1 },
+      b: {
+        pointer: pointer(value, begin),
+        batchStride: value.headStride,
+        rowStride: value.timeStride,
+        columnStride: 1,
+      },
       c: { pointer: pointer(output), batchStride: group * output.headStride, rowStride: output.headStride },
     });
   }
+}
+
+/** The keys that the one query of a sequence sees, from the first to the one after the last. */
+function keysOf({ i32 }: Arena, { keyLength, ranges }: AttentionForwardOptions, item: number): [number, number] {
+  if (ranges === undefined) return [0, keyLength];
+  const place = ranges / 4 + 2 * item;
+  const end = Math.max(0, Math.min(keyLength, i32[place + 1] ?? 0));
+  return [Math.min(end, Math.max(0, i32[place] ?? 0)), end];
 }
 
 /** Emits the softmax of rows of scores in place. A work item is one row. */
@@ -69,7 +83,7 @@ function emitWeights(module: ModuleBuilder, relaxed: boolean): void {
   f.forRange(item, run.begin, run.end, 1, () => {
     i.set(row, i.add(scores, i.multiply(item, scoresLine)));
     emitStartRow(f, run.scratch);
-    i.call(softmax, row, count, i.roundUp(count, 8), run.scratch, 0, 0);
+    i.call(softmax, row, 0, count, i.roundUp(count, 8), run.scratch, 0, 0);
     i.call(finish, run.scratch, i.add(logSumExp, i.multiply(item, 4)));
     i.set(end, i.add(row, i.multiply(count, 4)));
     f.forAddresses(to, row, end, 4, () => {

@@ -71,7 +71,7 @@ function wordsOf(options: AttentionForwardOptions, more: Partial<Record<Attentio
     ...{ batch, queryLength, keyLength, heads, keyValueHeads, headDim },
     group: heads / keyValueHeads,
     reach: causal ? keyLength - queryLength + 1 : keyLength,
-    keyLengths: options.keyLengths ?? 0,
+    ranges: options.ranges ?? 0,
     scale: floatBits(options.scale),
     logSumExp: options.logSumExp,
     ...operandWords('query', options.query),

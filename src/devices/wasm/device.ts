@@ -24,8 +24,8 @@ import {
 import { ColumnLauncher } from './column.js';
 import { gather, scatterAdd } from './index-kernels.js';
 import { MapLauncher } from './map.js';
-import { type MatrixOperand, matmul } from './matmul.js';
-import { addressOf, WasmBuffer } from './memory.js';
+import { heldBytes, holdRight, type MatrixOperand, matmul, multiplyHeld } from './matmul.js';
+import { addressOf, HeldBuffer, WasmBuffer } from './memory.js';
 import { fillUniform, uniformsPerItem } from './random.js';
 import { RowLauncher } from './row.js';
 import { WasmRuntime, type WasmRuntimeOptions } from './runtime.js';
@@ -115,16 +115,20 @@ class WasmDevice implements Device {
 
   matmul(a: View, b: View, c: View, accumulate: boolean): void {
     const [batch = 1, m = 0, k = 0] = a.shape;
-    matmul(this.#runtime, {
-      batch,
-      m,
-      n: c.shape[2] ?? 0,
-      k,
-      a: matrixOf(a),
-      b: matrixOf(b),
-      c: matrixOf(c),
-      accumulate,
-    });
+    const n = c.shape[2] ?? 0;
+    const product = { batch, m, n, k, a: matrixOf(a), b: matrixOf(b), c: matrixOf(c), accumulate };
+    if (b.buffer instanceof HeldBuffer) multiplyHeld(this.#runtime, product, b.buffer.pointer);
+    else matmul(this.#runtime, product);
+  }
+
+  hold(b: View): DeviceBuffer {
+    const [k = 0, n = 0] = b.shape;
+    const bytes = heldBytes(k, n);
+    const held = new HeldBuffer('float32', bytes / 4, this.#runtime.arena.allocate(bytes));
+    const none = { pointer: 0, batchStride: 0, rowStride: 0, columnStride: 0 };
+    const right = matrixOf({ ...b, strides: [0, ...b.strides] });
+    holdRight(this.#runtime, { batch: 1, m: 1, n, k, a: none, b: right, c: none }, held.pointer);
+    return held;
   }
 
   attention(shape: AttentionShape, views: AttentionViews): void {
@@ -196,9 +200,9 @@ function headsOf(view: View): AttentionOperand {
 }
 
 function attentionOf(shape: AttentionShape, views: AttentionViews): AttentionForwardOptions {
-  const { query, key, value, output, logSumExp } = views;
+  const { query, key, value, output, logSumExp, ranges } = views;
   const operands = { query: headsOf(query), key: headsOf(key), value: headsOf(value), output: headsOf(output) };
-  return { ...shape, ...operands, logSumExp: addressOf(logSumExp) };
+  return { ...shape, ...operands, logSumExp: addressOf(logSumExp), ...(ranges && { ranges: addressOf(ranges) }) };
 }
 
 /**

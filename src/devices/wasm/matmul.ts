@@ -4,7 +4,7 @@ import { dotColumns, emitMatmulDots } from './matmul-dots.js';
 import { emitMatmul } from './matmul-kernel.js';
 import type { MatmulOptions } from './matmul-options.js';
 import { cut, slice, wordsOf } from './matmul-options.js';
-import { blockSize, choosePacking, chooseTile, evenly, packedPanels, roundUp } from './matmul-plan.js';
+import { blockSize, choosePacking, chooseTile, evenly, packedPanels, panelWidth, roundUp } from './matmul-plan.js';
 import { emitMatmulRows, rowColumns, rowScratchBytes } from './matmul-rows.js';
 import type { Tile } from './matmul-tile.js';
 import type { WasmRuntime } from './runtime.js';
@@ -41,9 +41,7 @@ export function matmul(runtime: WasmRuntime, options: MatmulOptions): void {
 /** `matmul` by tiles of a given shape, of which the bits do not depend; all sizes at least 1. */
 export function multiplyTiles(runtime: WasmRuntime, tile: Tile, options: MatmulOptions): void {
   const { batch, m, n, k } = options;
-  const kernel = runtime.kernel(`matmul ${tile.rows}x${4 * tile.vectors}`, (module) =>
-    emitMatmul(module, tile, runtime.relaxed),
-  );
+  const kernel = tileKernel(runtime, tile);
   const depth = evenly(k, mostDepth, 4);
   const paddedRows = roundUp(m, tile.rows);
   const paddedColumns = roundUp(n, 4 * tile.vectors);
@@ -57,6 +55,9 @@ export function multiplyTiles(runtime: WasmRuntime, tile: Tile, options: MatmulO
   }
   for (let item = 0; item < batch; item++) multiplyTogether(runtime, kernel, tile, depth, slice(options, item));
 }
+
+const tileKernel = (runtime: WasmRuntime, tile: Tile): number =>
+  runtime.kernel(`matmul ${tile.rows}x${4 * tile.vectors}`, (module) => emitMatmul(module, tile, runtime.relaxed));
 
 /** Few rows of A: memory is the limit, and packing B would double its traffic. Takes up to four rows at a time. */
 function multiplyFewRows(runtime: WasmRuntime, options: MatmulOptions): boolean {
@@ -78,24 +79,66 @@ function multiplyFewRows(runtime: WasmRuntime, options: MatmulOptions): boolean 
   return true;
 }
 
-/** One product by all threads: they pack a slice of A and B together, then share the blocks of C. */
-function multiplyTogether(runtime: WasmRuntime, kernel: number, tile: Tile, depth: number, whole: MatmulOptions): void {
+/** The bytes of a right operand that is held. */
+export const heldBytes = (k: number, n: number): number => 4 * k * roundUp(n, panelWidth);
+
+/** Where the panels begin that hold a part of B, a column block after the other, each a slice of its depth after the other. */
+const heldAt = (held: number, k: number, part: Pick<MatmulOptions, 'n'>, column: number, inner: number): number =>
+  held + 4 * (column * k + inner * roundUp(part.n, panelWidth));
+
+/** Packs the B of a product once, for many with `multiplyHeld`. */
+export function holdRight(runtime: WasmRuntime, whole: MatmulOptions, held: number): void {
+  const { n, k } = whole;
+  const tile = chooseTile(1, n);
+  const kernel = tileKernel(runtime, tile);
+  const depth = evenly(k, mostDepth, 4);
+  const columns = evenly(n, mostColumns, panelWidth);
+  for (let column = 0; column < n; column += columns)
+    for (let inner = 0; inner < k; inner += depth) {
+      const part = cut(whole, { row: 0, column, inner, rows: 1, columns, depth });
+      const panels = Math.ceil(part.n / panelWidth);
+      const packedB = heldAt(held, k, part, column, inner);
+      const grain = Math.max(1, Math.ceil(panels / (8 * runtime.threads)));
+      const words = { ...{ packA: 0, packB: 1, aPanels: 0, packedB }, mode: mode.pack };
+      runtime.launch(kernel, wordsOf(part, words), panels, grain);
+    }
+}
+
+/** `matmul` of one product whose B `holdRight` packed: the sums are those of `multiplyTiles`. */
+export function multiplyHeld(runtime: WasmRuntime, options: MatmulOptions, held: number): void {
+  const { m, n, k } = options;
+  if (m === 0 || n === 0) return;
+  const tile = chooseTile(m, n);
+  multiplyTogether(runtime, tileKernel(runtime, tile), tile, evenly(k, mostDepth, 4), options, held);
+}
+
+/** One product by all threads: they pack a slice of A and B together, unless B is held, then share the blocks of C. */
+function multiplyTogether(
+  runtime: WasmRuntime,
+  kernel: number,
+  tile: Tile,
+  depth: number,
+  whole: MatmulOptions,
+  held?: number,
+): void {
   const { m, n, k } = whole;
   const width = 4 * tile.vectors;
   const columns = evenly(n, mostColumns, width);
   const rows = evenly(m, mostRows, tile.rows);
-  const packedA = runtime.workspace(4 * depth * (rows + columns) + 64);
-  const packedB = packedA + 4 * depth * rows;
-  const packing = choosePacking(whole, tile, depth);
+  const packedA = runtime.workspace(4 * depth * (rows + (held === undefined ? columns : 0)) + 64);
+  const chosen = choosePacking(whole, tile, depth);
+  const packing = held === undefined ? chosen : { ...chosen, packB: 1 };
   for (let column = 0; column < n; column += columns)
     for (let inner = 0; inner < k; inner += depth)
       for (let row = 0; row < m; row += rows) {
         const part = cut(whole, { row, column, inner, rows, columns, depth });
         const aPanels = packedPanels(part.m, tile.rows, packing.packA);
-        const bPanels = row === 0 ? packedPanels(part.n, width, packing.packB) : 0;
+        const bPanels = row === 0 && held === undefined ? packedPanels(part.n, width, packing.packB) : 0;
+        const packedB = held === undefined ? packedA + 4 * depth * rows : heldAt(held, k, part, column, inner);
         const words = { ...packing, packedA, packedB, aPanels };
-        const grain = Math.max(1, Math.ceil((aPanels + bPanels) / (8 * runtime.threads)));
-        runtime.launch(kernel, wordsOf(part, { ...words, mode: mode.pack }), aPanels + bPanels, grain);
+        const panels = aPanels + bPanels;
+        const grain = Math.max(1, Math.ceil(panels / (8 * runtime.threads)));
+        if (panels > 0) runtime.launch(kernel, wordsOf(part, { ...words, mode: mode.pack }), panels, grain);
         const block = blockSize(runtime.threads, tile, part.m, part.n);
         const columnBlocks = Math.ceil(part.n / block.blockColumns);
         const blocks = columnBlocks * Math.ceil(part.m / block.blockRows);

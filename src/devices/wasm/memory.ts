@@ -18,6 +18,9 @@ export class WasmBuffer implements DeviceBuffer {
   }
 }
 
+/** A right operand of products in the order in which they read it. */
+export class HeldBuffer extends WasmBuffer {}
+
 /** The address of a view's first element. */
 export function addressOf({ buffer, offset }: View): number {
   if (!(buffer instanceof WasmBuffer))

@@ -6,8 +6,8 @@ import type { TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { BagOfTokens } from '../../models/bag-of-tokens.js';
 import { tensor } from '../../tensor/index.js';
+import { bagCodec } from '../codecs/mlp.js';
 import { activationOf } from '../model.js';
-import { encodeBag } from '../model-config.js';
 import { type ExampleModelType, gradientDefaults, gradientSettings, trainedByGradients } from './example-model.js';
 import { headOf } from './heads.js';
 import { describeShape, mlpBytes, shapeOf, shapeSettings, warnOfSteps } from './mlp-type.js';
@@ -29,16 +29,15 @@ export const bagType: ExampleModelType = {
   formulaOf: (settings) => activationOf(settings, 'relu'),
   warn: warnOfSteps,
   memoryBytes: (settings, encoding) =>
-    16 * vocabularyOf(encoding) * settings.dim +
-    mlpBytes(settings, settings.dim, headOf(encoding, settings.loss).outputs),
+    16 * vocabularyOf(encoding) * settings.dim + mlpBytes(settings, settings.dim, headOf(encoding, settings).outputs),
   build: (parts) => {
     const { device, settings, formula, encoding } = parts;
-    const mlp = shapeOf(settings, formula, settings.dim, headOf(encoding, settings.loss).outputs);
+    const mlp = shapeOf(settings, formula, settings.dim, headOf(encoding, settings).outputs);
     const vocabSize = vocabularyOf(encoding);
     const model = new BagOfTokens(new Initializer(device, settings.seed), { vocabSize, mlp });
     return trainedByGradients(parts, {
       model,
-      config: encodeBag({ vocabSize, mlp }),
+      config: bagCodec.encode({ vocabSize, mlp }),
       description: `bag of tokens, ${counted(model.parameterCount, 'parameter')}: ${vocabSize} tokens, ${describeShape(mlp)}`,
       forward: (examples, mode) => {
         const sequences = Array.from({ length: examples.count }, (_, i) => exampleAt(examples, i));

@@ -15,10 +15,12 @@ export async function openCausalSubject(
   options: SubjectOptions,
 ): Promise<Subject> {
   const { data, atInit, tell } = options;
-  const { model, design, tokenizer } = await openRun(folder, device, { atInit });
+  const { model, design, tokenizer, record } = await openRun(folder, device, { atInit });
   try {
     const source = await openRunText(folder, tokenizer, data, tell);
-    const batches = await wholeBatches(source, design.context, options).finally(() => closeText(source));
+    const batches = await wholeBatches(source, Math.min(design.context, record.settings.context), options).finally(() =>
+      closeText(source),
+    );
     const [{ batch, context } = { batch: 0, context: 0 }] = batches;
     const windows = `${plural(batches.length * batch, 'window')} of ${plural(context, 'token')}`;
     const meanLoss = (some: SequentialBatch): Tensor =>

@@ -8,7 +8,7 @@ import { type Tokenizer, tokenByteLengths } from '../../data/tokenizer.js';
 import { parseTokenizerSpec } from '../../data/tokenizer-spec.js';
 import type { Device } from '../../devices/device.js';
 import { writeFileAtomically } from '../../formats/durable.js';
-import { encodeGenerationConfig } from '../../formats/hugging-face.js';
+import { encodeGenerationConfig } from '../../formats/hugging-face/generation-config.js';
 import { type Evaluation, evaluate } from '../../training/evaluate.js';
 import { Trainer } from '../../training/trainer.js';
 import { type Baselines, measureBaselines } from '../baselines.js';
@@ -107,6 +107,8 @@ async function openDraft(settings: Settings): Promise<Draft> {
     name: settings.data === 'demo' ? 'demo' : settings.model,
     async *prepare(device, signal) {
       checkMemory(device, smallest, settings);
+      const foreign = noteOn(smallest);
+      if (foreign !== undefined) yield { kind: 'note', message: foreign };
       const tokenizer = yield* during((tell, until) => makeTokenizer(texts, settings, tell, until), signal);
       if (tokenizer.vocabularySize < smallest.vocabSize) {
         const sizes = `${tokenizer.vocabularySize} tokens, not the ${smallest.vocabSize} asked for`;
@@ -115,6 +117,12 @@ async function openDraft(settings: Settings): Promise<Draft> {
       return (folder, until) => tokenizeInto(folder, { device, settings, texts, tokenizer }, until);
     },
   };
+}
+
+/** What is said of a block that no model type of Transformers has. */
+function noteOn({ carrier, formula }: CausalDesign): string | undefined {
+  if (carrier === undefined || carrier.act !== undefined) return undefined;
+  return `Transformers has no ${formula.name}: the run is saved as a ${carrier.type} of our own, which Sluice alone opens`;
 }
 
 interface Materials {
@@ -257,13 +265,19 @@ function judgementOf(evaluation: Evaluation): Judgement {
   };
 }
 
+/** Half a gigabyte. */
+const mostLogits = 2 ** 27;
+
 async function judgeOn(
   device: Device,
-  { folder, design, model, tokenizer }: OpenRun,
+  { folder, design, record, model, tokenizer }: OpenRun,
   { data, batch, signal, tell }: JudgeOptions,
 ): Promise<Judged> {
   const source = await openRunText(folder, tokenizer, data, tell);
-  const options = { batch, context: design.context, ...(signal === undefined ? {} : { signal }) };
+  const context = Math.min(design.context, record.settings.context);
+  // More windows at a time would only take more memory: the logits of each are context * vocabulary numbers.
+  const most = Math.max(1, Math.floor(mostLogits / (context * design.vocabSize)));
+  const options = { batch: Math.min(batch, most), context, ...(signal === undefined ? {} : { signal }) };
   const result = await evaluate(device, model, source, tokenByteLengths(tokenizer), options).finally(() =>
     closeText(source),
   );

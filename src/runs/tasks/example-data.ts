@@ -6,6 +6,7 @@ import { plural } from '../../base/plural.js';
 import { type RandomKey, randomKey } from '../../base/random.js';
 import { type Examples, lengthsOf, offsetsOf, selectExamples, stratifiedSplit } from '../../data/examples.js';
 import { loadTokenizer, saveTokenizer } from '../../data/load-tokenizer.js';
+import { MarkedTokenizer } from '../../data/marked-tokenizer.js';
 import { mnist, shifted } from '../../data/mnist.js';
 import { piecesOf } from '../../data/pieces.js';
 import { columnOf, isMissing, type Table } from '../../data/table.js';
@@ -29,6 +30,7 @@ import { float32Entry, writeSafetensors } from '../../formats/safetensors-write.
 import { readTable, readUtf8 } from '../read-table.js';
 import { readJson, runFiles } from '../run-folder.js';
 import { issueRule, type Settings } from '../settings.js';
+import { isEncoder } from './encoder-types.js';
 import { isClassLoss } from './heads.js';
 import { readWindows, requireReadable } from './sequence-data.js';
 
@@ -131,7 +133,8 @@ export async function textData(settings: Settings): Promise<ReadData> {
   // A character tokenizer sees all of the text, so that what is held out has no unknown character.
   const seen = spec.kind === 'char' ? table.rows : Array.from(training, (i) => table.rows[i]);
   const texts = seen.map((row) => row?.cells[columnOf(table, text)] ?? '');
-  const tokenizer = await trainTokenizer(spec, piecesOf(texts), { documents: true });
+  const plain = await trainTokenizer(spec, piecesOf(texts), { documents: true });
+  const tokenizer = isEncoder(settings.model) ? new MarkedTokenizer(plain) : plain;
   const encoding: TableEncoding = {
     inputs: [{ kind: 'text', name: text, vocabularySize: tokenizer.vocabularySize }],
     target: { kind: 'words', name: target, words },

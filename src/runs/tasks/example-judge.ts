@@ -1,10 +1,16 @@
 import { extent } from '../../base/extent.js';
 import type { Examples } from '../../data/examples.js';
+import { loadTokenizer } from '../../data/load-tokenizer.js';
+import { marksOf } from '../../data/marks.js';
 import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
+import { Bert } from '../../models/bert.js';
+import type { Encoder } from '../../models/encoder.js';
+import { ModernBert } from '../../models/modernbert.js';
 import { judgeExamples } from '../../training/judge-examples.js';
 import { loadWeights } from '../checkpointing.js';
-import type { Boundary, Judge, Judged, JudgeOptions } from '../task.js';
+import { embed } from '../embed.js';
+import type { Boundary, Embedded, EmbedOptions, Judge, Judged, JudgeOptions } from '../task.js';
 import { examplesOf } from './example-data.js';
 import type { ExampleModel } from './example-model.js';
 import { predict } from './example-predict.js';
@@ -24,11 +30,19 @@ export interface JudgedModel {
 export async function openJudge(parts: JudgedModel): Promise<Judge> {
   const { folder, built } = parts;
   await loadWeights(folder, built.model);
+  const { model } = built;
+  const isReader = model instanceof Bert || model instanceof ModernBert;
   return {
     judge: (options) => judge(parts, options),
     predict: (options) => predict(parts, options),
+    ...(isReader ? { embed: (options: EmbedOptions) => embedBy(parts, model, options) } : {}),
     close: async () => built.model.dispose(),
   };
+}
+
+async function embedBy({ folder, device }: JudgedModel, model: Encoder, options: EmbedOptions): Promise<Embedded> {
+  const tokenizer = await loadTokenizer(folder);
+  return embed({ device, model, tokenizer, marks: marksOf(tokenizer) }, options);
 }
 
 async function judge(parts: JudgedModel, options: JudgeOptions): Promise<Judged> {

@@ -12,6 +12,7 @@ import type { Tensor } from '../../tensor/index.js';
 import { ExampleTrainer, type Objective } from '../../training/example-trainer.js';
 import type { Prediction } from '../../training/judge-examples.js';
 import type { Learner } from '../../training/learner.js';
+import type { Json } from '../codecs/codec.js';
 import { optimizerSettings, ruleOf } from '../optimizer-settings.js';
 import type { PartialSettings, SettingName, Settings } from '../settings.js';
 import type { Judgement } from '../task.js';
@@ -32,7 +33,7 @@ export interface ExampleModel {
   readonly model: Layer;
   readonly head: Head;
   /** Written as config.json. */
-  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly config: Json;
   /** For a person. */
   readonly description: string;
   /** What a step learns from, and by which rule. */
@@ -52,6 +53,8 @@ export interface ExampleModelType {
   readonly defaults: PartialSettings;
   /** Defaults that hold whatever the examples are. */
   readonly own?: PartialSettings;
+  /** What --hidden is where nothing says it; 1 by default. */
+  usualHidden?(settings: Pick<Settings, 'dim'>): number;
   formulaOf(settings: Settings): Activation;
   /** What a person should know before it trains. */
   warn?(formula: Activation, settings: Settings): string | undefined;
@@ -66,7 +69,7 @@ export const stopsGradients = (formula: Activation): boolean =>
 
 /** Settings of every model that learns by gradients. */
 export const gradientSettings: readonly SettingName[] = [
-  ...(['loss', 'labelSmoothing', 'batch', 'accumulate', 'warmup'] as const),
+  ...(['loss', 'labelSmoothing', 'posWeight', 'batch', 'accumulate', 'warmup'] as const),
   ...optimizerSettings,
 ];
 
@@ -76,7 +79,7 @@ export const gradientDefaults: PartialSettings = {
 
 export interface Differentiable {
   readonly model: Layer;
-  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly config: Json;
   readonly description: string;
   /** [count, outputs of the head] of examples. */
   forward(examples: Examples, mode: Mode): Tensor;
@@ -87,7 +90,7 @@ export function trainedByGradients(
   { device, settings, encoding, vary = (examples) => examples }: ModelParts,
   { model, config, description, forward }: Differentiable,
 ): ExampleModel {
-  const head = headOf(encoding, settings.loss);
+  const head = headOf(encoding, settings);
   const { batch, accumulate, seed, labelSmoothing } = settings;
   const optimizer = ruleOf(settings);
   const ask = (examples: Examples, mode: Mode, smoothing = 0): Prediction => {

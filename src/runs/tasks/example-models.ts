@@ -1,4 +1,5 @@
 import { bagType } from './bag-type.js';
+import { encoderClassifierType } from './encoder-classifier-type.js';
 import type { ExampleModelType } from './example-model.js';
 import { lenet1989Type, lenetType } from './lenet-type.js';
 import { mlpType } from './mlp-type.js';
@@ -10,6 +11,8 @@ export const exampleModels = {
   mlp: mlpType,
   perceptron: perceptronType,
   bag: bagType,
+  bert: encoderClassifierType('bert'),
+  modernbert: encoderClassifierType('modernbert'),
   rnn: rnnType,
   lstm: lstmType,
   gru: gruType,

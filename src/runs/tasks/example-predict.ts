@@ -29,6 +29,8 @@ export async function predict(parts: JudgedModel, options: PredictOptions): Prom
     if (target.kind === 'number') return { of, value: (outputs[i] ?? 0) * target.deviation + target.mean };
     const scores = head.scores(outputs.subarray(i * head.outputs, (i + 1) * head.outputs));
     const best = scores.indexOf(Math.max(...scores));
+    // A threshold unit says yes or no.
+    if (head.loss === 'mistakes') return { of, value: target.words[best] ?? '' };
     const odds = scores.reduce((sum, score) => sum + Math.exp(score - (scores[best] ?? 0)), 0);
     return { of, value: target.words[best] ?? '', probability: 1 / odds };
   });
@@ -76,7 +78,7 @@ function withTarget(table: Table, { inputs, target, missing }: TableEncoding): T
   const at = table.columns.indexOf(target.name);
   const other = target.kind === 'words' ? (target.words[0] ?? '') : '0';
   const names = inputs.map(({ name }) => name);
-  const rows = completeRows(table, names, target.name, missing).map(({ line, cells }) => ({
+  const rows = completeRows(table, names, target.name, missing, 'asked').map(({ line, cells }) => ({
     line,
     cells: at < 0 ? [...cells, other] : cells.with(at, other),
   }));

@@ -134,7 +134,7 @@ function completeExamples(source: ExampleSource, given: PartialSettings): Settin
   // Of what says how long to train, what is given counts alone.
   const { steps = defaults.steps, ...usual } = { ...type.defaults, ...source.defaults, ...type.own };
   const settings = { ...defaults, validation: 0.2, ...stated(usual), steps, ...stated(given), model, data };
-  const { hidden = 1, minLr = settings.lr / 10 } = settings;
+  const { hidden = type.usualHidden?.(settings) ?? 1, minLr = settings.lr / 10 } = settings;
   const complete = { ...settings, task: source.name, hidden, kvHeads: settings.heads, minLr };
   return type.settings.includes('optimizer') ? completeOptimizer(given, complete) : complete;
 }
@@ -264,9 +264,9 @@ class ExampleRun implements TaskRun {
 
   async save(): Promise<void> {
     const { folder } = this.#parts;
-    const { config } = this.#built;
-    if (config !== undefined) await writeFileAtomically(join(folder, runFiles.config), `${encodeJson(config, 2)}\n`);
-    await saveWeights(folder, this.#built.model);
+    const { config, model } = this.#built;
+    await writeFileAtomically(join(folder, runFiles.config), `${encodeJson(config, 2)}\n`);
+    await saveWeights(folder, model);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Activation, Formula, Gate } from '../../activations/kinds.js';
+import { SluiceError } from '../../base/errors.js';
 import { plural } from '../../base/plural.js';
-import { countOf } from '../../formats/hugging-face.js';
+import { countOf } from '../../formats/hugging-face/config-values.js';
 import { Initializer } from '../../layers/initialization.js';
 import {
   GatedConvolution,
@@ -10,13 +11,14 @@ import {
 } from '../../models/gated-convolution.js';
 import { feedForwardOf } from '../model.js';
 import { blockOr, stated } from '../presets.js';
-import { defaults } from '../settings.js';
+import { defaults, type Settings } from '../settings.js';
 import type { CausalDesign, CausalModelType } from './causal-model-type.js';
 
 /** Its name in config.json: a type that Transformers lacks. */
 const modelType = 'sluice_gated_conv';
 
 export const gatedConvolutionType: CausalModelType = {
+  modelTypes: [modelType],
   settings: ['kernel', 'ffn', 'activation', 'param'],
   complete: (given) => {
     const settings = { ...defaults, ...stated(given), data: given.data, ffn: blockOr('glu', given) };
@@ -25,7 +27,7 @@ export const gatedConvolutionType: CausalModelType = {
   },
   design: (settings, vocabSize) => {
     const { dim, layers, kernel, dropout, context } = settings;
-    const gate = feedForwardOf(settings);
+    const gate = unitOf(settings);
     return designOf(gatedConvolutionConfig({ vocabSize, dim, layers, kernel, gate, dropout }), context);
   },
   decode: (json, formula, { dropout }) => {
@@ -35,6 +37,17 @@ export const gatedConvolutionType: CausalModelType = {
     return designOf(config, countOf(json, 'max_position_embeddings'));
   },
 };
+
+/** @throws SluiceError `argument` for a row function: a convolution weighs tokens apart. */
+function unitOf(settings: Settings): Gate | Activation {
+  const formula = feedForwardOf(settings);
+  if (formula.kind !== 'row') return formula;
+  throw new SluiceError('argument', {
+    rule: 'a gated convolution has a gate or an activation',
+    received: `--ffn ${settings.ffn}`,
+    remedy: 'Choose a gate, as glu, or leave --model out for a model with feed-forward blocks.',
+  });
+}
 
 const blockFormula = (formula: Formula): Gate | Activation => formula as Gate | Activation;
 

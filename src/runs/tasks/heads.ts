@@ -4,7 +4,7 @@ import type { TableEncoding } from '../../data/table-encoding.js';
 import type { Device } from '../../devices/device.js';
 import { type Tensor, tensor } from '../../tensor/index.js';
 import { binaryCrossEntropy, crossEntropy, huber, meanSquaredError } from '../../training/losses.js';
-import type { LossName } from '../settings.js';
+import type { LossName, Settings } from '../settings.js';
 
 /** What stands behind a model's outputs: how many there are, what they are trained by, and what they say. */
 export interface Head {
@@ -32,13 +32,13 @@ const ofClasses = (classes: number, perExample: number): Head => ({
 });
 
 /** One output, the logit of the second class. */
-const ofTwoClasses: Head = {
+const ofTwoClasses = (posWeight = 1): Head => ({
   loss: 'binary cross-entropy',
   outputs: 1,
   targets: (device, targets) => tensor(device, Float32Array.from(targets), [targets.length, 1]),
-  lossOf: (outputs, targets) => binaryCrossEntropy(outputs, targets, sum),
+  lossOf: (outputs, targets) => binaryCrossEntropy(outputs, targets, posWeight === 1 ? sum : { ...sum, posWeight }),
   scores: ([logit = 0]: ArrayLike<number> & Iterable<number>) => Float64Array.of(0, logit),
-};
+});
 
 const ofValues = (loss: string, outputs: number, lossOf: Head['lossOf']): Head => ({
   loss,
@@ -50,10 +50,10 @@ const ofValues = (loss: string, outputs: number, lossOf: Head['lossOf']): Head =
 
 const targetsOf = ({ sequence }: TableEncoding): number => sequence?.targets ?? 1;
 
-const heads: Readonly<Record<LossName, (encoding: TableEncoding) => Head>> = {
+const heads: Readonly<Record<LossName, (encoding: TableEncoding, posWeight?: number) => Head>> = {
   'cross-entropy': (encoding) =>
     ofClasses(encoding.target.kind === 'words' ? encoding.target.words.length : 1, targetsOf(encoding)),
-  'binary-cross-entropy': () => ofTwoClasses,
+  'binary-cross-entropy': (_, posWeight) => ofTwoClasses(posWeight),
   mse: (encoding) =>
     ofValues('squared error', targetsOf(encoding), (outputs, targets) => meanSquaredError(outputs, targets, sum)),
   huber: (encoding) =>
@@ -64,13 +64,20 @@ const heads: Readonly<Record<LossName, (encoding: TableEncoding) => Head>> = {
 export const isClassLoss = (loss: LossName): boolean => loss.endsWith('cross-entropy');
 
 /** The head that suits the target, or the one asked for. @throws SluiceError `argument` for a loss of another kind of target. */
-export function headOf(encoding: TableEncoding, loss: LossName | undefined): Head {
+export function headOf(encoding: TableEncoding, { loss, posWeight }: Pick<Settings, 'loss' | 'posWeight'>): Head {
   const { target } = encoding;
   const isClasses = target.kind === 'words';
   const name = loss ?? (isClasses ? 'cross-entropy' : 'mse');
   const fits =
     isClassLoss(name) === isClasses && (name !== 'binary-cross-entropy' || !isClasses || target.words.length === 2);
-  if (fits) return heads[name](encoding);
+  if (fits && posWeight !== undefined && name !== 'binary-cross-entropy') {
+    throw new SluiceError('argument', {
+      rule: '--pos-weight is of the loss binary-cross-entropy',
+      received: `--pos-weight ${posWeight} with ${name}`,
+      remedy: 'Add --loss binary-cross-entropy, of two classes, or leave it out.',
+    });
+  }
+  if (fits) return heads[name](encoding, posWeight);
   throw new SluiceError('argument', {
     rule: `${name} is a loss of ${isClassLoss(name) ? `${name === 'binary-cross-entropy' ? 'two ' : ''}classes` : 'values'}`,
     received: isClasses ? `${target.words.length} classes of ${target.name}` : `values of ${target.name}`,

@@ -3,12 +3,13 @@ import { SluiceError } from '../../base/errors.js';
 import { counted } from '../../base/units.js';
 import { encodedWidth, type TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
-import { Lenet, Lenet1989, type LenetOptions, type PoolingName } from '../../models/lenet.js';
+import { Lenet, Lenet1989 } from '../../models/lenet.js';
 import { tensor } from '../../tensor/index.js';
+import { lenet1989Codec, lenetCodec } from '../codecs/lenet.js';
 import { activationOf } from '../model.js';
-import { encodeLenet } from '../model-config.js';
 import type { SettingName, Settings } from '../settings.js';
 import {
+  type Differentiable,
   type ExampleModelType,
   gradientDefaults,
   gradientSettings,
@@ -34,9 +35,9 @@ function sideOf(encoding: TableEncoding): number {
   });
 }
 
-const optionsOf = ({ settings, formula, encoding }: ModelParts): LenetOptions => ({
+const optionsOf = ({ settings, formula, encoding }: ModelParts) => ({
   side: sideOf(encoding),
-  outputs: headOf(encoding, settings.loss).outputs,
+  outputs: headOf(encoding, settings).outputs,
   activation: formula,
   initialization: settings.initialization,
 });
@@ -48,11 +49,11 @@ const common = {
 };
 
 /** An example's numbers are the pixels of an image, row by row. */
-function built(parts: ModelParts, model: Lenet | Lenet1989, name: string, pooling?: PoolingName) {
-  const { side = 0, outputs = 0 } = optionsOf(parts);
+function built(parts: ModelParts, model: Lenet | Lenet1989, name: string, config: Differentiable['config']) {
+  const side = sideOf(parts.encoding);
   return trainedByGradients(parts, {
     model,
-    config: encodeLenet({ side, outputs, activation: parts.formula, pooling }),
+    config,
     description: `${name}, ${counted(model.parameterCount, 'parameter')}: images of ${side} x ${side}, ${parts.formula.name}`,
     forward: ({ count, inputs }, mode) => model.forward(tensor(parts.device, inputs, [count, 1, side, side]), mode),
   });
@@ -64,8 +65,9 @@ export const lenetType: ExampleModelType = {
   memoryBytes: ({ batch }) => 4 * batch * perImage.lenet,
   build: (parts) => {
     const { device, settings } = parts;
-    const model = new Lenet(new Initializer(device, settings.seed), { ...optionsOf(parts), pooling: settings.pooling });
-    return built(parts, model, `LeNet-5 with ${settings.pooling} pooling`, settings.pooling);
+    const shape = { ...optionsOf(parts), pooling: settings.pooling };
+    const model = new Lenet(new Initializer(device, settings.seed), shape);
+    return built(parts, model, `LeNet-5 with ${settings.pooling} pooling`, lenetCodec.encode(shape));
   },
 };
 
@@ -75,7 +77,8 @@ export const lenet1989Type: ExampleModelType = {
   memoryBytes: ({ batch }) => 4 * batch * perImage.lenet1989,
   build: (parts) => {
     const { device, settings } = parts;
-    const model = new Lenet1989(new Initializer(device, settings.seed), optionsOf(parts));
-    return built(parts, model, 'LeNet of 1989');
+    const shape = optionsOf(parts);
+    const model = new Lenet1989(new Initializer(device, settings.seed), shape);
+    return built(parts, model, 'LeNet of 1989', lenet1989Codec.encode(shape));
   },
 };

@@ -5,8 +5,8 @@ import { encodedWidth } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { Mlp, type MlpConfig, mlpConfig } from '../../models/mlp.js';
 import { tensor } from '../../tensor/index.js';
+import { mlpCodec } from '../codecs/mlp.js';
 import { activationOf } from '../model.js';
-import { encodeMlp } from '../model-config.js';
 import type { SettingName, Settings } from '../settings.js';
 import {
   type ExampleModelType,
@@ -68,15 +68,14 @@ export const mlpType: ExampleModelType = {
   defaults: { ...gradientDefaults, layers: 2, hidden: 32 },
   formulaOf: (settings) => activationOf(settings, 'relu'),
   warn: warnOfSteps,
-  memoryBytes: (settings, encoding) =>
-    mlpBytes(settings, encodedWidth(encoding), headOf(encoding, settings.loss).outputs),
+  memoryBytes: (settings, encoding) => mlpBytes(settings, encodedWidth(encoding), headOf(encoding, settings).outputs),
   build: (parts) => {
     const { device, settings, formula, encoding } = parts;
-    const config = shapeOf(settings, formula, encodedWidth(encoding), headOf(encoding, settings.loss).outputs);
+    const config = shapeOf(settings, formula, encodedWidth(encoding), headOf(encoding, settings).outputs);
     const model = new Mlp(new Initializer(device, settings.seed), config);
     return trainedByGradients(parts, {
       model,
-      config: encodeMlp(config),
+      config: mlpCodec.encode(config),
       description: `MLP, ${counted(model.parameterCount, 'parameter')}: ${describeShape(config)}`,
       forward: ({ count, width, inputs }, mode) => model.forward(tensor(device, inputs, [count, width]), mode),
     });

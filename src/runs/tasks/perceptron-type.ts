@@ -6,7 +6,7 @@ import { Initializer } from '../../layers/initialization.js';
 import { Perceptron, perceptronOutputs } from '../../models/perceptron.js';
 import { tensor } from '../../tensor/index.js';
 import { PerceptronTrainer } from '../../training/perceptron-trainer.js';
-import { encodePerceptron } from '../model-config.js';
+import { perceptronCodec } from '../codecs/perceptron.js';
 import { type ExampleModel, type ExampleModelType, type ModelParts, stopsGradients } from './example-model.js';
 import type { Head } from './heads.js';
 import { whyNotLearned } from './perceptron-verdict.js';
@@ -51,7 +51,7 @@ function buildPerceptron({ device, settings, encoding }: ModelParts): ExampleMod
   return {
     model,
     head,
-    config: encodePerceptron({ inputs, outputs: settings.outputs }),
+    config: perceptronCodec.encode({ inputs, outputs: settings.outputs }),
     description: `perceptron, ${counted(model.parameterCount, 'parameter')}: ${plural(inputs, 'input')}, outputs ${low} and ${high}`,
     method: "a pass over the examples, Rosenblatt's rule",
     stepsPerEpoch: () => 1,

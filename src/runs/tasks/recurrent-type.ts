@@ -3,7 +3,7 @@ import { type CellName, findCell } from '../../activations/cells.js';
 import type { Activation } from '../../activations/kinds.js';
 import { sigmoid } from '../../activations/saturating.js';
 import { plural } from '../../base/plural.js';
-import { countOf } from '../../formats/hugging-face.js';
+import { countOf } from '../../formats/hugging-face/config-values.js';
 import { Initializer } from '../../layers/initialization.js';
 import { RecurrentLanguageModel } from '../../models/recurrent-language-model.js';
 import type { ModelSummary } from '../../models/summary.js';
@@ -22,11 +22,15 @@ interface Shape extends Pick<Settings, 'dim' | 'hidden' | 'layers' | 'context' |
   readonly gateActivation: Activation;
 }
 
+/** Its name in config.json: a type that Transformers lacks. */
+const modelTypeOf = (cell: CellName): string => `sluice_${cell}`;
+
 /** A recurrent language model of one kind of cell. */
 export const recurrentType = (cell: CellName): CausalModelType => {
   const hasGates = 'gate' in findCell(cell).about.activations;
   const gateSettings = hasGates ? (['gateActivation'] as const) : [];
   return {
+    modelTypes: [modelTypeOf(cell)],
     settings: ['hidden', 'activation', 'param', ...gateSettings, ...(cell === 'lstm' ? (['forgetBias'] as const) : [])],
     complete: (given) => {
       const settings = { ...defaults, ...recurrentDefaults, ...stated(given), data: given.data };
@@ -50,6 +54,7 @@ export const recurrentType = (cell: CellName): CausalModelType => {
         layers: countOf(json, 'num_hidden_layers'),
         context: countOf(json, 'max_position_embeddings'),
         dropout: settings.dropout,
+        forgetBias: settings.forgetBias,
       }),
   };
 };
@@ -77,8 +82,7 @@ function designOf(shape: Shape): CausalDesign {
     },
     encode: (endOfText) => ({
       architectures: [`Sluice${cell.toUpperCase()}`],
-      // A type that Transformers lacks.
-      model_type: `sluice_${cell}`,
+      model_type: modelTypeOf(cell),
       vocab_size: vocabSize,
       embedding_size: dim,
       hidden_size: hidden,

@@ -9,6 +9,7 @@ import type { Mode } from '../../layers/mode.js';
 import { Forecaster, type Shortcut } from '../../models/forecaster.js';
 import { SequenceModel, type SequenceModelConfig, sequenceModelConfig } from '../../models/sequence-model.js';
 import { type Tensor, tensor } from '../../tensor/index.js';
+import { forecasterCodec, sequenceCodec } from '../codecs/recurrent.js';
 import type { PartialSettings, Settings } from '../settings.js';
 import {
   type Differentiable,
@@ -43,6 +44,10 @@ const sequenceType = (cell: CellName): ExampleModelType => ({
   ],
   defaults: defaults[cell],
   formulaOf: ({ activation }) => resolveActivation(activation ?? 'tanh'),
+  warn: (_, { dropout, layers }) =>
+    dropout > 0 && layers === 1
+      ? `--dropout ${dropout} does nothing: it is between the layers, and there is one; give --layers 2 or more`
+      : undefined,
   memoryBytes: (settings, encoding) => memoryBytes(cell, settings, encoding),
   build: (parts) => {
     const config = configOf(cell, parts);
@@ -61,7 +66,7 @@ function configOf(cell: CellName, { settings, formula: activation, encoding }: M
     ...{ cell, layers, hidden, dropout, bidirectional, forgetBias },
     ...(isText ? { inputs: dim, vocabSize: first.vocabularySize } : { inputs: encodedWidth(encoding) }),
     activations: activationsOf(cell, activation, gateOf(settings)),
-    outputs: headOf(encoding, settings.loss).outputs,
+    outputs: headOf(encoding, settings).outputs,
     answers: saidSteps(encoding) === undefined ? (readout ?? (isText ? 'mean' : 'last')) : 'each',
   });
 }
@@ -78,6 +83,7 @@ function reader({ device, settings, encoding }: ModelParts, config: SequenceMode
   const { vocabSize } = config;
   return {
     model,
+    config: sequenceCodec.encode(config),
     description: describe(config, model.parameterCount),
     forward: (examples, mode) => {
       const { values, lengths, length } = padExamples(examples);
@@ -106,9 +112,11 @@ function lastSteps(output: Tensor, lengths: Int32Array, steps: number): Tensor {
 function forecaster({ device, settings, encoding }: ModelParts, network: SequenceModelConfig): Differentiable {
   const window = encoding.sequence?.longest ?? 1;
   const { shortcut, seed } = settings;
-  const model = new Forecaster(new Initializer(device, seed), { network, window, shortcut });
+  const config = { network, window, shortcut };
+  const model = new Forecaster(new Initializer(device, seed), config);
   return {
     model,
+    config: forecasterCodec.encode(config),
     description: `${describe(network, model.parameterCount)}${shortcutNames[shortcut]}`,
     forward: ({ count, width, inputs }: Examples, mode: Mode) =>
       model.forward(tensor(device, inputs, [count, window, width]), mode),

@@ -4,7 +4,7 @@ import type { AttentionViews, DeviceBuffer, View } from '../../devices/device.js
 import type { AttentionShape } from '../../kernels/attention.js';
 import { startNode } from '../autograd.js';
 import { type Differentiable, Targets } from '../gradients.js';
-import { packed, sizeOf, stepsByOne } from '../shape.js';
+import { isPacked, packed, sizeOf, stepsByOne } from '../shape.js';
 import type { Tracker } from '../storage.js';
 import type { Tensor } from '../tensor.js';
 import { layoutOf, temporary, withSuited } from './copies.js';
@@ -15,9 +15,19 @@ export interface AttentionOptions {
   readonly causal?: boolean;
   /** What scores are multiplied by; 1 / sqrt(headDim) by default. */
   readonly scale?: number;
+  /**
+   * int32 [batch, queryLength, 2]: the first key that each query sees and the one after the last, cut further by
+   * `causal`; all by default. A query that sees none gives zeros and has no gradient. For padding, windows and packed
+   * texts, see `keyRanges`.
+   */
+  readonly ranges?: Tensor;
 }
 
-const attentionDefaults = { causal: false, scale: undefined } satisfies OptionTable<AttentionOptions>;
+const attentionDefaults = {
+  causal: false,
+  scale: undefined,
+  ranges: undefined,
+} satisfies OptionTable<AttentionOptions>;
 
 function attentionShape(query: Tensor, key: Tensor, value: Tensor, options: AttentionOptions): AttentionShape {
   const [batch = 0, queryLength = 0, heads = 0, headDim = 0] = query.shape;
@@ -49,6 +59,17 @@ function attentionShape(query: Tensor, key: Tensor, value: Tensor, options: Atte
   return { batch, queryLength, keyLength, heads, keyValueHeads, headDim, causal, scale };
 }
 
+function requireRanges(ranges: Tensor, { batch, queryLength }: AttentionShape): void {
+  const expected = [batch, queryLength, 2];
+  const fits = ranges.dtype === 'int32' && expected.every((size, axis) => ranges.shape[axis] === size);
+  if (fits && ranges.shape.length === 3) return;
+  throw new SluiceError('shape', {
+    rule: `the ranges of attention are int32 [batch, queryLength, 2] = [${expected.join(', ')}]`,
+    received: `${ranges.dtype} [${ranges.shape.join(', ')}]`,
+    remedy: 'Give the first key that each query sees and the one after the last.',
+  });
+}
+
 /**
  * softmax(scale Q K^T) V for each head. Query [batch, time, heads, headDim], key and value [batch, keyTime,
  * keyValueHeads, headDim], where each key/value head serves heads / keyValueHeads query heads in order; the result
@@ -58,12 +79,24 @@ export function attention(query: Tensor, key: Tensor, value: Tensor, options: At
   checkDevice('attention', query, [key, value]);
   checkFloat('attention', [query, key, value]);
   const shape = attentionShape(query, key, value, options);
-  return withSuited(query, stepsByOne(query), (q) =>
-    withSuited(key, stepsByOne(key), (k) => withSuited(value, stepsByOne(value), (v) => attend(shape, [q, k, v]))),
-  );
+  const { ranges } = options;
+  const withRanges = (ranges: Tensor | undefined): Tensor =>
+    withSuited(query, stepsByOne(query), (q) =>
+      withSuited(key, stepsByOne(key), (k) =>
+        withSuited(value, stepsByOne(value), (v) => attend(shape, [q, k, v], ranges)),
+      ),
+    );
+  if (ranges === undefined) return withRanges(undefined);
+  checkDevice('attention', query, [ranges]);
+  requireRanges(ranges, shape);
+  return withSuited(ranges, isPacked(ranges), withRanges);
 }
 
-function attend(shape: AttentionShape, [query, key, value]: readonly [Tensor, Tensor, Tensor]): Tensor {
+function attend(
+  shape: AttentionShape,
+  [query, key, value]: readonly [Tensor, Tensor, Tensor],
+  ranges: Tensor | undefined,
+): Tensor {
   const inputs = [query, key, value];
   const node = startNode('attention', inputs);
   const result = query.make('float32', query.shape, node?.output(query.shape));
@@ -78,9 +111,11 @@ function attend(shape: AttentionShape, [query, key, value]: readonly [Tensor, Te
     value: value.strided(),
     output: result.strided(),
     logSumExp: sums.strided(),
+    ...(ranges === undefined ? {} : { ranges: ranges.strided() }),
   };
   device.attention(shape, views);
-  node?.finish([...inputs.map((input) => input.storage), result.storage, sums.storage], ([cotangent]) => {
+  const kept = [...inputs, result, sums, ...(ranges === undefined ? [] : [ranges])].map((tensor) => tensor.storage);
+  node?.finish(kept, ([cotangent]) => {
     if (cotangent !== undefined) backward(shape, views, cotangent.view, storage.tracker, wanted);
   });
   sums.letGo(temporary);

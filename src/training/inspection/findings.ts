@@ -33,6 +33,7 @@ export function findingsOf({ layers, gradientNorm, loss }: Inspection): Finding[
     ...signal(within),
     ...shares(within, 'dead'),
     ...shares(within, 'saturated'),
+    ...gates(within),
   ];
 }
 
@@ -88,4 +89,16 @@ function shares(layers: readonly LayerReport[], kind: 'dead' | 'saturated'): Fin
   if (worst === undefined || !((worst[kind] ?? 0) >= many)) return [];
   const message = `${percent(share)} of the units are ${kind}, most in ${worst.name}: ${percent(worst[kind] ?? 0)}`;
   return [{ kind, message }];
+}
+
+/** Gates that most units hold at one end, whatever comes in. */
+function gates(layers: readonly LayerReport[]): Finding[] {
+  return layers.flatMap((layer) =>
+    (layer.gates ?? []).flatMap(({ name, units, ends }) => {
+      const at = units[0] > units[1] ? 0 : 1;
+      if (units[at] < many) return [];
+      const message = `${percent(units[at])} of the units of ${nameOf(layer)} hold ${name} near ${figure(ends[at])} for nine inputs of ten`;
+      return [{ kind: 'saturated' as const, message }];
+    }),
+  );
 }

@@ -74,8 +74,8 @@ export async function inspect(
   return { loss: total / batches, batches, gradientNorm: Math.sqrt(squares), layers };
 }
 
-const forgetSeen = ({ inputs, output, probe }: Seen): void => {
-  for (const tensor of [output, ...inputs, probe]) tensor.dispose();
+const forgetSeen = ({ inputs, output, probe, parts = {} }: Seen): void => {
+  for (const tensor of [output, ...inputs, probe, ...Object.values(parts)]) tensor.dispose();
 };
 
 const forget = (model: Layer): void => {
@@ -93,8 +93,8 @@ async function run(model: Layer, lossOf: () => BatchLoss | Promise<BatchLoss>): 
   const seen: Seen[] = [];
   const given = new WeakSet<Tensor>();
   const held = (tensor: Tensor): Tensor => tensor.detach().keep();
-  const unwatch = watchRecurrent(model, (name, layer, { output, probe, sizes }) => {
-    seen.push({ name, layer, inputs: [], output: held(output), probe, sizes });
+  const unwatch = watchRecurrent(model, (name, layer, { output, probe, sizes, parts }) => {
+    seen.push({ name, layer, inputs: [], output: held(output), probe, sizes, parts });
   });
   const unhook = onForward(model, ({ name, layer, inputs, output }) => {
     // A layer that gives what one within it gave has nothing of its own to show.

@@ -1,6 +1,8 @@
 import { Conv1d } from '../../layers/convolution.js';
 import type { Layer } from '../../layers/layer.js';
+import { Recurrent } from '../../layers/recurrent.js';
 import { internal, type Tensor } from '../../tensor/index.js';
+import { GateRecord, type GateReport } from './gates.js';
 import { kindOf, slopeOf } from './slope.js';
 import { bars, byStep, byUnit, countsOf, momentsOf, slopesOf, squaresOf, withoutPadding } from './unit-kernels.js';
 import { type Moments, type UnitShares, UnitStatistics } from './unit-statistics.js';
@@ -33,6 +35,8 @@ export interface LayerReport extends Omit<Moments, 'least' | 'most'>, UnitShares
   readonly gradientNormByStep: readonly number[] | undefined;
   /** Of the layer's own parameters. */
   readonly parameters: ParameterNorms | undefined;
+  /** Of a recurrent layer. */
+  readonly gates: readonly GateReport[] | undefined;
 }
 
 export interface ParameterNorms {
@@ -51,6 +55,8 @@ export interface Seen {
   readonly probe: Tensor;
   /** Of rows that went through time one after the other: how many there are of each step. */
   readonly sizes?: readonly number[];
+  /** What the activations within a cell gave, by name, [rows, hidden]. */
+  readonly parts?: Readonly<Record<string, Tensor>>;
 }
 
 /** Bars go so many standard deviations to both sides of the mean, if values do. */
@@ -62,6 +68,7 @@ export class LayerRecord {
   readonly layer: Layer;
   readonly #threshold: number;
   readonly #statistics = new UnitStatistics();
+  readonly #gates: GateRecord | undefined;
   #histogram: { readonly low: number; readonly width: number; readonly counts: number[] } | undefined;
   /** Sums of squares of gradients, by call and time step. */
   readonly #steps: number[][] = [];
@@ -73,10 +80,11 @@ export class LayerRecord {
     this.name = name;
     this.layer = layer;
     this.#threshold = threshold;
+    this.#gates = layer instanceof Recurrent ? new GateRecord(layer.cell) : undefined;
   }
 
   /** @param lengths of the sequences of [batch, time, width]: what lies behind them is padding, and left out */
-  async add({ output, inputs, probe, sizes }: Seen, lengths: ArrayLike<number> | undefined): Promise<void> {
+  async add({ output, inputs, probe, sizes, parts }: Seen, lengths: ArrayLike<number> | undefined): Promise<void> {
     const rowsOf = (given: Tensor): Tensor =>
       internal(() => byUnit(withoutPadding(this.#unitsLast(given.detach()), lengths)).keep());
     const rows = rowsOf(output);
@@ -85,6 +93,7 @@ export class LayerRecord {
     await this.#count(rows);
     rows.dispose();
     await this.#addSlopes(inputs, rowsOf);
+    if (parts !== undefined) await this.#gates?.add(parts);
     const gradient = probe.grad;
     if (gradient !== undefined) await this.#addGradients(gradient, rowsOf(gradient), sizes);
     this.#calls++;
@@ -173,6 +182,7 @@ export class LayerRecord {
       gradientNorm: norm(sum(steps)),
       gradientNormByStep: steps.length > 1 ? steps.map(norm) : undefined,
       parameters,
+      gates: this.#gates?.reports(),
     };
   }
 }

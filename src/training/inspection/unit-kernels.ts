@@ -114,7 +114,25 @@ export async function slopesOf(
   return { most, flat };
 }
 
-const [low, width] = [variable('low'), variable('width')];
+/** How often a unit's values are below `low` and above `high`, and their sum. */
+export interface UnitEnds {
+  readonly low: number;
+  readonly high: number;
+  readonly sum: number;
+}
+
+const [low, high, width] = [variable('low'), variable('high'), variable('width')];
+const ends = [x.whereLess(low, 1, 0).sum(), high.whereLess(x, 1, 0).sum(), x.sum()] as const;
+
+/** @param rows [units, inputs] */
+export async function endsOf(rows: Tensor, below: number, above: number): Promise<UnitEnds[]> {
+  const scalars = { low: below, high: above };
+  const read = await columns(internal(() => kept(rowTensors(ends, { elements: { x: rows } }, scalars))));
+  return Array.from({ length: rows.shape[0] ?? 0 }, (_, unit) => {
+    const [low = 0, high = 0, sum = 0] = read.map((column) => column[unit]);
+    return { low, high, sum };
+  });
+}
 
 /** How many bars a histogram has. */
 export const bars = 32;

@@ -1,7 +1,7 @@
 import type { Slopes, UnitRow } from './unit-kernels.js';
 
 /** The share of its inputs from which on a unit's flatness is its own, not theirs. */
-const most = 0.9;
+export const most = 0.9;
 
 /** Moments of values that were put together from those of their units. */
 export interface Moments {

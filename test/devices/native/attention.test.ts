@@ -4,6 +4,7 @@ import { openNative } from '../../../src/devices/native/device.js';
 import { openReference } from '../../../src/devices/reference/index.js';
 import type { AttentionShape } from '../../../src/kernels/attention.js';
 import { hasCompiler, place, randomValues } from '../../support/devices.js';
+import { rangeCases } from '../attention-ranges.js';
 
 interface Case extends Omit<AttentionShape, 'causal' | 'scale'> {
   /** [batch, heads, time, headDim] instead of [batch, time, heads, headDim] */
@@ -12,6 +13,8 @@ interface Case extends Omit<AttentionShape, 'causal' | 'scale'> {
   readonly joint?: boolean;
   /** One sequence's keys and values serve the whole batch. */
   readonly sharedKeys?: boolean;
+  /** What each query sees, from the first key to the one after the last. */
+  readonly ranges?: (item: number, query: number) => readonly [number, number];
 }
 
 const results = ['output', 'queryGradient', 'keyGradient', 'valueGradient'] as const;
@@ -33,7 +36,7 @@ function operand(device: Device, shape: Case, name: Name): View {
   return { ...whole, shape: [batch, time, heads, headDim], strides: [repeats ? 0 : length, ...strides, 1] };
 }
 
-type Views = Record<Name | 'logSumExp', View>;
+type Views = Record<Name | 'logSumExp', View> & { ranges?: View };
 
 function setUp(device: Device, shape: Case): Views {
   const views = Object.fromEntries(names.map((name) => [name, operand(device, shape, name)])) as Views;
@@ -44,6 +47,15 @@ function setUp(device: Device, shape: Case): Views {
     new Float32Array(Math.max(1, batch * heads * queryLength)),
   );
   views.logSumExp = { ...sums, shape: [batch, heads, queryLength], strides: [heads * queryLength, queryLength, 1] };
+  const { ranges } = shape;
+  if (ranges !== undefined) {
+    const bounds = Array.from({ length: batch * queryLength }, (_, i) =>
+      ranges(Math.floor(i / queryLength), i % queryLength),
+    );
+    const buffer = device.allocate('int32', 2 * bounds.length);
+    views.ranges = { buffer, offset: 0, shape: [batch, queryLength, 2], strides: [2 * queryLength, 2, 1] };
+    device.write(bounds.flat(), views.ranges);
+  }
   return views;
 }
 
@@ -93,6 +105,7 @@ const shapes: [string, Case][] = [
   ['one query and no keys', { ...square(1, 2, 8), keyLength: 0 }],
   ['no queries', { ...square(0, 2, 8), keyLength: 5 }],
   ['no sequences', { ...square(5, 2, 8), batch: 0 }],
+  ...rangeCases.map(([name, sizes, ranges]): [string, Case] => [`ranges, ${name}`, { ...sizes, ranges }]),
 ];
 
 /** Reading and writing a view of other strides than its memory's: the numbers between belong to nobody. */

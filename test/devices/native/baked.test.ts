@@ -1,8 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Baked, bakedFile, featuresOf } from '../../../src/devices/native/baked.js';
+import { type Baked, bakedFile, featuresOf, marchFor } from '../../../src/devices/native/baked.js';
 import { featuresOfSysctl, processorFeatures } from '../../../src/devices/native/flags.js';
 import { NativeRuntime } from '../../../src/devices/native/runtime.js';
 import { hasCompiler } from '../../support/devices.js';
@@ -64,6 +65,14 @@ function change(folder: string, changes: Partial<Baked>): void {
   fs.writeFileSync(path, JSON.stringify({ ...JSON.parse(fs.readFileSync(path, 'utf8')), ...changes }));
 }
 
+test.runIf(process.arch === 'x64')('a processor is told the newest kind of kernels that it runs', () => {
+  const v2 = ['pni', 'ssse3', 'sse4_1', 'sse4_2', 'popcnt'];
+  const v3 = [...v2, 'avx', 'avx2', 'fma', 'bmi1', 'bmi2', 'f16c', 'abm', 'movbe'];
+  const v4 = [...v3, 'avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl'];
+  const names = [[], v2, v3, v3.slice(1), v4, v4.slice(0, -1)].map(marchFor);
+  expect(names).toEqual(['x86-64', 'x86-64-v2', 'x86-64-v3', 'x86-64', 'x86-64-v4', 'x86-64-v3']);
+});
+
 test("the compiler's macros name instruction sets as the system does", () => {
   expect(featuresOf('#define __AVX2__ 1\n#define __FMA__ 1\n#define __linux__ 1\n')).toEqual(['avx2', 'fma']);
 });
@@ -113,7 +122,56 @@ describe.skipIf(!hasCompiler)('kernels made ahead (skipped where there is no com
     if (processorFeatures().length > 0) expect(processorFeatures()).toEqual(expect.arrayContaining([...features]));
     vi.stubEnv('SLUICE_KERNELS', base);
     change(base, { features: ['fma', 'avx8192'] });
-    await expect(three()).rejects.toThrow('its kernels need avx8192');
+    await expect(three()).rejects.toMatchObject({
+      received: `made for native: this processor lacks avx8192: ${base}`,
+      remedy: `Make it anew with --march ${marchFor(processorFeatures())}, or leave the variable out.`,
+    });
+  });
+
+  test('can be read and run by all, and changed by their maker alone, whatever the umask', async () => {
+    const folder = join(base, 'an', 'image');
+    const umask = process.umask(0o077);
+    await bake(folder).finally(() => process.umask(umask));
+    const modeOf = (path: string): string => (fs.statSync(path).mode & 0o777).toString(8);
+    expect([join(base, 'an'), folder].map(modeOf)).toEqual(['755', '755']);
+    for (const name of fs.readdirSync(folder)) {
+      expect([name, modeOf(join(folder, name))]).toEqual([name, name.endsWith('.so') ? '755' : '644']);
+    }
+  });
+
+  test.skipIf(process.getuid?.() !== 0 || process.platform !== 'linux')(
+    'that root made are loaded by another user (skipped where this is not root)',
+    async () => {
+      const folder = join(base, 'image');
+      await bake(folder);
+      fs.chmodSync(base, 0o755);
+      const dist = new URL('../../../dist/devices/native/', import.meta.url).href;
+      const script = `
+        const [baked, { LibraryCache }, { digest }, { resource }] = await Promise.all(
+          ['baked', 'cache', 'cache-folder', 'resource'].map((name) => import('${dist}' + name + '.js')));
+        const [prelude, runtime] = ['prelude.h', 'runtime.c'].map((name) => digest(resource(name)));
+        const { default: koffi } = await import('koffi');
+        process.setgroups([]); process.setgid(65534); process.setuid(65534);
+        const folder = baked.findBaked(prelude);
+        const vectorBytes = koffi.load(new LibraryCache(folder).find(runtime)).func('int sluice_vector_bytes()');
+        console.log(process.getuid(), vectorBytes() > 0, folder);`;
+      const environment = { ...process.env, SLUICE_KERNELS: folder, SLUICE_CC: 'none' };
+      const args = ['--input-type=module', '--eval', script];
+      expect(execFileSync(process.execPath, args, { env: environment, encoding: 'utf8' })).toBe(
+        `65534 true ${folder}\n`,
+      );
+    },
+  );
+
+  test('of an earlier making for another processor are not among those made anew', async () => {
+    await bake(base);
+    const [first] = fs.readdirSync(base).filter((name) => name.endsWith('.so'));
+    vi.stubEnv('SLUICE_CC', undefined);
+    const runtime = await NativeRuntime.open({ threads: 1, bake: { folder: base, march: 'native' } });
+    expect(runtime.kernel('three', () => source).entry).toBe(0);
+    expect(first).toBeDefined();
+    await runtime.made();
+    await runtime.close();
   });
 
   test.each<[string, Partial<Baked>, string]>([

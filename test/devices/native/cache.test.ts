@@ -35,6 +35,15 @@ test('a folder that is made is its user alone', () => {
   expect(fs.statSync(path).mode & 0o777).toBe(0o700);
 });
 
+test.skipIf(process.platform !== 'linux')(
+  'where no folder can be made, under /proc too, one that ends with the process is taken, with one notice (skipped where there is no /proc)',
+  () => {
+    const { path, notice } = openFolder('/proc/nope/sluice/native/key');
+    expect(notice).toContain('cannot be kept in /proc/nope/sluice/native/key');
+    expect(fs.statSync(path).mode & 0o777).toBe(0o700);
+  },
+);
+
 test.each([0o770, 0o707, 0o777])('a folder with mode %o is refused', (mode) => {
   const path = folder('shared', mode);
   expect(() => requirePrivate(path)).toThrow(`chmod go-w ${fs.realpathSync(path)}`);

@@ -231,31 +231,3 @@ test.skipIf(!hasCompiler)('with deterministic, the bits do not depend on the num
   expect(results[1]).toEqual(results[0]);
   expect(results[2]).toEqual(results[0]);
 });
-
-test('a matrix that is held gives the products of what it was', async () => {
-  const device = await openNative({ threads: 2, deterministic: true });
-  for (const [m, n, k] of [
-    [32, 100, 70],
-    [1, 33, 9],
-    [500, 40, 600],
-  ] as const)
-    for (const b of ['rows', 'columns'] as const) {
-      const turned = strides(b, k, n);
-      const x = place(device, [1, m, k], randomValues(m * k, 1));
-      const y = { ...place(device, [k, n], randomValues(k * n, 2)), strides: [turned.row, turned.column] };
-      const [wanted, got] = [1, 2].map(() => place(device, [1, m, n], randomValues(m * n, 3)));
-      if (wanted === undefined || got === undefined) throw new Error('both are placed');
-      const asBatch = { ...y, shape: [1, k, n], strides: [0, ...y.strides] };
-      const buffer = device.hold?.(y);
-      if (buffer === undefined) throw new Error('native holds matrices');
-      device.matmul(x, asBatch, wanted, true);
-      device.write(new Float32Array(k * n), { ...y, shape: [k * n], strides: [1] });
-      device.matmul(x, { ...asBatch, buffer }, got, true);
-      const [exact, found] = [await device.read(wanted), await device.read(got)];
-      found.forEach((value, i) => {
-        expect(Math.abs(value - (exact[i] ?? 0))).toBeLessThan(1e-3);
-      });
-      device.free(buffer);
-    }
-  await device.close();
-});

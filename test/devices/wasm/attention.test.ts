@@ -3,6 +3,7 @@ import { SluiceError } from '../../../src/base/errors.js';
 import type { AttentionBackwardOptions, AttentionOperand } from '../../../src/devices/wasm/attention.js';
 import { attentionBackward, attentionForward } from '../../../src/devices/wasm/attention.js';
 import { WasmRuntime } from '../../../src/devices/wasm/runtime.js';
+import { rangeCases } from '../attention-ranges.js';
 import type { Block } from './operands.js';
 import { allocate, allocateRandom, free, largestDifference, read, write } from './operands.js';
 
@@ -14,7 +15,8 @@ interface Shape {
   readonly keyValueHeads: number;
   readonly headDim: number;
   readonly causal: boolean;
-  readonly lengths?: readonly number[];
+  /** What each query sees, from the first key to the one after the last. */
+  readonly ranges?: (item: number, query: number) => readonly [number, number];
   /** [batch, heads, time, headDim] instead of [batch, time, heads, headDim] */
   readonly headsFirst?: boolean;
 }
@@ -26,7 +28,7 @@ const names: readonly Name[] = ['query', 'key', 'value', 'outputGradient', ...re
 
 function setUp(runtime: WasmRuntime, shape: Shape) {
   const { batch, queryLength, keyLength, heads, keyValueHeads, headDim } = shape;
-  const blocks = {} as Record<Name | 'logSumExp' | 'lengths', Block>;
+  const blocks = {} as Record<Name | 'logSumExp' | 'ranges', Block>;
   const operands = {} as Record<Name, AttentionOperand>;
   names.forEach((name, seed) => {
     const ofKeys = ['key', 'value', 'keyGradient', 'valueGradient'].includes(name);
@@ -37,15 +39,18 @@ function setUp(runtime: WasmRuntime, shape: Shape) {
     operands[name] = { pointer: block.pointer, batchStride: time * count * headDim, timeStride, headStride };
   });
   blocks.logSumExp = allocate(runtime, batch * heads * queryLength);
-  blocks.lengths = allocate(runtime, batch);
-  const { lengths, headsFirst, ...rest } = shape;
-  if (lengths !== undefined) runtime.arena.i32.set(lengths, blocks.lengths.pointer / 4);
+  blocks.ranges = allocate(runtime, 2 * batch * queryLength);
+  const { ranges, headsFirst, ...rest } = shape;
+  for (let item = 0; item < batch * queryLength; item++) {
+    const range = ranges?.(Math.floor(item / queryLength), item % queryLength);
+    if (range !== undefined) runtime.arena.i32.set(range, blocks.ranges.pointer / 4 + 2 * item);
+  }
   const options: AttentionBackwardOptions = {
     ...rest,
     ...operands,
     scale: 1 / Math.sqrt(headDim),
     logSumExp: blocks.logSumExp.pointer,
-    ...(lengths === undefined ? {} : { keyLengths: blocks.lengths.pointer }),
+    ...(ranges === undefined ? {} : { ranges: blocks.ranges.pointer }),
   };
   return { blocks, operands, options };
 }
@@ -83,9 +88,9 @@ function reference(
       };
       for (let i = 0; i < queryLength; i++) {
         const reach = causal ? i + keyLength - queryLength + 1 : keyLength;
-        const seen = Math.max(0, Math.min(reach, shape.lengths?.[b] ?? keyLength, keyLength));
+        const [begin, end] = shape.ranges?.(b, i) ?? [0, keyLength];
         const q = at('query', i, h);
-        const keys = [...Array(seen).keys()];
+        const keys = [...Array(keyLength).keys()].filter((j) => j >= begin && j < Math.min(end, reach));
         const scores = keys.map((j) => scale * dot('query', q, 'key', at('key', j, keyHead)));
         const largest = Math.max(...scores);
         const exponentials = scores.map((score) => Math.exp(score - largest));
@@ -95,8 +100,9 @@ function reference(
           dot('outputGradient', at('outputGradient', i, h), 'value', at('value', j, keyHead)),
         );
         const mean = weights.reduce((sum, weight, j) => sum + weight * (gradients[j] ?? 0), 0);
-        weights.forEach((weight, j) => {
-          const gradient = scale * weight * ((gradients[j] ?? 0) - mean);
+        keys.forEach((j, seen) => {
+          const weight = weights[seen] ?? Number.NaN;
+          const gradient = scale * weight * ((gradients[seen] ?? 0) - mean);
           add('output', at('output', i, h), 'value', at('value', j, keyHead), weight);
           add('queryGradient', at('queryGradient', i, h), 'key', at('key', j, keyHead), gradient);
           add('keyGradient', at('keyGradient', j, keyHead), 'query', q, gradient);
@@ -122,6 +128,11 @@ const square = (length: number, heads: number, headDim: number): Omit<Shape, 'ca
   ...{ heads, keyValueHeads: heads, headDim },
 });
 
+const rangedShapes: [string, Omit<Shape, 'causal'>][] = rangeCases.map(([name, sizes, ranges]) => [
+  `ranges, ${name}`,
+  { ...square(sizes.queryLength, sizes.heads, sizes.headDim), ...sizes, ranges },
+]);
+
 const shapes: [string, Omit<Shape, 'causal'>][] = [
   ['one number', square(1, 1, 1)],
   ['one token', square(1, 3, 16)],
@@ -140,11 +151,7 @@ const shapes: [string, Omit<Shape, 'causal'>][] = [
   ['more queries than keys', { ...square(140, 2, 9), keyLength: 66 }],
   ['no keys', { ...square(3, 2, 4), keyLength: 0 }],
   ['one query and no keys', { ...square(1, 2, 4), keyLength: 0 }],
-  ['sequences of different lengths', { ...square(100, 2, 16), batch: 4, lengths: [100, 64, 1, 0] }],
-  [
-    'one query to sequences of different lengths',
-    { ...square(1, 4, 16), keyLength: 90, batch: 3, lengths: [90, 0, 17] },
-  ],
+  ...rangedShapes,
 ];
 
 describe.each([

@@ -1,4 +1,4 @@
-"""Writes tiny decoders of Transformers with their logits, loss and gradients: `python3 conformance/golden_llama.py [FOLDER]`.
+"""Writes tiny decoders of Transformers with their logits, loss and gradients: `python3 conformance/golden_decoders.py [FOLDER]`.
 
 Each case is a folder: `config.json` and `model.safetensors` as Transformers saves them, and `expected.safetensors` with `inputs`,
 `targets` (int32, batch x tokens), `logits`, `loss` (mean cross-entropy over all targets, in nats) and `gradient.<parameter>`.
@@ -16,9 +16,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import save
-from transformers import ArceeConfig, ArceeForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    ArceeConfig,
+    ArceeForCausalLM,
+    GemmaConfig,
+    GemmaForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 from transformers.models.arcee import modeling_arcee
+from transformers.models.gemma import modeling_gemma
 from transformers.models.llama import modeling_llama
+from transformers.models.qwen2 import modeling_qwen2
 from transformers.utils import logging
 
 TARGET = Path(__file__).resolve().parent.parent / "test" / "golden"
@@ -35,6 +48,7 @@ SHAPE = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+SMALL = {**SHAPE, "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24}
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 LONG_ROPE = {"rope_type": "default", "rope_theta": 500000.0}
 CASES = {
@@ -46,7 +60,37 @@ CASES = {
         LlamaConfig(**SHAPE, tie_word_embeddings=True, rope_parameters=LONG_ROPE, head_dim=16, attention_bias=False),
         3,
     ),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config(**SMALL, tie_word_embeddings=False, rope_parameters=ROPE), 4),
+    # Its embeddings are multiplied by the square root of the width, which float32 has exactly for 16.
+    "gemma": (GemmaForCausalLM, GemmaConfig(**SMALL, rope_parameters=ROPE, head_dim=8, pad_token_id=None), 5),
+    "gpt2": (
+        GPT2LMHeadModel,
+        GPT2Config(
+            vocab_size=32, n_embd=16, n_inner=24, n_layer=2, n_head=4, n_positions=24, bos_token_id=1, eos_token_id=2
+        ),
+        6,
+    ),
+    # An activation with weights of its own, and with constants beside them.
+    "gpt2-xielu": (
+        GPT2LMHeadModel,
+        GPT2Config(
+            vocab_size=32,
+            n_embd=16,
+            n_layer=1,
+            n_head=2,
+            n_positions=24,
+            activation_function="xielu",
+            scale_attn_by_inverse_layer_idx=True,
+            bos_token_id=1,
+            eos_token_id=2,
+        ),
+        7,
+    ),
 }
+
+
+def head_width(config) -> int:
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 def rms_norm(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -54,8 +98,12 @@ def rms_norm(self, hidden: torch.Tensor) -> torch.Tensor:
     return self.weight * (hidden * torch.rsqrt(variance + self.variance_epsilon))
 
 
+def offset_rms_norm(self, hidden: torch.Tensor) -> torch.Tensor:
+    return hidden * torch.rsqrt(hidden.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.weight)
+
+
 def rotary(self, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    theta, width = self.config.rope_parameters["rope_theta"], self.config.head_dim
+    theta, width = self.config.rope_parameters["rope_theta"], head_width(self.config)
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=x.dtype) / width)
     angles = position_ids[..., None].to(x.dtype) * frequencies
     angles = torch.cat((angles, angles), dim=-1)
@@ -68,8 +116,12 @@ def without_float32() -> Iterator[None]:
     places = [
         (modeling_llama.LlamaRMSNorm, rms_norm),
         (modeling_arcee.ArceeRMSNorm, rms_norm),
+        (modeling_qwen2.Qwen2RMSNorm, rms_norm),
+        (modeling_gemma.GemmaRMSNorm, offset_rms_norm),
         (modeling_llama.LlamaRotaryEmbedding, rotary),
         (modeling_arcee.ArceeRotaryEmbedding, rotary),
+        (modeling_qwen2.Qwen2RotaryEmbedding, rotary),
+        (modeling_gemma.GemmaRotaryEmbedding, rotary),
     ]
     originals = [cls.forward for cls, _ in places]
     for cls, replacement in places:
@@ -113,7 +165,7 @@ def agree(exact: dict[str, np.ndarray], stock: dict[str, np.ndarray]) -> None:
 def write(folder: Path, model_class: type, config, seed: int) -> None:
     random = np.random.RandomState(seed)
     config._attn_implementation = "sdpa"  # the eager one rounds its softmax to float32
-    model = model_class(config).eval()
+    model = model_class(config).eval().float()  # an xIELU is made in bfloat16
     fill(model, random)
     tokens = random.randint(0, config.vocab_size, (BATCH, TOKENS + 1)).astype(np.int32)
     inputs, targets = np.ascontiguousarray(tokens[:, :-1]), np.ascontiguousarray(tokens[:, 1:])

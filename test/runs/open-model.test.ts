@@ -1,21 +1,26 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { tanh } from '../../src/activations/index.js';
 import { openReference } from '../../src/devices/reference/index.js';
+import { SafetensorsFile } from '../../src/formats/safetensors-file.js';
+import type { Layer } from '../../src/layers/layer.js';
 import { Mode } from '../../src/layers/mode.js';
 import { BagOfTokens } from '../../src/models/bag-of-tokens.js';
-import { lenet, lenet1989 } from '../../src/models/lenet.js';
+import { Forecaster } from '../../src/models/forecaster.js';
+import { GatedConvolution } from '../../src/models/gated-convolution.js';
+import { Lenet, Lenet1989 } from '../../src/models/lenet.js';
+import { Llama } from '../../src/models/llama.js';
 import { Mlp } from '../../src/models/mlp.js';
 import { Perceptron } from '../../src/models/perceptron.js';
-import { saveWeights } from '../../src/runs/checkpointing.js';
+import { RecurrentLanguageModel } from '../../src/models/recurrent-language-model.js';
+import { SequenceModel } from '../../src/models/sequence-model.js';
 import { complete } from '../../src/runs/complete.js';
-import { encodeLenet, openModel } from '../../src/runs/model-config.js';
+import { openModel } from '../../src/runs/open-model.js';
 import type { PartialSettings } from '../../src/runs/settings.js';
 import { startRun } from '../../src/runs/start-run.js';
 import { tensor } from '../../src/tensor/index.js';
-import { normal, valuesOf } from '../layers/support.js';
+import { valuesOf } from '../layers/support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -59,7 +64,7 @@ describe('a run of examples is opened by its config.json', () => {
 
   test('an MLP with learned parameters and a surrogate for its derivative', async () => {
     const learned = await openModel(await train({ task: 'moons', activation: 'prelu' }), device);
-    expect(learned.namedParameters().map(({ name }) => name)).toContain('activations.0.slope');
+    expect(learned.namedParameters().map(({ name }) => name)).toContain('activations.0.weight');
     const straight = await train({ task: 'moons', activation: 'step', surrogate: 'hardTanh' });
     expect(configOf(straight)).toMatchObject({ surrogate: { name: 'hardTanh' } });
     expect(await openModel(straight, device)).toBeInstanceOf(Mlp);
@@ -74,27 +79,56 @@ describe('a run of examples is opened by its config.json', () => {
     expect((unit as Perceptron).outputs).toEqual([-1, 1]);
   });
 
-  test.each(['lenet', 'lenet1989'] as const)('a %s', async (model) => {
-    const [run, scheme] = [join(folder, model), 'xavier-uniform'] as const;
-    const options = { side: 12, outputs: 3, initialization: scheme };
-    const made = model === 'lenet' ? lenet(device, { ...options, pooling: 'max' }) : lenet1989(device, options);
-    const config = {
-      side: 12,
-      outputs: 3,
-      activation: tanh,
-      pooling: model === 'lenet' ? ('max' as const) : undefined,
-    };
-    mkdirSync(run);
-    writeFileSync(join(run, 'config.json'), JSON.stringify(encodeLenet(config)));
-    await saveWeights(run, made);
-    const images = normal(device, [2, 1, 12, 12]);
-    const opened = (await openModel(run, device)) as typeof made;
-    const both = [made, opened].map((one) => valuesOf(one.forward(images, Mode.evaluation())));
-    const [wanted, found] = await Promise.all(both);
-    expect(found).toHaveLength(6);
-    found?.forEach((value, i) => {
-      expect(value).toBeCloseTo(wanted?.[i] ?? Number.NaN, 5);
-    });
+  const series = join(folder, 'series.csv');
+  const rows = Array.from({ length: 60 }, (_, i) => `${Math.sin(i)},${i}`);
+  writeFileSync(series, ['sold,price', ...rows].join('\n'));
+  const prose = join(folder, 'prose.txt');
+  writeFileSync(prose, 'the whale and the sea and the ship, '.repeat(60));
+  const small = { hidden: 4, batch: 4, validation: 0.1 };
+  const drawn = { ...small, examples: 40 };
+  const text = { data: prose, tokenizer: 'byte', dim: 8, layers: 2, context: 8, batch: 2 } as const;
+
+  test.each<[string, PartialSettings, new (...args: never[]) => Layer, Record<string, unknown>]>([
+    ['LeNet-5', { task: 'mnist', model: 'lenet', batch: 4, validation: 0.01 }, Lenet, { pooling: 'max' }],
+    ['the network of 1989', { task: 'mnist', model: 'lenet1989', batch: 4, validation: 0.01 }, Lenet1989, {}],
+    [
+      'an LSTM',
+      { ...drawn, task: 'adding', length: 6, layers: 2, bidirectional: true, gateActivation: 'hardSigmoid' },
+      SequenceModel,
+      { model_type: 'sequence', cell: 'lstm', num_layers: 2, activations: { gate: { name: 'hardSigmoid' } } },
+    ],
+    [
+      'an RNN that says symbols at each step, of its own activation',
+      { ...drawn, task: 'copy', symbols: 2, delay: 3, model: 'rnn', activation: 'x/(1 + abs(x))' },
+      SequenceModel,
+      { cell: 'rnn', answers: 'each', activations: { activation: { expression: 'x/(1 + abs(x))' } } },
+    ],
+    [
+      'a GRU that reads texts',
+      { ...small, task: 'text', model: 'gru', data: texts, tokenizer: 'byte', dim: 4, dropout: 0.1 },
+      SequenceModel,
+      { cell: 'gru', input_size: 4, answers: 'mean', dropout: 0.1 },
+    ],
+    ['a forecaster', { ...small, task: 'forecast', data: series, target: 'sold' }, Forecaster, { shortcut: 'linear' }],
+    [
+      'a forecaster without a shortcut',
+      { ...small, task: 'forecast', data: series, target: 'sold', shortcut: 'none', horizon: 2, inputs: 'price' },
+      Forecaster,
+      { shortcut: 'none', input_size: 2, output_size: 2 },
+    ],
+    ['a language model of LSTMs', { ...text, model: 'lstm' }, RecurrentLanguageModel, { model_type: 'sluice_lstm' }],
+    ['a LLaMA', { ...text, heads: 2, ffn: 'reglu' }, Llama, { model_type: 'llama' }],
+    ['a gated convolution', { ...text, model: 'gated-conv' }, GatedConvolution, { model_type: 'sluice_gated_conv' }],
+  ])('%s', async (_, settings, type, config) => {
+    const run = await train(settings);
+    expect(configOf(run)).toMatchObject(config);
+    const model = await openModel(run, device);
+    expect(model).toBeInstanceOf(type);
+    const saved = await SafetensorsFile.open(join(run, 'model.safetensors'));
+    for (const { name, tensor: weight } of model.namedParameters()) {
+      expect(await valuesOf(weight), name).toEqual(Array.from(await saved.readFloat32(name)));
+    }
+    await saved.close();
   });
 
   test('what is missing, impossible or of another model is named', async () => {
@@ -103,13 +137,17 @@ describe('a run of examples is opened by its config.json', () => {
     const write = (config: unknown): void => writeFileSync(join(run, 'config.json'), JSON.stringify(config));
     for (const [config, message] of [
       [{ ...good, hidden_sizes: [8, 0] }, /in .*config\.json hidden_sizes\.1 is at least 1, received 0/],
-      [{ ...good, model_type: 'llama' }, /config\.json model_type.*received "llama".*models of text are opened by/],
+      [{ ...good, model_type: 'mpl' }, /config\.json model_type is one of.*received "mpl".*Did you mean "mlp"/],
+      [{ ...good, model_type: 'llama' }, /a run that writes is one of the task causal, received "moons"/],
       [
         { ...good, activation: { ...(good['activation'] as object), expression: 'x*(' } },
-        /config\.json relu is a formula/,
+        /config\.json activation is an activation: /,
       ],
-      [{ ...good, hidden_sizes: [8, 9] }, /layers\.1\.weight has the shape \[9, 8\], received \[8, 8\]/],
-      [{ ...good, hidden_sizes: [8] }, /only tensors of their model, received "layers\.2/],
+      [
+        { ...good, hidden_sizes: [8, 9] },
+        /3 of another shape\), received \["layers\.1\.weight \[8, 8\], not \[9, 8\]"/,
+      ],
+      [{ ...good, hidden_sizes: [8] }, /2 unexpected, .*\["unexpected layers\.2/],
     ] as const) {
       write(config);
       await expect(openModel(run, device)).rejects.toThrow(message);
