@@ -22,7 +22,7 @@ export const registerEmbed: Register = (program, context) => {
     program
       .command('embed')
       .description('A vector for each text, by an encoder: texts of like meaning have like vectors.')
-      .argument('<run>', 'the folder of the run, or of a model')
+      .argument('<run>', 'the folder of the run or of a model, or the name of one that was pulled')
       .addOption(repeatable('--text <text>', 'a text').default([], 'none'))
       .option('--data <file>', 'texts: lines of JSON, a table, or a text with one to a line')
       .option('--column <name>', 'where lines of JSON or a table have them', 'text')
@@ -40,7 +40,8 @@ export const registerEmbed: Register = (program, context) => {
 };
 
 async function embedWith(run: string, flags: EmbedFlags, output: Output, signal: AbortSignal): Promise<number> {
-  const [{ readFolder }, { taskNamed }, { textsOf }, { checkChoice }] = await Promise.all([
+  const [{ locateModel }, { readFolder }, { taskNamed }, { textsOf }, { checkChoice }] = await Promise.all([
+    import('../runs/hub/locate.js'),
     import('../runs/read-folder.js'),
     import('../runs/tasks.js'),
     import('../runs/read-texts.js'),
@@ -56,8 +57,9 @@ async function embedWith(run: string, flags: EmbedFlags, output: Output, signal:
     });
   }
   return withDevice(output, flags, async (device) => {
-    const record = await readFolder(run);
-    const judge = await taskNamed(record.settings.task).judge({ folder: run, record, device });
+    const folder = await locateModel(run);
+    const record = await readFolder(folder);
+    const judge = await taskNamed(record.settings.task).judge({ folder, record, device });
     try {
       if (judge.embed === undefined) {
         throw new SluiceError('checkpoint', {
