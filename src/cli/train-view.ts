@@ -22,6 +22,7 @@ export class TrainView {
   #seconds = 0;
   #pace: Progress = {};
   #evaluation: Judgement | undefined;
+  #evaluatedAt = 0;
   #baselines: Baselines | undefined;
   #profile: ProfileReport | undefined;
   #next: readonly string[] = [];
@@ -54,6 +55,7 @@ export class TrainView {
         break;
       case 'evaluated':
         this.#evaluation = event.evaluation;
+        this.#evaluatedAt = event.step;
         break;
       case 'sampled':
         this.#line(this.#output.style('dim', `  step ${event.step}: ${oneLine(event.text)}`));
@@ -161,7 +163,8 @@ export class TrainView {
     examplesPerSecond,
     secondsLeft,
   }: Extract<RunEvent, { kind: 'step' }>): string {
-    const validation = this.#evaluation === undefined ? '' : `  validation ${this.#evaluation.loss.toFixed(3)}`;
+    const { loss } = this.#evaluation ?? {};
+    const validation = loss === undefined ? '' : `  validation ${loss.toFixed(3)} after ${this.#evaluatedAt}`;
     const skipped = record.skipped === true ? '  (update left out: not finite)' : '';
     const share = record.step / steps;
     const bar = this.#live === undefined ? '' : `${'█'.repeat(Math.floor(20 * share)).padEnd(20, '░')} `;
@@ -174,6 +177,10 @@ export class TrainView {
 
   #finish({ evaluation, baselines }: Extract<RunEvent, { kind: 'finished' }>): void {
     this.#baselines = baselines;
+    const { step } = this.#last ?? { step: this.#steps };
+    if (step < this.#steps) {
+      this.#output.lines(`Ended after ${step} of ${plural(this.#steps, 'step')}: there is nothing left to learn.`);
+    }
     this.#output.lines(evaluation.summary);
     if (baselines !== undefined) {
       const { bigram, trigram, xz } = baselines;

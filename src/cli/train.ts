@@ -69,6 +69,10 @@ export const registerTrain: Register = (program, context) => {
   for (const name of settingNames) if (!shared.includes(name)) command.addOption(settingOption(name));
   refuseMore(command, flagFor);
   common(command, 'quiet', 'device', 'threads', 'seed');
+  command.addHelpText(
+    'after',
+    '\nDefaults are those of a LLaMA on text; other tasks and models have their own, shown at the start and kept in run.json.',
+  );
   command.action(async (options: TrainOptions) => {
     const { TrainView } = await import('./train-view.js');
     const output = new Output(context.terminal, options);

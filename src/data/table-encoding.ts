@@ -223,7 +223,9 @@ function inputColumn(table: Table, name: string, training: readonly TableRow[]):
     throw new SluiceError('data', {
       rule: `${name} of ${table.path} has at most ${most} different words in ${plural(cells.length, 'row')}`,
       received: words.length,
-      remedy: `It tells rows apart, not classes: leave it out by naming the others with --inputs.`,
+      remedy: isMostly((cell) => /\S\s+\S+\s+\S/.test(cell))
+        ? `They look like texts: use --task text --data FILE --inputs ${name}, or leave it out by naming the others.`
+        : 'It tells rows apart, not classes: leave it out by naming the others with --inputs.',
     });
   }
   return wordColumn(name, words);

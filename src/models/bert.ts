@@ -131,8 +131,11 @@ class BertSelfAttention extends Layer {
   forward(x: Tensor, ranges: Tensor | undefined): Tensor {
     const [batch = 0, time = 0, dim = 0] = x.shape;
     const split = (states: Tensor): Tensor => states.reshape([batch, time, this.#heads, dim / this.#heads]);
-    const [query, key, value] = [this.query, this.key, this.value].map((layer) => split(layer.forward(x)));
-    if (query === undefined || key === undefined || value === undefined) return x;
+    const [query, key, value] = [
+      split(this.query.forward(x)),
+      split(this.key.forward(x)),
+      split(this.value.forward(x)),
+    ];
     return attention(query, key, value, ranges === undefined ? {} : { ranges }).reshape([batch, time, dim]);
   }
 }

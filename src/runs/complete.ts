@@ -35,7 +35,7 @@ export function complete(given: PartialSettings): Settings {
   const stray = (Object.keys(said) as SettingName[]).find((name) => !task.settings(settings).includes(name));
   if (stray !== undefined) {
     throw new SluiceError('argument', {
-      rule: `${settings.model} for ${task.name} has a use for ${stray}`,
+      rule: `${settings.model} for ${task.name} takes no ${stray}`,
       received: said[stray],
       remedy: 'Leave it out.',
     });

@@ -47,7 +47,7 @@ describe('--optimizer', () => {
     [['--optimizer', 'lion', '--epsilon', '1'], /lion is set by weightDecay, beta1, beta2, clip/],
     [['--optimizer', 'sgd', '--nesterov'], /nesterov goes with a momentum and without dampening, received "momentum 0/],
     [['--optimizer', 'nesterov', '--dampening', '0.1'], /nesterov goes with a momentum and without dampening/],
-    [['--model', 'perceptron', '--optimizer', 'sgd'], /perceptron for rings has a use for optimizer/],
+    [['--model', 'perceptron', '--optimizer', 'sgd'], /perceptron for rings takes no optimizer/],
   ])('%j is one clear error before anything is made', async (flags, message) => {
     const run = out();
     const { code, error } = await train(...rings, ...flags, '--out', run);

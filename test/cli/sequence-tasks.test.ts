@@ -342,9 +342,9 @@ describe('what a model says', () => {
 describe('wrong usage', () => {
   test.each([
     [['--task', 'adding', '--model', 'mlp'], /adding is learned by lstm or gru or rnn/],
-    [['--task', 'adding', '--tokenizer', 'char'], /lstm for adding has a use for tokenizer/],
-    [['--task', 'copy', '--length', '5'], /lstm for copy has a use for length/],
-    [['--task', 'adding', '--model', 'rnn', '--forget-bias', '1'], /rnn for adding has a use for forgetBias/],
+    [['--task', 'adding', '--tokenizer', 'char'], /lstm for adding takes no tokenizer/],
+    [['--task', 'copy', '--length', '5'], /lstm for copy takes no length/],
+    [['--task', 'adding', '--model', 'rnn', '--forget-bias', '1'], /rnn for adding takes no forgetBias/],
     [['--task', 'adding', '--length', '1'], /length is at least 2/],
     [['--task', 'forecast'], /forecast is learned from a file/],
     [['--task', 'forecast', '--data', series, '--missing', 'drop'], /received "--missing drop"/],

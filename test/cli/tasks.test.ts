@@ -315,16 +315,13 @@ describe('pictures', () => {
 describe('wrong usage', () => {
   test.each([
     [['--task', 'ring'], /a task is one of causal, mlm, rings.* Did you mean "rings"/],
-    [['--task', 'rings', '--heads', '4'], /mlp for rings has a use for heads, received 4/],
-    [
-      ['--task', 'rings', '--model', 'perceptron', '--activation', 'relu'],
-      /perceptron for rings has a use for activation/,
-    ],
+    [['--task', 'rings', '--heads', '4'], /mlp for rings takes no heads, received 4/],
+    [['--task', 'rings', '--model', 'perceptron', '--activation', 'relu'], /perceptron for rings takes no activation/],
     [['--task', 'rings', '--model', 'llama'], /rings is learned by mlp or perceptron/],
     [['--task', 'rings', '--data', 'x.csv'], /rings has data of its own/],
     [['--task', 'table'], /table is learned from a file/],
     [['--task', 'a.csv', '--data', 'b.csv'], /a file is named once/],
-    [['--data', 'x.txt', '--target', 'y'], /llama for causal has a use for target/],
+    [['--data', 'x.txt', '--target', 'y'], /llama for causal takes no target/],
     [['--task', 'rings', '--loss', 'mse'], /mse is a loss of values/],
   ])('%j exits with 2', async (flags, message) => {
     const run = out();

@@ -71,8 +71,8 @@ describe('the settings of a gated convolution', () => {
   });
 
   test.each<[PartialSettings, RegExp]>([
-    [{ heads: 4 }, /gated-conv for causal has a use for heads, received 4/],
-    [{ hidden: 64 }, /has a use for hidden/],
+    [{ heads: 4 }, /gated-conv for causal takes no heads, received 4/],
+    [{ hidden: 64 }, /takes no hidden/],
     [{ ffn: 'swiglu', activation: 'relu' }, /--ffn swiglu brings its own activation, received "--activation relu"/],
     [{ task: 'rings' }, /rings is learned by mlp or perceptron, received "--model gated-conv"/],
   ])('refuse %j in one error', (given, message) => {
@@ -80,9 +80,9 @@ describe('the settings of a gated convolution', () => {
   });
 
   test('kernel is of no use to a LLaMA, nor pooling to text, nor a LeNet to tables', () => {
-    expect(() => complete({ data, kernel: 3 })).toThrow(/llama for causal has a use for kernel/);
-    expect(() => complete({ data, pooling: 'max' })).toThrow(/has a use for pooling/);
-    expect(() => complete({ task: 'mnist', model: 'lenet1989', pooling: 'max' })).toThrow(/has a use for pooling/);
+    expect(() => complete({ data, kernel: 3 })).toThrow(/llama for causal takes no kernel/);
+    expect(() => complete({ data, pooling: 'max' })).toThrow(/takes no pooling/);
+    expect(() => complete({ task: 'mnist', model: 'lenet1989', pooling: 'max' })).toThrow(/takes no pooling/);
     expect(() => complete({ data, model: 'lenet' })).toThrow(/causal is learned by llama or .*gated-conv/);
     expect(() => complete({ task: 'rings', model: 'lenet' })).toThrow(/rings is learned by mlp or perceptron/);
   });

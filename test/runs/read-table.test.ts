@@ -148,6 +148,11 @@ describe('an encoding', () => {
     await expect(encode(text)).rejects.toThrow(message);
   });
 
+  test('says of a column of texts how texts are classified', async () => {
+    const rows = Array.from({ length: 30 }, (_, i) => `it was number ${i} of them,${i % 2 === 0 ? 'a' : 'b'}`);
+    await expect(encode(`review,y\n${rows.join('\n')}\n`)).rejects.toThrow(/--task text --data FILE --inputs review/);
+  });
+
   test('refuses a column of words that differ in every row', async () => {
     const text = `name,y\n${Array.from({ length: 150 }, (_, i) => `n${i}x,${i % 2 === 0 ? 'a' : 'b'}`).join('\n')}\n`;
     await expect(encode(text)).rejects.toThrow(/name of .* has at most 75 different words in 150 rows, received 150/);

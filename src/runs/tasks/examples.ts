@@ -247,7 +247,11 @@ class ExampleRun implements TaskRun {
   }
 
   get next(): readonly string[] {
-    return ['evaluate RUN --pictures', 'train --task FILE.csv --target COLUMN'];
+    const { data, source } = this.#parts;
+    const { inputs, sequence } = data.encoding;
+    const asked = inputs[0]?.kind === 'text' ? ' --text "..."' : ' --data FILE';
+    const shown = source.isRead ? `predict RUN${sequence?.series === undefined ? asked : ''}` : 'inspect RUN';
+    return ['evaluate RUN --pictures', shown];
   }
 
   async measure({ signal }: MeasureOptions): Promise<Judgement> {

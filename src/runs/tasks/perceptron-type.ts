@@ -1,7 +1,7 @@
 import { SluiceError } from '../../base/errors.js';
 import { plural } from '../../base/plural.js';
 import { counted } from '../../base/units.js';
-import { encodedWidth } from '../../data/table-encoding.js';
+import { encodedWidth, type TableEncoding } from '../../data/table-encoding.js';
 import { Initializer } from '../../layers/initialization.js';
 import { Perceptron, perceptronOutputs } from '../../models/perceptron.js';
 import { tensor } from '../../tensor/index.js';
@@ -18,6 +18,16 @@ export const perceptronType: ExampleModelType = {
   memoryBytes: (_, encoding) => 16 * (encodedWidth(encoding) + 1),
   build: buildPerceptron,
 };
+
+/** Undoes what was done to columns of numbers; words stay a 1 and zeros. */
+function unitsOf({ inputs }: TableEncoding): (example: ArrayLike<number>) => number[] {
+  const scales = inputs.flatMap((column) =>
+    column.kind === 'words'
+      ? column.words.map(() => ({ mean: 0, deviation: 1 }))
+      : [column.kind === 'number' ? column : { mean: 0, deviation: 1 }],
+  );
+  return (example) => Array.from(example, (x, i) => x * (scales[i]?.deviation ?? 1) + (scales[i]?.mean ?? 0));
+}
 
 function buildPerceptron({ device, settings, encoding }: ModelParts): ExampleModel {
   const { target } = encoding;
@@ -63,7 +73,13 @@ function buildPerceptron({ device, settings, encoding }: ModelParts): ExampleMod
     conclude: (learner, training, { loss }) => {
       if (learner.isFinished === true) return;
       const slope = stopsGradients(model.unit) ? `the derivative of ${model.unit.name} is 0 everywhere` : undefined;
-      throw whyNotLearned(training, { words: target.words, passes: learner.done, loss, slope });
+      throw whyNotLearned(training, {
+        words: target.words,
+        passes: learner.done,
+        loss,
+        slope,
+        inUnits: unitsOf(encoding),
+      });
     },
   };
 }

@@ -11,6 +11,8 @@ export interface Failure {
   readonly passes: number;
   /** The share of the held-out examples that are wrong. */
   readonly loss: number;
+  /** An example in the units of the data; the trained ones are of mean 0 and deviation 1. */
+  readonly inUnits: (example: ArrayLike<number>) => ArrayLike<number>;
   /** Why no gradient helps, where that is so. */
   readonly slope: string | undefined;
 }
@@ -41,7 +43,7 @@ const outcome = ({ passes, loss }: Failure): string =>
 const unfinished = (failure: Failure, why: string): SluiceError =>
   new SluiceError('data', {
     rule: 'a perceptron has learned when a pass makes no mistake',
-    received: `mistakes in all of its ${plural(failure.passes, 'step')}`,
+    received: failure.passes === 1 ? 'mistakes in its one pass' : `mistakes in each of its ${failure.passes} passes`,
     remedy: `${outcome(failure)}${why} Go on with more --steps.`,
   });
 
@@ -49,7 +51,7 @@ function entangled(points: readonly Float32Array[], { common, mixed }: Entanglem
   const width = points[0]?.length ?? 0;
   const [first = '', second = ''] = failure.words;
   const place = (values: ArrayLike<number>): string =>
-    `(${Array.from(values, (x) => Number(x.toPrecision(3))).join(', ')})`;
+    `(${Array.from(failure.inUnits(values), (x) => Number(x.toPrecision(3))).join(', ')})`;
   const named = (indices: readonly number[]): string =>
     width <= 3 ? indices.map((i) => place(points[i] ?? [])).join(', ') : plural(indices.length, 'example');
   const mix = `that point is a mix of ${named(mixed[0])} of ${first}, and of ${named(mixed[1])} of ${second}`;
