@@ -1,6 +1,8 @@
 import { catalogue } from '../activations/catalogue.js';
-import { relu } from '../activations/rectified.js';
+import type { Gate } from '../activations/kinds.js';
+import { relu, relu2 } from '../activations/rectified.js';
 import { solu } from '../activations/rows.js';
+import { gelu, silu } from '../activations/smooth.js';
 import { SluiceError } from '../base/errors.js';
 import type { Device } from '../devices/device.js';
 import type { BlockFormula } from '../layers/feed-forward.js';
@@ -41,14 +43,13 @@ const measures: Readonly<Record<Equality, (cost: BlockCost) => number>> = {
   compute: ({ forward, backward }) => forward.flops + backward.flops,
 };
 
-const plain = new Set(['relu', 'relu2', 'gelu', 'silu']);
+const plain = [relu, relu2, gelu, silu];
+const gates = (): Gate[] => catalogue().filter((formula): formula is Gate => formula.kind === 'gate');
 
 /** The blocks in use: the classic one with the activations of well-known models, every gate, and SoLU. */
 export const usualBlocks = (): readonly BlockFormula[] => [
-  ...catalogue().filter(
-    (formula): formula is BlockFormula =>
-      formula.kind === 'gate' || (formula.kind === 'activation' && plain.has(formula.name)),
-  ),
+  ...plain,
+  ...gates().sort((a, b) => (a.name < b.name ? -1 : 1)),
   solu,
 ];
 

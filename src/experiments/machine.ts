@@ -1,5 +1,5 @@
 import { SluiceError } from '../base/errors.js';
-import { inspectNative, type PartReport } from '../devices/native/inspect.js';
+import { doctorsAdvice, inspectNative, type PartReport } from '../devices/native/inspect.js';
 import { openDevice } from '../devices/open.js';
 import { deviceRow, knownDevices } from '../devices/registry.js';
 import { detectFeatures } from '../devices/wasm/features.js';
@@ -52,7 +52,7 @@ export async function inspectMachine(): Promise<MachineReport> {
   const ofParts = native.flatMap((part) => (part.found || part.advice === '' ? [] : part.advice));
   // What to do about the native device is said of its parts.
   const ofDevices = devices.flatMap(({ name, remedy = '' }) =>
-    remedy === '' || (name === 'native' && ofParts.length > 0) ? [] : remedy,
+    remedy === '' || (name === 'native' && ofParts.length > 0) ? [] : doctorsAdvice(remedy),
   );
   const advice = [...new Set([...ofParts, ...ofDevices])];
   if (!simd) advice.push('WebAssembly SIMD is missing, which the wasm device needs: use Node 20.19 or later.');

@@ -15,7 +15,9 @@ import { logitsByLoops, type Weight } from './loops.js';
 const device = await openReference();
 
 describe('plain loops', () => {
-  test.each(golden)('give the logits that Transformers gives: $name', ({ config, weights, expected }) => {
+  test.each(
+    golden.filter(({ config }) => ['llama', 'arcee'].includes(String(config['model_type']))),
+  )('give the logits that Transformers gives: $name', ({ config, weights, expected }) => {
     const [inputs, logits] = [expected.get('inputs'), expected.get('logits')];
     const time = inputs?.shape[1] ?? 0;
     const texts = Array.from({ length: inputs?.shape[0] ?? 0 }, (_, row) =>

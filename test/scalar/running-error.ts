@@ -58,7 +58,8 @@ export function measure(root: Expression, values: Readonly<Record<string, number
 function step(primitive: Primitive, operands: readonly Measured[]): Measured {
   const numbers = operands.map(({ value }) => value);
   const value = primitives[primitive].evaluate(...numbers);
-  const slopes = partials(primitive, numbers, value);
+  // At 0 the slope of abs is 0, and yet it passes the error on.
+  const slopes = primitive === 'abs' ? [1] : partials(primitive, numbers, value);
   const inherited = operands.reduce(
     (sum, { error }, i) => sum + (error === 0 ? 0 : Math.abs(slopes[i] ?? 0) * error),
     0,

@@ -55,11 +55,14 @@ export async function inspectNative(): Promise<readonly PartReport[]> {
 
 const compilerAdvice = (): string => `The native device, the fastest, needs a C compiler: ${commandFor('compiler')}.`;
 
+/** A remedy as the doctor gives it, which others refer to. */
+export const doctorsAdvice = (remedy: string): string =>
+  remedy.includes('"sluice doctor" says how') ? compilerAdvice() : remedy;
+
 function missing(part: PartReport['part'], error: unknown): MissingPart {
   const known = error instanceof SluiceError ? error : undefined;
   const remedy = known?.remedy ?? 'Report it as a bug of Sluice, and use device "wasm".';
-  // This is what the doctor says.
-  const advice = remedy.includes('"sluice doctor" says how') ? compilerAdvice() : remedy;
+  const advice = doctorsAdvice(remedy);
   const wrong = known?.code === 'argument' ? ({ isWrong: true } as const) : {};
   return { part, found: false, description: known?.problem ?? String(error), advice, ...wrong };
 }
