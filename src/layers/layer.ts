@@ -28,10 +28,12 @@ export interface WeightReader {
  */
 export function weightsUnder(weights: WeightReader, part: string): WeightReader {
   const prefix = `${part}.`;
+  const pieces = weights.float32Pieces?.bind(weights);
   return {
     names: () => weights.names().flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])),
     info: (name) => weights.info(prefix + name),
     readFloat32: (name) => weights.readFloat32(prefix + name),
+    ...(pieces === undefined ? {} : { float32Pieces: (name: string) => pieces(prefix + name) }),
   };
 }
 

@@ -38,7 +38,7 @@ export class RmsNorm extends Layer {
   }
 }
 
-/** An RMSNorm by 1 + weight, which begins with 0: weight decay draws it to 1. Source: Gemma 2024, arXiv:2403.08295. */
+/** An RMSNorm by 1 + weight, which begins with 0. Source: Gemma 2024, arXiv:2403.08295. */
 export class OffsetRmsNorm extends Layer {
   readonly weight: Tensor;
   readonly #epsilon: number;

@@ -135,7 +135,7 @@ export function requirePositions(model: string, time: number, positions: number)
   });
 }
 
-/** Holds that a model has the head that is asked. @throws SluiceError `argument`. */
+/** The error for a model without a head that says something. */
 export function noHead(model: string): SluiceError {
   return new SluiceError('argument', {
     rule: `${model} has a head that says something`,

@@ -38,8 +38,9 @@ export async function describeFolder(folder: string): Promise<FolderDescription>
   const config = await readJson(folder, runFiles.config);
   const tokenizer = (await has(folder, 'tokenizer.json')) ? await loadTokenizer(folder) : undefined;
   const weights = await openSafetensors(folder);
-  const { tensors, parameters, bytes } = summarize(weights);
-  await weights.close();
+  const { tensors, parameters, bytes } = await Promise.resolve(weights)
+    .then(summarize)
+    .finally(() => weights.close());
   const modelType = String(config['model_type']);
   const architectures = Array.isArray(config['architectures']) ? config['architectures'].join(', ') : modelType;
   const { layers, dim, heads, kvHeads, hidden, context, task } = record.settings;

@@ -74,7 +74,14 @@ export function checkSampling(options: GenerationSettings): void {
     const remedy = `Write for example ${generationDefaults[name]}.`;
     throw new SluiceError('argument', { rule: `${name} is ${range}`, received: options[name], remedy });
   }
-  if (options.beams === 1) return;
+  if (options.beams === 1) {
+    if (options.lengthPenalty === generationDefaults.lengthPenalty) return;
+    throw new SluiceError('argument', {
+      rule: 'lengthPenalty is of a search along beams',
+      received: options.lengthPenalty,
+      remedy: 'Give beams, 4 for example, or leave it out.',
+    });
+  }
   for (const name of ['temperature', 'topK', 'topP', 'minP'] as const) {
     if (options[name] === greedy[name]) continue;
     throw new SluiceError('argument', {

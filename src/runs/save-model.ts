@@ -51,7 +51,7 @@ export async function saveModel(opened: OpenModel, folder: string, options: Save
   const isTied = !entries.some(({ name }) => /(^|\.)lm_head\.weight$/.test(name));
   const now = {
     ...config,
-    ...('tie_word_embeddings' in config && !isTied ? { tie_word_embeddings: false } : {}),
+    ...(isTied ? {} : { tie_word_embeddings: false }),
     dtype,
   };
   // Older versions of Transformers read the second name.

@@ -101,6 +101,7 @@ describe('generate --beams', () => {
   test.each([
     [['--beams', '4', '--temperature', '0.5'], /draws nothing: temperature has no part in it, received 0.5/],
     [['--beams', '4', '--top-k', '5'], /draws nothing: topK has no part in it, received 5/],
+    [['--length-penalty', '0.5'], /lengthPenalty is of a search along beams, received 0.5/],
     [['--beams', '0'], /It is a whole number from 1 to 1024/],
     [['--length-penalty', 'long'], /It is a number/],
   ])('refuses %j', async (flags, message) => {

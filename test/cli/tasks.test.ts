@@ -316,6 +316,10 @@ describe('wrong usage', () => {
   test.each([
     [['--task', 'ring'], /a task is one of causal, mlm, rings.* Did you mean "rings"/],
     [['--task', 'rings', '--heads', '4'], /mlp for rings takes no heads, received 4/],
+    [
+      ['--task', 'rings', '--loss', 'binary-cross-entropy', '--label-smoothing', '0.1'],
+      /--label-smoothing is of the loss cross-entropy/,
+    ],
     [['--task', 'rings', '--model', 'perceptron', '--activation', 'relu'], /perceptron for rings takes no activation/],
     [['--task', 'rings', '--model', 'llama'], /rings is learned by mlp or perceptron/],
     [['--task', 'rings', '--data', 'x.csv'], /rings has data of its own/],

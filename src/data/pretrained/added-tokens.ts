@@ -1,4 +1,5 @@
-import { elements, field, type JsonObject } from '../json.js';
+import { SluiceError } from '../../base/errors.js';
+import { elements, field, type Json, type JsonObject } from '../json.js';
 import { escapeRegExp, space, word } from './unicode.js';
 
 /** A token that is found in a text before anything else is done to it. */
@@ -19,7 +20,7 @@ export type Piece = string | number;
 /** The `added_tokens` of tokenizer.json. */
 export function readAddedTokens(tokenizer: JsonObject): AddedToken[] {
   return elements(field(tokenizer, 'added_tokens')).map((token) => ({
-    id: Number(field(token, 'id')),
+    id: idOf(token),
     content: String(field(token, 'content')),
     singleWord: field(token, 'single_word') === true,
     lstrip: field(token, 'lstrip') === true,
@@ -29,10 +30,19 @@ export function readAddedTokens(tokenizer: JsonObject): AddedToken[] {
   }));
 }
 
+function idOf(token: Json): number {
+  const id = Number(field(token, 'id'));
+  if (Number.isInteger(id) && id >= 0) return id;
+  throw new SluiceError('format', {
+    rule: 'an added token in tokenizer.json has an id, a whole number from 0 on',
+    received: token,
+    remedy: 'Fetch tokenizer.json anew.',
+  });
+}
+
 const endsInWord = new RegExp(`${word}$`, 'u');
 const startsWithWord = new RegExp(`^${word}`, 'u');
-const spaceAtEnd = new RegExp(`${space}*$`, 'u');
-const spaceAtStart = new RegExp(`^${space}*`, 'u');
+const isSpace = new RegExp(space, 'u');
 
 /** Finds added tokens in a text: the leftmost first, of those the longest. */
 export class TokenFinder {
@@ -55,9 +65,13 @@ export class TokenFinder {
       const token = this.#tokens.get(content);
       let [from, to] = [index, index + content.length];
       if (token === undefined || from < done) continue;
-      if (token.singleWord && (endsInWord.test(text.slice(0, from)) || startsWithWord.test(text.slice(to)))) continue;
-      if (token.lstrip) from = Math.max(done, text.slice(0, from).search(spaceAtEnd));
-      if (token.rstrip) to += spaceAtStart.exec(text.slice(to))?.[0].length ?? 0;
+      if (
+        token.singleWord &&
+        (endsInWord.test(text.slice(Math.max(0, from - 2), from)) || startsWithWord.test(text.slice(to, to + 2)))
+      )
+        continue;
+      if (token.lstrip) while (from > done && isSpace.test(text.charAt(from - 1))) from--;
+      if (token.rstrip) while (to < text.length && isSpace.test(text.charAt(to))) to++;
       if (from > done) pieces.push(text.slice(done, from));
       pieces.push(token.id);
       done = to;

@@ -1,5 +1,18 @@
 import { SluiceError } from '../../base/errors.js';
 
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  } catch (cause) {
+    throw new SluiceError('format', {
+      rule: 'precompiled_charsmap of tokenizer.json is base64',
+      received: `${base64.length} characters`,
+      remedy: 'Fetch tokenizer.json anew.',
+      cause,
+    });
+  }
+}
+
 /**
  * SentencePiece's table of replacements, `precompiled_charsmap`: a double array (Aoe 1989, as darts-clone lays it out) of
  * what is replaced, and the texts that it is replaced by.
@@ -13,7 +26,7 @@ export class Precompiled {
 
   /** @param charsmap in base64. @throws SluiceError `format` for a table that ends before it should. */
   constructor(charsmap: string) {
-    const bytes = Uint8Array.from(atob(charsmap), (character) => character.charCodeAt(0));
+    const bytes = bytesOf(charsmap);
     const view = new DataView(bytes.buffer);
     const size = bytes.length < 4 ? Number.NaN : view.getUint32(0, true);
     if (!(size % 4 === 0 && 4 + size <= bytes.length)) {

@@ -74,7 +74,10 @@ export function carrierOf(feedForward: BlockFormula, wanted?: CarrierType): Carr
     throw new SluiceError('argument', {
       rule: `the feed-forward block of ${type} is ${kindNames[modelTypes[type].block]}`,
       received: `${feedForward.name}, ${own}`,
-      remedy: `With a block that is ${own}: --model ${fitting.join(' or ')}.`,
+      remedy:
+        fitting.length === 0
+          ? 'Choose a gate, geglu for example.'
+          : `With a block that is ${own}: --model ${fitting.join(' or ')}.`,
     });
   }
   const act = hiddenAct(feedForward);

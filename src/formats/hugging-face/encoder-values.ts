@@ -1,7 +1,7 @@
 /** What the configurations of encoders have in common. */
 import { SluiceError } from '../../base/errors.js';
 import type { EncoderHead } from '../../models/encoder.js';
-import { type Json, recordOf } from './config-values.js';
+import { countOf, type Json, recordOf } from './config-values.js';
 
 const suffixes: Readonly<Record<EncoderHead, string>> = {
   none: 'Model',
@@ -36,7 +36,7 @@ export function labelsOf(json: Json, head: EncoderHead): string[] {
   const names = recordOf(json, 'id2label');
   const count = Object.keys(names).length;
   if (count === 0) {
-    const labels = Number(json['num_labels'] ?? 2);
+    const labels = countOf(json, 'num_labels', 2);
     return Array.from({ length: labels }, (_, i) => `LABEL_${i}`);
   }
   return Array.from({ length: count }, (_, i) => {

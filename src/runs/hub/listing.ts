@@ -56,6 +56,10 @@ export async function listModel(
   }
   const result = v.safeParse(schema, parsed(await textOf(answer.body, address)));
   if (!result.success || result.output.siblings.length > mostFiles) throw noHub(address);
+  const { sha } = result.output;
+  if (/^[0-9a-f]{40}$/.test(revision) && sha !== revision) {
+    throw networkError('the hub gives the commit that was asked for', sha, 'Ask again, or choose another endpoint.');
+  }
   const files = result.output.siblings.map(({ rfilename, size, blobId, lfs }) => ({
     path: rfilename,
     size: lfs?.size ?? size ?? undefined,

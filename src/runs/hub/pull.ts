@@ -13,7 +13,7 @@ import { type ModelName, modelName } from './names.js';
 import { Pace, type PullProgress } from './pace.js';
 import { networkError, request, statusError } from './request.js';
 import { retrying } from './retry.js';
-import { checkedEndpoint, type HubSettings, hubSettings } from './settings.js';
+import { checkedEndpoint, checkedToken, type HubSettings, hubSettings } from './settings.js';
 
 /** What is left out is as the environment has it: `hubSettings`. */
 export interface PullOptions {
@@ -60,8 +60,15 @@ function complete(given: PullOptions) {
   const options = completeOptions<PullOptions, typeof pullOptions>('pull', given, pullOptions);
   const usual = hubSettings();
   const { endpoint = usual.endpoint, token = usual.token, cache = usual.cache, offline = usual.offline } = options;
-  const hub: HubSettings = { endpoint: checkedEndpoint(endpoint), token, cache, offline };
+  const hub: HubSettings = { endpoint: checkedEndpoint(endpoint), token: checkedToken(token), cache, offline };
   const { tries, wait, patience, files, onProgress } = options;
+  if (!(Number.isInteger(tries) && tries >= 1 && wait >= 0 && patience > 0)) {
+    throw new SluiceError('argument', {
+      rule: 'tries is a whole number from 1 on, wait at least 0 and patience above 0 seconds',
+      received: { tries, wait, patience },
+      remedy: 'Leave them out for 6 tries.',
+    });
+  }
   const signal = options.signal ?? new AbortController().signal;
   return { hub, tries, wait, patience, files, onProgress, signal };
 }

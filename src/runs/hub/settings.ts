@@ -40,21 +40,22 @@ export function hubSettings(environment: Environment = process.env): HubSettings
 
 export function checkedEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '') {
+  const hasSecret = url !== undefined && (url.username !== '' || url.password !== '');
+  if (url !== undefined && !hasSecret && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '') {
     return text.replace(/\/+$/, '');
   }
   throw new SluiceError('argument', {
     rule: 'HF_ENDPOINT is an address that begins with https:// or http://',
-    received: text,
-    remedy: `Leave it out for ${publicEndpoint}.`,
+    received: hasSecret ? `${url.host} with a user's name` : text,
+    remedy: `Leave it out for ${publicEndpoint}${hasSecret ? ', and give a secret as HF_TOKEN' : ''}.`,
   });
 }
 
 /** Not shown in the error: it is a secret. */
-function checkedToken(token: string | undefined): string | undefined {
+export function checkedToken(token: string | undefined): string | undefined {
   if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
   throw new SluiceError('argument', {
-    rule: 'HF_TOKEN is one word of ASCII characters',
+    rule: 'the token of the hub, HF_TOKEN, is one word of ASCII characters',
     received: `${token.length} characters`,
     remedy: 'Copy it anew from the settings of your account.',
   });

@@ -14,7 +14,7 @@ import { Bert, type BertConfig, bertConfig } from '../../models/bert.js';
 import type { Encoder, EncoderHead } from '../../models/encoder.js';
 import { encoderTrainingBytes, summarizeEncoder } from '../../models/encoder-summary.js';
 import { ModernBert, type ModernBertConfig, modernBertConfig } from '../../models/modernbert.js';
-import { activationOf, feedForwardOf } from '../model.js';
+import { activationOf, gateOfSettings } from '../model.js';
 import type { Costed } from '../plan.js';
 import { blockOr, stated } from '../presets.js';
 import { defaults, type PartialSettings, type SettingName, type Settings } from '../settings.js';
@@ -130,7 +130,7 @@ const modernBertType: EncoderType = {
     });
   },
   design(settings, vocabSize, purpose, activation) {
-    const feedForward = activation === undefined ? (feedForwardOf(settings) as Gate) : gateOf(activation);
+    const feedForward = activation === undefined ? gateOfSettings(settings, 'modernbert') : gateOf(activation);
     return designOf(modernBertFamily, modernBertConfig({ ...sizesOf(settings, vocabSize), feedForward, ...purpose }));
   },
   decode: (config, formula) => designOf(modernBertFamily, decodeWith(modernBertCodec, config, formula)),

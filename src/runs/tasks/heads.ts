@@ -64,7 +64,14 @@ const heads: Readonly<Record<LossName, (encoding: TableEncoding, posWeight?: num
 export const isClassLoss = (loss: LossName): boolean => loss.endsWith('cross-entropy');
 
 /** The head that suits the target, or the one asked for. @throws SluiceError `argument` for a loss of another kind of target. */
-export function headOf(encoding: TableEncoding, { loss, posWeight }: Pick<Settings, 'loss' | 'posWeight'>): Head {
+export function headOf(
+  encoding: TableEncoding,
+  {
+    loss,
+    posWeight,
+    labelSmoothing = 0,
+  }: Pick<Settings, 'loss' | 'posWeight'> & Partial<Pick<Settings, 'labelSmoothing'>>,
+): Head {
   const { target } = encoding;
   const isClasses = target.kind === 'words';
   const name = loss ?? (isClasses ? 'cross-entropy' : 'mse');
@@ -75,6 +82,13 @@ export function headOf(encoding: TableEncoding, { loss, posWeight }: Pick<Settin
       rule: '--pos-weight is of the loss binary-cross-entropy',
       received: `--pos-weight ${posWeight} with ${name}`,
       remedy: 'Add --loss binary-cross-entropy, of two classes, or leave it out.',
+    });
+  }
+  if (fits && labelSmoothing > 0 && name !== 'cross-entropy') {
+    throw new SluiceError('argument', {
+      rule: '--label-smoothing is of the loss cross-entropy',
+      received: `--label-smoothing ${labelSmoothing} with ${name}`,
+      remedy: 'Leave it out, or --loss for classes.',
     });
   }
   if (fits) return heads[name](encoding, posWeight);

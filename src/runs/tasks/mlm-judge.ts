@@ -57,10 +57,10 @@ function requireWords({ folder, design }: OpenEncoder): void {
 
 async function judgeOn(device: Device, run: OpenEncoder, { data, batch, signal, tell }: JudgeOptions): Promise<Judged> {
   requireWords(run);
-  const { folder, model, design, tokenizer, record } = run;
+  const { folder, model, tokenizer, record } = run;
   const vocabulary = vocabularyOf(tokenizer);
   const source = await openRunText(folder, tokenizer, data, tell);
-  const options = { ...optionsOf(record.settings), context: design.context, batch, signal };
+  const options = { ...optionsOf(record.settings), batch, signal };
   const result = await evaluateMasked(device, model, { source, vocabulary }, options).finally(() => closeText(source));
   return {
     facts: [

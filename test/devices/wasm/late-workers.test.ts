@@ -31,9 +31,13 @@ test('a worker has scratch memory of its own where one before it could not start
   });
   const kernel = runtime.compile(module.bytes());
   const addresses = runtime.arena.allocate(4 * items);
-  runtime.launch(kernel, [addresses], items, 1, { scratchBytes });
+  const seen = new Set<number>();
+  // On a busy machine one thread may have done all before the other wakes.
+  for (let turns = 0; turns < 200 && seen.size < 2; turns++) {
+    runtime.launch(kernel, [addresses], items, 1, { scratchBytes });
+    for (const place of runtime.arena.i32.subarray(addresses / 4, addresses / 4 + items)) seen.add(place);
+  }
   const behind = runtime.arena.allocate(64);
-  const seen = new Set(runtime.arena.i32.subarray(addresses / 4, addresses / 4 + items));
   await runtime.close();
   expect(seen.size).toBe(2);
   expect(Math.max(...seen) + scratchBytes).toBeLessThanOrEqual(behind);

@@ -250,6 +250,36 @@ describe('a server that refuses is told of in one error', () => {
   });
 });
 
+describe('a secret', () => {
+  test('in the address is refused, and not shown', async () => {
+    const endpoint = hub.endpoint.replace('://', '://me:hunter2@');
+    const { message } = await refusal({ endpoint });
+    expect(message).toMatch(/HF_ENDPOINT is an address.*HF_TOKEN/);
+    expect(message).not.toContain('hunter2');
+  });
+
+  test('given as option with a line break is refused, and not shown', async () => {
+    const { message } = await refusal({ token: 'hf_secret\nX' });
+    expect(message).toMatch(/the token of the hub, HF_TOKEN, is one word/);
+    expect(message).not.toContain('hf_secret');
+  });
+});
+
+test('a commit that was asked for is held', async () => {
+  const other = 'f'.repeat(40);
+  expect((await refusal({ revision: other })).message).toMatch(/the hub gives the commit that was asked for|is public/);
+  hub.hubTrick = (_asked, response) => response.end(JSON.stringify({ sha: commit, siblings: [] })) !== undefined;
+  expect((await refusal({ revision: other })).message).toMatch(/the commit that was asked for, received/);
+});
+
+test.each([
+  { tries: Number.NaN },
+  { tries: 0 },
+  { patience: Number.NaN },
+])('tries are counted: not %j', async (given) => {
+  expect((await refusal(given)).message).toMatch(/tries is a whole number from 1 on/);
+});
+
 describe('redirects', () => {
   test('without end are refused', async () => {
     hub.trick = ({ path }, response) => response.writeHead(302, { location: path }).end() !== undefined;
