@@ -46,11 +46,19 @@ const modernBertCounts = (config: ModernBertConfig): Counts => {
 const countsOf = (config: BertConfig | ModernBertConfig): Counts =>
   'gate' in config ? modernBertCounts(config) : bertCounts(config);
 
+/** The keys that a token of a full text sees, in all layers: local ones look but a window to either side. */
+function keysSeen(config: BertConfig | ModernBertConfig): number {
+  const { numHiddenLayers: layers, maxPositionEmbeddings: positions } = config;
+  if (!('gate' in config)) return layers * positions;
+  const window = Math.min(positions, config.localAttention + 1);
+  return config.localLayers.reduce((sum, isLocal) => sum + (isLocal ? window : positions), 0);
+}
+
 /** What an encoder costs, counted from its shapes alone. Of a head for hidden words those chosen count. */
 export function summarizeEncoder(config: BertConfig | ModernBertConfig): ModelSummary {
   const { products, others, head, words } = countsOf(config);
   const said = config.head === 'words' ? usualShare * (words + config.hiddenSize ** 2) : 0;
-  const scores = 2 * config.numHiddenLayers * config.hiddenSize * config.maxPositionEmbeddings;
+  const scores = 2 * config.hiddenSize * keysSeen(config);
   return {
     parameters: products + others + head,
     productParameters: products + (config.head === 'words' ? words : 0),
