@@ -20,24 +20,49 @@ export type ForwardHook = (call: ForwardCall) => Tensor | undefined;
  */
 export function onForward(model: Layer, hook: ForwardHook): () => void {
   const hooked = new Set<Layer>();
+  const undo: (() => void)[] = [];
   for (const [name, layer] of model.namedLayers()) {
-    if (!hooked.has(layer) && hookOne(name, layer, hook)) hooked.add(layer);
+    if (hooked.has(layer) || typeof Reflect.get(layer, 'forward') !== 'function') continue;
+    hooked.add(layer);
+    undo.push(hookOne(layer, { name, hook }));
   }
   return () => {
-    for (const layer of hooked) Reflect.deleteProperty(layer, 'forward');
+    for (const one of undo) one();
+  };
+}
+
+interface Entry {
+  readonly name: string;
+  readonly hook: ForwardHook;
+}
+
+/** The hooks of each layer that has some, in the order in which they came. */
+const entriesOf = new WeakMap<Layer, Set<Entry>>();
+
+function hookOne(layer: Layer, entry: Entry): () => void {
+  const entries = entriesOf.get(layer) ?? wrapped(layer);
+  entries.add(entry);
+  return () => {
+    if (!entries.delete(entry) || entries.size > 0) return;
+    Reflect.deleteProperty(layer, 'forward');
+    entriesOf.delete(layer);
   };
 }
 
 /** Puts a method of the layer's own before the one of its class. */
-function hookOne(name: string, layer: Layer, hook: ForwardHook): boolean {
-  const original: unknown = Reflect.get(layer, 'forward');
-  if (typeof original !== 'function') return false;
+function wrapped(layer: Layer): Set<Entry> {
+  const entries = new Set<Entry>();
+  const original = Reflect.get(layer, 'forward') as (...args: readonly unknown[]) => unknown;
   const value = (...args: readonly unknown[]): unknown => {
     const output: unknown = Reflect.apply(original, layer, args);
     if (!(output instanceof Tensor)) return output;
     const inputs = args.filter((argument) => argument instanceof Tensor);
-    return hook({ name, layer, inputs, output }) ?? output;
+    return [...entries].reduce<Tensor>(
+      (result, { name, hook }) => hook({ name, layer, inputs, output: result }) ?? result,
+      output,
+    );
   };
   Object.defineProperty(layer, 'forward', { value, configurable: true });
-  return true;
+  entriesOf.set(layer, entries);
+  return entries;
 }

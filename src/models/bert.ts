@@ -50,6 +50,8 @@ export interface BertConfig {
   readonly activation: Activation;
   readonly dropout: number;
   readonly head: EncoderHead;
+  /** Whether it has the pooler, which a head for texts needs; of BERTs without a head some have none. */
+  readonly pooled: boolean;
   /** The classes that a head for texts or tokens tells apart. */
   readonly labels: readonly string[];
 }
@@ -76,6 +78,7 @@ export function bertConfig(options: EncoderOptions<Activation>): BertConfig {
     activation: rest.feedForward,
     dropout,
     head,
+    pooled: head === 'texts' || head === 'none',
     labels,
   };
 }
@@ -234,8 +237,7 @@ class BertModel extends Layer {
     super();
     this.embeddings = new BertEmbeddings(init, config);
     this.encoder = new BertEncoder(init, config);
-    const isPooled = config.head === 'texts' || config.head === 'none';
-    this.pooler = isPooled ? new BertPooler(init, config) : undefined;
+    this.pooler = config.pooled ? new BertPooler(init, config) : undefined;
   }
 }
 

@@ -18,7 +18,7 @@ const bertCounts = (config: BertConfig): Counts => {
   const { hiddenSize: d, intermediateSize: hidden, numHiddenLayers: layers, vocabSize, head } = config;
   const embeddings = (vocabSize + config.maxPositionEmbeddings + config.typeVocabSize + 2) * d;
   const biases = layers * (4 * d + hidden + d + 4 * d + config.activation.learned.length);
-  const pooler = head === 'none' || head === 'texts' ? d * d + d : 0;
+  const pooler = config.pooled ? d * d + d : 0;
   const transform = d * d + 3 * d + config.activation.learned.length;
   const classifier = (d + 1) * config.labels.length;
   return {

@@ -74,6 +74,10 @@ async function withWeights<T>(folder: string, use: (file: TensorReader) => Promi
   return use(file).finally(() => file.close());
 }
 
+/** The tensors of a folder, by their names there. */
+export const weightNames = (folder: string): Promise<readonly string[]> =>
+  withWeights(folder, async (file) => file.names());
+
 /**
  * Whether a folder has another head than the embedding that the model shares with it: then the weights are believed, not
  * config.json's tie_word_embeddings.

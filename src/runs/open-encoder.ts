@@ -4,7 +4,7 @@ import { type Marks, marksOf } from '../data/marks.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
 import type { Encoder } from '../models/encoder.js';
-import { loadWeights } from './checkpointing.js';
+import { loadWeights, weightNames } from './checkpointing.js';
 import { formulaOf, type OpenOptions } from './open-run.js';
 import { type RunRecord, readJson, runFiles } from './run-folder.js';
 import { type EncoderDesign, encoderNamed } from './tasks/encoder-types.js';
@@ -22,7 +22,13 @@ export interface OpenEncoder {
 /** The encoder's shape and the block's formula, from a folder's files. @throws SluiceError `checkpoint`, `format`, `name`. */
 export async function readEncoderDesign(folder: string, record: RunRecord): Promise<EncoderDesign> {
   const config = await readJson(folder, runFiles.config);
-  return encoderNamed(record.settings.model).decode(config, formulaOf(folder, record));
+  const type = encoderNamed(record.settings.model);
+  const formula = formulaOf(folder, record);
+  const design = type.decode(config, formula);
+  if (design.head !== 'none') return design;
+  const names = await weightNames(folder);
+  const isPooled = names.some((name) => /(^|\.)pooler\.dense\.weight$/.test(name));
+  return isPooled ? design : type.decode({ ...config, add_pooling_layer: false }, formula);
 }
 
 /** @throws SluiceError `checkpoint` for a folder whose files do not fit together. */

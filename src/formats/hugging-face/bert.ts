@@ -3,7 +3,7 @@ import type { Activation } from '../../activations/kinds.js';
 import type { BertConfig } from '../../models/bert.js';
 import { decodeBlock, encodeBlock } from './carrier.js';
 import type { ConfigCodec } from './config-codec.js';
-import { countOf, numberOf } from './config-values.js';
+import { countOf, flagOf, numberOf } from './config-values.js';
 import { architecture, encodeLabels, headOf, labelsOf, requirePlain } from './encoder-values.js';
 
 export const bertCodec: ConfigCodec<BertConfig> = {
@@ -51,6 +51,8 @@ export const bertCodec: ConfigCodec<BertConfig> = {
       activation: decodeBlock(json, 'bert', stored) as Activation,
       dropout: numberOf(json, 'hidden_dropout_prob', 0.1),
       head,
+      // What Transformers is told in code; openEncoder says it of weights that have none.
+      pooled: head === 'texts' || (head === 'none' && flagOf(json, 'add_pooling_layer', true)),
       labels: labelsOf(json, head),
     };
   },
