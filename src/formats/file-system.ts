@@ -91,6 +91,13 @@ export async function underRule<T>(rule: string, action: () => Promise<T>): Prom
   }
 }
 
+/** Whether there is a file or folder of that path that can be seen. */
+export const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
 /**
  * Opens a regular file to read it. Throws `format` for a folder, pipe or device: opening a pipe would wait for a writer
  * for ever, hence without blocking and looked at through the open file.

@@ -127,9 +127,21 @@ export class Conv1d extends Convolution {
     return this.#options.dilation * ((this.weight.shape[2] ?? 1) - 1);
   }
 
+  #requireCausal(): void {
+    const { stride } = this.#options;
+    const [before, behind] = this.#padding;
+    if (stride === 1 && before === this.reach && behind === 0) return;
+    throw new SluiceError('argument', {
+      rule: 'a cache is for a causal convolution of stride 1',
+      received: { stride, padding: this.#padding },
+      remedy: "Make it with padding 'causal', or leave the cache out.",
+    });
+  }
+
   /** With a cache, of a causal convolution, after what the cache has seen. */
   forward(x: Tensor, cache?: ConvolutionCache): Tensor {
     const { stride, dilation, groups } = this.#options;
+    if (cache !== undefined) this.#requireCausal();
     requireAxes('a Conv1d', { batch: undefined, channels: (this.weight.shape[1] ?? 1) * groups, length: undefined }, x);
     // A line of pixels lies along the axis that suits its memory: channels side by side are taken pixel by pixel.
     const isUpright = x.strides[1] === 1;

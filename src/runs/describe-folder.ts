@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { count } from '../base/units.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
+import { exists } from '../formats/file-system.js';
 import type { TensorReader } from '../formats/safetensors-file.js';
 import { openSafetensors } from '../formats/safetensors-sharded.js';
 import { readFolder } from './read-folder.js';
@@ -36,7 +36,7 @@ export interface FolderDescription {
 export async function describeFolder(folder: string): Promise<FolderDescription> {
   const record = await readFolder(folder);
   const config = await readJson(folder, runFiles.config);
-  const tokenizer = (await has(folder, 'tokenizer.json')) ? await loadTokenizer(folder) : undefined;
+  const tokenizer = (await exists(join(folder, 'tokenizer.json'))) ? await loadTokenizer(folder) : undefined;
   const weights = await openSafetensors(folder);
   const { tensors, parameters, bytes } = await Promise.resolve(weights)
     .then(summarize)
@@ -58,12 +58,6 @@ export async function describeFolder(folder: string): Promise<FolderDescription>
   ];
   return { folder, modelType, task, parameters, bytes, vocabularySize, facts, tensors };
 }
-
-const has = (folder: string, file: string): Promise<boolean> =>
-  access(join(folder, file)).then(
-    () => true,
-    () => false,
-  );
 
 function summarize(weights: TensorReader): Pick<FolderDescription, 'tensors' | 'parameters' | 'bytes'> {
   const rows = new Map<string, TensorRow>();

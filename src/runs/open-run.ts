@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readFormula } from '../activations/catalogue.js';
 import type { Formula } from '../activations/kinds.js';
@@ -7,6 +6,7 @@ import { completeOptions, type OptionTable } from '../base/options.js';
 import { loadTokenizer } from '../data/load-tokenizer.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import type { Device } from '../devices/device.js';
+import { exists } from '../formats/file-system.js';
 import type { CausalModel } from '../models/causal-model.js';
 import { hasOwnHead, loadWeights } from './checkpointing.js';
 import { type Ends, readEnds } from './generation-config.js';
@@ -91,7 +91,7 @@ export async function open(name: string, device: Device, options: OpenOptions = 
   const config = await readJson(folder, runFiles.config);
   const design = designOf(folder, record, config);
   const ends = await readEnds(folder, config, design.vocabSize);
-  const tokenizer = (await hasTokenizer(folder)) ? await loadTokenizer(folder) : undefined;
+  const tokenizer = (await exists(join(folder, 'tokenizer.json'))) ? await loadTokenizer(folder) : undefined;
   if (tokenizer !== undefined) requireFit(folder, tokenizer, design);
   if (atInit) {
     const model = design.build(device, record.settings.seed);
@@ -115,12 +115,6 @@ async function load(
   }
   return { design, model, leftOut: await loadWeights(folder, model) };
 }
-
-const hasTokenizer = (folder: string): Promise<boolean> =>
-  access(join(folder, 'tokenizer.json')).then(
-    () => true,
-    () => false,
-  );
 
 function requireFit(folder: string, tokenizer: Tokenizer, design: CausalDesign): void {
   if (tokenizer.vocabularySize <= design.vocabSize) return;

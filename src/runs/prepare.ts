@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../base/errors.js';
 import { plural } from '../base/plural.js';
@@ -11,6 +10,7 @@ import { TokenFile, tokenizeToFile } from '../data/token-file.js';
 import { type TokenSource, tokenizeInMemory } from '../data/token-source.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import { parseTokenizerSpec, trainTokenizer } from '../data/tokenizer-spec.js';
+import { exists } from '../formats/file-system.js';
 import { runFiles } from './run-folder.js';
 import type { Settings } from './settings.js';
 
@@ -148,16 +148,14 @@ export async function openRunText(
 }
 
 async function requireHeldOut(folder: string, path: string): Promise<void> {
-  const isRun = await access(join(folder, runFiles.record)).then(...yesOrNo);
-  if (isRun || (await access(path).then(...yesOrNo))) return;
+  const isRun = await exists(join(folder, runFiles.record));
+  if (isRun || (await exists(path))) return;
   throw new SluiceError('checkpoint', {
     rule: 'a model that was not trained here is judged on a text: it held none out',
     received: 'no --data',
     remedy: 'Give --data my.txt.',
   });
 }
-
-const yesOrNo = [() => true, () => false] as const;
 
 export async function closeText(source: TokenSource): Promise<void> {
   if (source instanceof TokenFile) await source.close();

@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exists } from '../formats/file-system.js';
 import { folderTypeNamed } from './folder-types.js';
 import { type RunRecord, readJson, readRecord, runFiles } from './run-folder.js';
 import { defaults, type Settings } from './settings.js';
@@ -30,12 +30,10 @@ export async function readFolder(folder: string): Promise<RunRecord> {
 
 /** The record of a run; undefined of a folder that has config.json alone. @throws SluiceError `checkpoint`. */
 export async function readRunOrNothing(folder: string): Promise<RunRecord | undefined> {
-  const has = (file: string): Promise<boolean> => access(join(folder, file)).then(...yesOrNo);
+  const has = (file: string): Promise<boolean> => exists(join(folder, file));
   const isForeign = !(await has(runFiles.record)) && (await has(runFiles.config));
   return isForeign ? undefined : readRecord(folder);
 }
-
-const yesOrNo = [() => true, () => false] as const;
 
 /** Sizes in the words of our settings, in any spelling; where config.json has none, our defaults. */
 function sizesOf(config: Json): Pick<Settings, 'dim' | 'layers' | 'heads' | 'kvHeads' | 'hidden'> {

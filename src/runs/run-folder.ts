@@ -1,12 +1,12 @@
 import { constants } from 'node:fs';
-import { access, mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import * as v from 'valibot';
 import type { StoredFormula } from '../activations/kinds.js';
 import { SluiceError } from '../base/errors.js';
 import type { TokenizerFiles } from '../data/tokenizer.js';
 import { writeFileAtomically } from '../formats/durable.js';
-import { asFileSystemError, systemErrorCode, underRule } from '../formats/file-system.js';
+import { asFileSystemError, exists, systemErrorCode, underRule } from '../formats/file-system.js';
 import { decodeJson, encodeJson } from '../formats/json-values.js';
 import { isLockName } from './lock.js';
 import { defaults, issueRule, type PartialSettings, type Settings, settingsSchema } from './settings.js';
@@ -54,12 +54,6 @@ export async function checkRunFolder(out?: string): Promise<void> {
   await underRule(writable(folder), () => requireMakeable(resolve(folder)));
   if (out !== undefined && (await exists(out))) await requireFree(out);
 }
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** The nearest folder that exists can be written into. */
 async function requireMakeable(path: string): Promise<void> {

@@ -52,6 +52,15 @@ onDevices((on) => {
       expect(await valuesOf(after.slice(2, 5))).not.toEqual(await valuesOf(before.slice(2, 5)));
     });
 
+    test('that is not causal, or leaves elements out, refuses a cache', () => {
+      for (const options of [{ padding: 'same' }, { padding: 'causal', stride: 2 }, {}] as const) {
+        const layer = new Conv1d(initializer(on.device), 2, 2, 3, options);
+        const cache = new ConvolutionCache(on.device, { batch: 1, channels: 2, reach: layer.reach });
+        expect(() => layer.forward(zeros(on.device, [1, 2, 4]), cache)).toThrow(/a cache is for a causal convolution/);
+        cache.dispose();
+      }
+    });
+
     test('with a cache goes on where it was', async () => {
       const layer = shake(new Conv1d(initializer(on.device), 2, 3, 3, { padding: 'causal', dilation: 2 }));
       const x = normal(on.device, [2, 7, 2]).transpose(1, 2);

@@ -1,8 +1,8 @@
 /** The folder of downloaded models, laid out as huggingface_hub has it, so that both find what either fetched. */
-import { readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { writeFileAtomically } from '../../formats/durable.js';
-import { nodeFileSystem, systemErrorCode } from '../../formats/file-system.js';
+import { exists, nodeFileSystem, systemErrorCode } from '../../formats/file-system.js';
 import { copyFile, mkdir, rename } from './files.js';
 import type { ModelName } from './names.js';
 
@@ -33,12 +33,6 @@ async function readRef(folder: string, revision: string): Promise<string | undef
     throw error;
   }
 }
-
-export const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** A file of a snapshot, and the blob that holds it. */
 export interface SnapshotFile {

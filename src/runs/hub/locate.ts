@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { SluiceError } from '../../base/errors.js';
-import { exists, snapshotOf } from './cache.js';
+import { exists } from '../../formats/file-system.js';
+import { snapshotOf } from './cache.js';
 import { isModelName, modelName } from './names.js';
 import { hubSettings } from './settings.js';
 
